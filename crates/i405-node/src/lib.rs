@@ -1,0 +1,1 @@
+//! The Neon binding.

@@ -1,0 +1,248 @@
+/**
+ * The boundary between TypeScript and the Rust core: what `lib/` needs from the addon, and nothing else.
+ *
+ * Each command is complete in itself, so that either side can be tested alone and a slow event loop only makes a
+ * handshake later. Nothing here is on the timed path: bytes are copied in, events come in batches.
+ * The tests have a fake of this interface that links two tunnels in memory and in simulated time.
+ *
+ * Instants are nanoseconds of CLOCK_MONOTONIC as bigint, stamps are milliseconds of wall clock as number (48 bits).
+ */
+
+export type Role = "client" | "server";
+export type PollModeName = "sleepy" | "dozy" | "spinny";
+export type JitterShapeName = "cos4" | "uniform";
+
+/** AEAD ids as on the wire (docs/protocol.md). */
+export const AEAD_CHACHA20_POLY1305 = 0;
+export const AEAD_AES_256_GCM = 1;
+export type AeadId = typeof AEAD_CHACHA20_POLY1305 | typeof AEAD_AES_256_GCM;
+
+export const KIND_INITIATION = 1;
+export const KIND_RESPONSE = 2;
+export const KIND_WRONG_VERSION = 3;
+export type HandshakeKind = typeof KIND_INITIATION | typeof KIND_RESPONSE | typeof KIND_WRONG_VERSION;
+
+/** Control blocks of the data payload that TypeScript hears of. */
+export const CONTROL_NEWEST_STAMP = 3;
+export const CONTROL_CLOSE = 4;
+
+/** The wrap and header-protection keys of one pairing, 32 bytes each. */
+export interface NativePairing {
+  sendWrap: Uint8Array;
+  sendMask: Uint8Array;
+  receiveWrap: Uint8Array;
+  receiveMask: Uint8Array;
+}
+
+export type NativeDevice =
+  | { kind: "packets" }
+  | { kind: "tun"; name: string | null; ipv4: string[]; ipv6: string[]; mtu: number }
+  | { kind: "fd"; fd: number };
+
+export interface NativeOpenOptions {
+  role: Role;
+  /** Local socket address, `1.2.3.4:1405` or `[::]:0`. */
+  bind: string;
+  /** Client: the server; datagrams from anybody else are ignored. Server: null. */
+  peer: string | null;
+  fwmark: number | null;
+  device: NativeDevice;
+  pollMode: PollModeName;
+  schedFifo: "on" | "off" | "require";
+  cpu: number | null;
+  pairing: NativePairing;
+  /** Server: initiations with a stamp at or below this are dropped. Rises by itself. Client: 0. */
+  floorMs: number;
+  /** Server: oldest initiation accepted, in ms of wall clock; null: off. */
+  maxStampAgeMs: number | null;
+  /** Bound of the waiting queue, as a duration of slots. */
+  queueNs: number;
+  /** How many later payloads are held before a missing one is given up (RFC 9347). */
+  reorderWindow: number;
+}
+
+/** A direction's schedule as it is on the wire. */
+export interface NativeTiming {
+  /** UDP payload bytes: IP length - 28 over IPv4, - 48 over IPv6. */
+  datagramLength: number;
+  intervalNs: number;
+  jitterNs: number;
+  shape: JitterShapeName;
+}
+
+export interface NativeSchedule extends NativeTiming {
+  /** First deadline; null: one drawn interval from now. A running schedule ends as this one begins. */
+  firstDeadlineNs: bigint | null;
+  endpoint: string;
+}
+
+export interface NativeDirectionKeys {
+  key: Uint8Array;
+  iv: Uint8Array;
+  mask: Uint8Array;
+}
+
+export interface NativeSession {
+  /** A generation is installed once, and only upwards. */
+  generation: number;
+  aead: AeadId;
+  send: NativeDirectionKeys;
+  receive: NativeDirectionKeys;
+  receiveLength: number;
+  /** Mean interval of the other side, for the plausibility of counters and the lost-packet timer. */
+  receiveIntervalNs: number;
+}
+
+export interface NativeOffer {
+  kind: HandshakeKind;
+  /** Version in the head of each fragment. */
+  version: number;
+  stamp: number;
+  message: Uint8Array;
+  /** 1: every slot carries a fragment; 8: every eighth, the others go on with the older session. */
+  every: number;
+  /**
+   * Server: fragments of the initiation with this stamp name the destination; until then `endpoint`.
+   * Client: always the server.
+   */
+  endpoint: string;
+}
+
+export interface NativeStats {
+  /** Datagrams handed to the kernel, by what they held. */
+  slotsSent: bigint;
+  slotsMissed: bigint;
+  /** Slots sent with a lateness above 50 us. */
+  slotsLate: bigint;
+  slotsCarrying: bigint;
+  slotsCover: bigint;
+  slotsHandshake: bigint;
+  sendErrors: bigint;
+  lastSendErrno: number;
+  innerPacketsSent: bigint;
+  innerBytesSent: bigint;
+  innerPacketsReceived: bigint;
+  innerBytesReceived: bigint;
+  /** Dropped because the waiting queue was full. */
+  queueDrops: bigint;
+  /** Not IPv4 or IPv6, or a length that its header contradicts. */
+  malformedInner: bigint;
+  deviceErrors: bigint;
+  queuedBytes: bigint;
+  datagramsReceived: bigint;
+  datagramsOpened: bigint;
+  /** Authenticated by no key. */
+  datagramsUnknown: bigint;
+  datagramsReplayed: bigint;
+  /** Over the trial budget. */
+  datagramsOverBudget: bigint;
+  handshakeFragments: bigint;
+  staleInitiations: bigint;
+  payloadsLost: bigint;
+  blocksDropped: bigint;
+  eventsDropped: bigint;
+  throttleStalls: bigint;
+}
+
+/** Lateness at the call, actual send instant minus deadline, in nanoseconds. */
+export interface NativeDeviation {
+  count: number;
+  meanNs: number;
+  stddevNs: number;
+  p50Ns: number;
+  p90Ns: number;
+  p99Ns: number;
+  p999Ns: number;
+  maxNs: number;
+  missed: number;
+}
+
+export type NativeEvent =
+  /** A whole handshake message that passed trial, stamp and rate. Server: the floor rose to its stamp. */
+  | {
+      type: "handshake";
+      kind: HandshakeKind;
+      version: number;
+      stamp: number;
+      message: Uint8Array;
+      source: string;
+      /** Length of its datagrams. */
+      datagramLength: number;
+      /** When the kernel received the completing datagram. */
+      receivedNs: bigint;
+    }
+  /** Server: an initiation of another version, stamp above the floor (which rose). */
+  | { type: "otherVersion"; version: number; stamp: number; source: string; datagramLength: number; receivedNs: bigint }
+  /** At most one a minute: a genuine initiation at or below the floor, or too old. */
+  | { type: "staleInitiation"; stamp: number; floorMs: number }
+  /** The first datagram that opens under a generation. */
+  | { type: "opened"; generation: number; source: string; receivedNs: bigint }
+  | { type: "control"; generation: number; kind: number; body: Uint8Array }
+  /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */
+  | { type: "silent"; forNs: bigint }
+  | { type: "heard" }
+  /** `endAt` was reached: no more slots. */
+  | { type: "scheduleEnded" }
+  /** The eight slots with a close block are out. */
+  | { type: "closeSent" }
+  /** Generation reached 2^28 datagrams, sending falls back to a throwaway key. */
+  | { type: "exhausted"; generation: number }
+  /** Inner packets for the in-process device. */
+  | { type: "packets"; packets: Uint8Array[] }
+  /** The waiting queue has room again after `write` returned false. */
+  | { type: "drain" }
+  /** `detail` is a sentence for people; code is stable. */
+  | { type: "warning"; code: string; detail: string }
+  /** Events that did not fit since the last batch. */
+  | { type: "dropped"; count: number }
+  /** A thread died; the tunnel is over. */
+  | { type: "failed"; code: string; detail: string }
+  /** Everything is released; the last event. */
+  | { type: "closed" };
+
+/** One open tunnel: a socket, a device, and at most one schedule. Errors thrown carry `code` and a message. */
+export interface NativeTunnel {
+  localAddress(): string;
+  /** Name of the TUN device, null for packets. */
+  deviceName(): string | null;
+  startSchedule(schedule: NativeSchedule): void;
+  /** End the schedule at that instant; null takes it back. */
+  endAt(instantNs: bigint | null): void;
+  /** Carry this handshake message in a carousel in place of the one before. */
+  offer(offer: NativeOffer): void;
+  stopOffer(): void;
+  /** Client: only responses with these stamps are handed over. */
+  expectStamps(stamps: number[]): void;
+  /** Install for receiving. */
+  install(session: NativeSession): void;
+  /** Send under it from the next slot on; with a newest-stamp block until a datagram opened under it. */
+  sendUnder(generation: number, announceStamp: number | null): void;
+  /** Zero the generation's keys; if it was being sent under, a throwaway key takes over. */
+  forget(generation: number): void;
+  moveEndpoint(endpoint: string): void;
+  /** `silent` after this long without an opened datagram; null: off. Restarts the measurement. */
+  watchSilence(timeoutNs: number | null): void;
+  /** A close block in the next 8 slots, then `closeSent`. */
+  sendClose(): void;
+  /** In-process device: copies an inner packet in. False: it did not fit and was not taken; wait for `drain`. */
+  write(packet: Uint8Array): boolean;
+  stats(): NativeStats;
+  /** Since the last call. */
+  deviation(): NativeDeviation;
+  /** Ends every thread and releases socket and device; `closed` follows. Idempotent. */
+  close(): void;
+  /** Whether the tunnel keeps the event loop alive. */
+  ref(): void;
+  unref(): void;
+}
+
+export interface Addon {
+  version(): string;
+  /** AEADs as in the initiation: bit 0 ChaCha20-Poly1305, bit 1 AES-256-GCM where hardware has it. */
+  aeads(): number;
+  monotonicNs(): bigint;
+  boottimeNs(): bigint;
+  /** MTU of the route to an address, in IP bytes. */
+  routeMtu(address: string, fwmark: number | null): number;
+  open(options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void): NativeTunnel;
+}
