@@ -1,1 +1,31 @@
-//! Pure core.
+//! The i405 protocol: schedule, wire format, aggregation, sealing, trial, replay window, statistics.
+//!
+//! It has no clock, no socket, no thread and no source of randomness: times (nanoseconds of a monotonic clock), bytes
+//! and seeds are arguments, so whole tunnels run in simulated time. It doesn't know Noise, files or JavaScript, and
+//! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
+//!
+//! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
+//! `inbound`.
+
+#![deny(unsafe_code)]
+
+pub mod block;
+pub mod budget;
+pub mod handshake_wire;
+pub mod inbound;
+pub mod keys;
+pub mod lateness;
+pub mod mask;
+pub mod nonces;
+pub mod outbound;
+pub mod packer;
+pub mod reassembly;
+pub mod reorder;
+pub mod replay;
+pub mod schedule;
+pub mod seal;
+pub mod stamp;
+pub mod unpacker;
+
+#[allow(unsafe_code)]
+mod sys;

@@ -1,0 +1,258 @@
+//! The receiver's whole state for one peer: what becomes of each datagram that the socket yields.
+//!
+//! 1. drop what cannot be ours: not from a client's server, shorter or longer than any datagram
+//! 2. from the peer's endpoint: try the sessions' keys
+//! 3. else, or if none opens it: try the pairing
+//! 4. from elsewhere: try the sessions' keys (the peer may have moved)
+//! 5. an opened datagram: replay window, reorder window, unpacker, sink
+//! 6. an unwrapped fragment: stamp, copies, reassembly, rate, sink
+//!
+//! Steps 3 and 4 draw on the budget, so that strangers can't take more than it gives. Everything that comes in is
+//! hostile until it authenticated, and may be malformed even then: nothing here panics, allocates (but `install`), or
+//! does more than a bounded amount of work per datagram. No clock is read: the caller says what time it is.
+//!
+//! Read `inbound/receiving_key.rs`, then `inbound/keyring.rs` for sessions, and `inbound/pairing.rs` for handshakes.
+
+mod keyring;
+mod pairing;
+mod receiving_key;
+mod sink;
+
+use std::net::SocketAddr;
+
+use crate::budget::Budget;
+use crate::handshake_wire::Unwrapper;
+use crate::seal::MIN_DATAGRAM;
+
+use keyring::{Keyring, Trial};
+use pairing::Pairing;
+
+pub use receiving_key::{InstallError, NewSession, ReceivingKey};
+pub use sink::{HandshakeMessage, InboundSink, OtherVersion};
+
+/// Longest UDP payload over IPv4.
+pub const MAX_DATAGRAM: usize = 65_507;
+
+/// Which end of the tunnel this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Begins handshakes, and hears its server only.
+    Client,
+    /// Answers them.
+    Server,
+}
+
+/// What an [`Inbound`] is made from.
+#[derive(Debug)]
+pub struct InboundConfig {
+    /// Which end this is.
+    pub role: Role,
+    /// Client: the server, the only source that counts. Server: the client's endpoint, if it is known beforehand.
+    pub peer: Option<SocketAddr>,
+    /// The pairing's keys of the receiving direction.
+    pub unwrapper: Unwrapper,
+    /// Server: bytes of an initiation, by the pairing's Noise pattern.
+    pub initiation_length: usize,
+    /// Server: initiations with a stamp up to this are not acted on, ms of wall clock.
+    pub floor_ms: u64,
+    /// Server: oldest initiation to act on, ms; None: any above the floor.
+    pub max_stamp_age_ms: Option<u64>,
+    /// Longest datagram to look at, in bytes. Longer ones are dropped.
+    pub max_datagram: usize,
+}
+
+/// When and from where a datagram came.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    now_ns: u64,
+    received_ns: u64,
+    wall_ms: u64,
+    source: SocketAddr,
+}
+
+/// What has come so far. Each datagram counts once among opened, fragments, unknown, replayed and over budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InboundCounters {
+    /// Datagrams of any kind.
+    pub received: u64,
+    /// Data datagrams that authenticated and were new.
+    pub opened: u64,
+    /// Authenticated by no key, or from a source that doesn't count.
+    pub unknown: u64,
+    /// Copies of datagrams that were opened before.
+    pub replayed: u64,
+    /// Dropped because trial would have cost more than the budget has.
+    pub over_budget: u64,
+    /// Handshake datagrams that authenticated.
+    pub fragments: u64,
+    /// Those among them whose initiation was at or below the floor, or too old.
+    pub stale: u64,
+    /// Payloads that were given up as lost.
+    pub payloads_lost: u64,
+    /// Data blocks that could not be completed, or were malformed.
+    pub blocks_dropped: u64,
+    /// Inner packets whose length their header contradicts.
+    pub malformed_inner: u64,
+}
+
+/// The receiver's state for one peer: its pairing and the keys of its sessions.
+#[derive(Debug)]
+pub struct Inbound {
+    role: Role,
+    endpoint: Option<SocketAddr>,
+    pairing: Pairing,
+    keyring: Keyring,
+    budget: Budget,
+    counters: InboundCounters,
+    /// Where datagrams are opened.
+    scratch: Box<[u8]>,
+}
+
+impl Inbound {
+    /// The state before anything has come.
+    pub fn new(config: InboundConfig) -> Self {
+        let max_datagram = config.max_datagram.clamp(MIN_DATAGRAM, MAX_DATAGRAM);
+        Self {
+            role: config.role,
+            endpoint: config.peer.map(canonical),
+            keyring: Keyring::new(max_datagram),
+            pairing: Pairing::new(config),
+            budget: Budget::new(),
+            counters: InboundCounters::default(),
+            scratch: vec![0; max_datagram].into_boxed_slice(),
+        }
+    }
+
+    /// Takes one datagram from the socket.
+    ///
+    /// `now_ns` and `received_ns` are of the same monotonic clock, now and when the kernel received it; `wall_ms` is
+    /// the wall clock, which only matters where the age of stamps is limited.
+    pub fn receive(
+        &mut self,
+        now_ns: u64,
+        received_ns: u64,
+        wall_ms: u64,
+        source: SocketAddr,
+        datagram: &[u8],
+        sink: &mut impl InboundSink,
+    ) {
+        self.counters.received += 1;
+        let arrival = Arrival { now_ns, received_ns, wall_ms, source };
+        let from_endpoint = self.endpoint == Some(canonical(source));
+        let ours = self.role == Role::Server || from_endpoint;
+        if !ours || datagram.len() < MIN_DATAGRAM || datagram.len() > self.scratch.len() {
+            self.counters.unknown += 1;
+            return;
+        }
+        let mut sessions = Trial::Failed { replayed: false };
+        if from_endpoint {
+            sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, None);
+        }
+        if !matches!(sessions, Trial::Opened { .. }) {
+            match self.pairing.unwrap(now_ns, datagram, &mut self.scratch, &mut self.budget) {
+                pairing::Trial::Opened(fragment) => {
+                    let of_length = datagram.len();
+                    self.pairing.fragment(&arrival, of_length, &fragment, &mut self.counters, sink);
+                    return;
+                }
+                pairing::Trial::OverBudget => sessions = Trial::OverBudget,
+                pairing::Trial::Failed if !from_endpoint => {
+                    sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, Some(&mut self.budget));
+                }
+                pairing::Trial::Failed => {}
+            }
+        }
+        match sessions {
+            Trial::Opened { position, counter, payload } => {
+                let payload = &self.scratch[..payload];
+                let floor = (self.role == Role::Server).then(|| self.pairing.floor());
+                self.keyring.deliver(position, counter, payload, &arrival, floor, &mut self.counters, sink);
+            }
+            Trial::Failed { replayed: true } => self.counters.replayed += 1,
+            Trial::Failed { replayed: false } => self.counters.unknown += 1,
+            Trial::OverBudget => self.counters.over_budget += 1,
+        }
+    }
+
+    /// When [`Inbound::on_timer`] has something to do: a payload will have been missing for too long.
+    pub fn next_timer_ns(&self) -> Option<u64> {
+        self.keyring.next_timer_ns()
+    }
+
+    /// Gives up the payloads that have been missing for too long, and hands out what waited for them.
+    pub fn on_timer(&mut self, now_ns: u64, sink: &mut impl InboundSink) {
+        let floor = (self.role == Role::Server).then(|| self.pairing.floor());
+        self.keyring.on_timer(now_ns, floor, &mut self.counters, sink);
+    }
+
+    /// Installs a generation for receiving, as pending. Of pending ones the two newest are kept. Does not allocate.
+    ///
+    /// # Errors
+    /// [`InstallError`] if the generation is not above every one before, or its datagrams are longer than what the
+    /// receiver takes. The key is retired then, and nothing else changes.
+    pub fn install(&mut self, key: Box<ReceivingKey>, now_ns: u64) -> Result<(), InstallError> {
+        self.keyring.install(key, now_ns, &mut self.counters)
+    }
+
+    /// A key that was replaced, forgotten or refused, to be dropped (which zeroes it) where that may take its time.
+    pub fn take_retired(&mut self) -> Option<Box<ReceivingKey>> {
+        self.keyring.take_retired()
+    }
+
+    /// Makes a pending generation the current one. The current one before it opens on as the previous; older pending
+    /// ones and the previous before are forgotten. Does nothing if the generation is not pending.
+    pub fn set_current(&mut self, generation: u32) {
+        self.keyring.set_current(generation, &mut self.counters);
+    }
+
+    /// The generation opens nothing from now on. Its keys are zeroed when the retired key is dropped.
+    pub fn forget(&mut self, generation: u32) {
+        self.keyring.forget(generation, &mut self.counters);
+    }
+
+    /// Server: the peer is there now. A client's server never moves, so there it does nothing.
+    pub fn set_endpoint(&mut self, endpoint: SocketAddr) {
+        if self.role == Role::Server {
+            self.endpoint = Some(canonical(endpoint));
+        }
+    }
+
+    /// Client: only answers to the initiations with these stamps count.
+    pub fn expect_stamps(&mut self, stamps: [Option<u64>; 2]) {
+        self.pairing.expect_stamps(stamps);
+    }
+
+    /// Server: initiations up to this stamp are not acted on. Never lowers the floor.
+    pub fn raise_floor(&mut self, stamp: u64) {
+        self.pairing.floor().raise(stamp);
+    }
+
+    /// Server: the greatest stamp acted on.
+    pub fn floor_ms(&self) -> u64 {
+        self.pairing.floor_ms()
+    }
+
+    /// Server: while a response is in the carousel, fragments of its initiation say where it goes.
+    pub fn track_source(&mut self, stamp: Option<u64>) {
+        self.pairing.track_source(stamp);
+    }
+
+    /// What has come so far.
+    pub fn counters(&self) -> InboundCounters {
+        InboundCounters { payloads_lost: self.counters.payloads_lost + self.keyring.payloads_lost(), ..self.counters }
+    }
+}
+
+/// One form for each address: IPv4 as IPv4, even if a socket for both families yields it as IPv6, and no flow label.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            None => {
+                v6.set_flowinfo(0);
+                SocketAddr::V6(v6)
+            }
+        },
+        SocketAddr::V4(_) => address,
+    }
+}

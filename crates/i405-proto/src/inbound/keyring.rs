@@ -1,0 +1,178 @@
+//! The keys of one peer's sessions, in the order in which they are tried.
+
+use crate::budget::Budget;
+use crate::stamp::Floor;
+
+use super::receiving_key::{InstallError, Plausibility, ReceivingKey};
+use super::sink::InboundSink;
+use super::{Arrival, InboundCounters};
+
+// Places in the order of trial: current, pending, previous.
+const CURRENT: usize = 0;
+const PENDING: usize = 1;
+const OLDER_PENDING: usize = 2;
+const PREVIOUS: usize = 3;
+const PLACES: usize = 4;
+
+/// How trying the keys went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trial {
+    /// The key at this position opened it; the payload of this length stands at the start of the scratch buffer.
+    Opened { position: usize, counter: u32, payload: usize },
+    /// None did. `replayed`: one of them has seen its counter.
+    Failed { replayed: bool },
+    /// The budget ended first.
+    OverBudget,
+}
+
+#[derive(Debug)]
+pub(super) struct Keyring {
+    keys: [Option<Box<ReceivingKey>>; PLACES],
+    /// Keys that are done with, until somebody fetches them to be wiped and freed elsewhere.
+    retired: [Option<Box<ReceivingKey>>; PLACES],
+    newest: Option<u32>,
+    max_datagram: usize,
+}
+
+impl Keyring {
+    pub(super) fn new(max_datagram: usize) -> Self {
+        Self { keys: [const { None }; PLACES], retired: [const { None }; PLACES], newest: None, max_datagram }
+    }
+
+    pub(super) fn install(
+        &mut self,
+        mut key: Box<ReceivingKey>,
+        now_ns: u64,
+        counters: &mut InboundCounters,
+    ) -> Result<(), InstallError> {
+        let generation = key.generation;
+        let refused = match self.newest.filter(|newest| generation <= *newest) {
+            Some(newest) => Some(InstallError::NotNewer { generation, newest }),
+            None if key.length() > self.max_datagram => {
+                Some(InstallError::Length { length: key.length(), longest: self.max_datagram })
+            }
+            None => None,
+        };
+        if let Some(error) = refused {
+            self.retire(key);
+            return Err(error);
+        }
+        key.installed(now_ns);
+        self.newest = Some(generation);
+        let older = self.keys[PENDING].replace(key);
+        self.put(OLDER_PENDING, older, counters);
+        Ok(())
+    }
+
+    /// A key that is done with; each is handed out once.
+    pub(super) fn take_retired(&mut self) -> Option<Box<ReceivingKey>> {
+        self.retired.iter_mut().find_map(Option::take)
+    }
+
+    /// Without a free place it is dropped here, which only costs time.
+    fn retire(&mut self, key: Box<ReceivingKey>) {
+        if let Some(free) = self.retired.iter_mut().find(|place| place.is_none()) {
+            *free = Some(key);
+        }
+    }
+
+    pub(super) fn set_current(&mut self, generation: u32, counters: &mut InboundCounters) {
+        let is = |key: &Option<Box<ReceivingKey>>| key.as_ref().is_some_and(|key| key.generation == generation);
+        let Some(place) = [PENDING, OLDER_PENDING].into_iter().find(|place| is(&self.keys[*place])) else {
+            return;
+        };
+        let confirmed = self.keys[place].take();
+        let replaced = std::mem::replace(&mut self.keys[CURRENT], confirmed);
+        if replaced.is_some() {
+            self.put(PREVIOUS, replaced, counters);
+        }
+        // Whatever is older than the confirmed one will not be confirmed any more.
+        self.put(OLDER_PENDING, None, counters);
+    }
+
+    pub(super) fn forget(&mut self, generation: u32, counters: &mut InboundCounters) {
+        for place in 0..PLACES {
+            if self.keys[place].as_ref().is_some_and(|key| key.generation == generation) {
+                self.put(place, None, counters);
+            }
+        }
+    }
+
+    /// Replaces what is in a place; what was there is retired.
+    fn put(&mut self, place: usize, key: Option<Box<ReceivingKey>>, counters: &mut InboundCounters) {
+        if let Some(gone) = std::mem::replace(&mut self.keys[place], key) {
+            counters.payloads_lost += gone.payloads_lost();
+            self.retire(gone);
+        }
+    }
+
+    /// Tries the keys in order, to the first that opens the datagram. With a budget, each mask and each opening is
+    /// taken from it.
+    pub(super) fn try_keys(
+        &self,
+        now_ns: u64,
+        datagram: &[u8],
+        scratch: &mut [u8],
+        mut budget: Option<&mut Budget>,
+    ) -> Trial {
+        let mut replayed = false;
+        for (position, key) in self.keys.iter().enumerate() {
+            let Some(key) = key.as_ref().filter(|key| key.has_length(datagram)) else { continue };
+            if budget.as_mut().is_some_and(|budget| !budget.take_mask(now_ns)) {
+                return Trial::OverBudget;
+            }
+            let counter = match key.plausibility(datagram, now_ns) {
+                Plausibility::Counter(counter) => counter,
+                Plausibility::Replayed => {
+                    replayed = true;
+                    continue;
+                }
+                Plausibility::No => continue,
+            };
+            if budget.as_mut().is_some_and(|budget| !budget.take_opening(now_ns)) {
+                return Trial::OverBudget;
+            }
+            if let Some(payload) = key.open(counter, datagram, scratch) {
+                return Trial::Opened { position, counter, payload };
+            }
+        }
+        Trial::Failed { replayed }
+    }
+
+    /// Takes the payload of a datagram that the key at this position opened.
+    #[allow(clippy::too_many_arguments)] // each is another owner's, borrowed apart
+    pub(super) fn deliver(
+        &mut self,
+        position: usize,
+        counter: u32,
+        payload: &[u8],
+        arrival: &Arrival,
+        floor: Option<&mut Floor>,
+        counters: &mut InboundCounters,
+        sink: &mut impl InboundSink,
+    ) {
+        if let Some(key) = &mut self.keys[position] {
+            key.deliver(counter, payload, arrival, floor, counters, sink);
+        }
+    }
+
+    pub(super) fn next_timer_ns(&self) -> Option<u64> {
+        self.keys.iter().flatten().filter_map(|key| key.next_timer_ns()).min()
+    }
+
+    pub(super) fn on_timer(
+        &mut self,
+        now_ns: u64,
+        mut floor: Option<&mut Floor>,
+        counters: &mut InboundCounters,
+        sink: &mut impl InboundSink,
+    ) {
+        for key in self.keys.iter_mut().flatten() {
+            key.on_timer(now_ns, floor.as_deref_mut(), counters, sink);
+        }
+    }
+
+    pub(super) fn payloads_lost(&self) -> u64 {
+        self.keys.iter().flatten().map(|key| key.payloads_lost()).sum()
+    }
+}

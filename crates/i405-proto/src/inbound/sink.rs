@@ -1,0 +1,156 @@
+//! What comes out of the receiver.
+
+use std::net::SocketAddr;
+
+use crate::block::{
+    CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE, inner_length,
+};
+use crate::stamp::Floor;
+use crate::unpacker::BlockSink;
+
+/// A whole handshake message that passed trial, stamp and rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeMessage<'a> {
+    /// Kind of the message, as in the head.
+    pub kind: u8,
+    /// Version in the head: ours, or in a wrong-version message the sender's.
+    pub version: u8,
+    /// Stamp of the initiation that this is or answers.
+    pub stamp: u64,
+    /// The message.
+    pub message: &'a [u8],
+    /// Where the completing datagram came from.
+    pub source: SocketAddr,
+    /// Length of its datagrams.
+    pub datagram_length: usize,
+    /// When the kernel received the completing datagram.
+    pub received_ns: u64,
+}
+
+/// An initiation of a version that we don't speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherVersion {
+    /// Version in the head.
+    pub version: u8,
+    /// Its stamp, to which the floor has risen.
+    pub stamp: u64,
+    /// Where the datagram came from.
+    pub source: SocketAddr,
+    /// Its length.
+    pub datagram_length: usize,
+    /// When the kernel received it.
+    pub received_ns: u64,
+}
+
+/// Takes what the receiver yields. Each call is made while a datagram is handled, so none may take long.
+pub trait InboundSink {
+    /// An inner packet, IPv4 or IPv6, as long as its header says.
+    fn packet(&mut self, inner: &[u8]);
+    /// A control block that came under this generation; its kind is known, and its length where the kind has one.
+    fn control(&mut self, generation: u32, kind: u8, body: &[u8]);
+    /// A whole handshake message. At a server, the floor has risen to its stamp.
+    fn handshake(&mut self, message: HandshakeMessage<'_>);
+    /// Server: an initiation of another version. The floor has risen to its stamp.
+    fn other_version(&mut self, initiation: OtherVersion);
+    /// Server: a genuine initiation at or below the floor, or too old. At most once a minute.
+    fn stale(&mut self, stamp: u64, floor_ms: u64);
+    /// The first datagram that opens under a generation.
+    fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64);
+    /// Server: a fragment of the initiation that is being answered came from here.
+    fn handshake_source(&mut self, source: SocketAddr);
+    /// A datagram opened; of each one, before its contents.
+    fn heard(&mut self, now_ns: u64, generation: u32);
+}
+
+/// Length of a newest-stamp block's body.
+const STAMP_BYTES: usize = 6;
+
+/// Passes the data blocks of one generation on.
+pub(super) struct Blocks<'a, S> {
+    pub(super) sink: &'a mut S,
+    pub(super) generation: u32,
+    /// At a server: what newest-stamp blocks raise.
+    pub(super) floor: Option<&'a mut Floor>,
+    pub(super) malformed: &'a mut u64,
+}
+
+impl<S: InboundSink> BlockSink for Blocks<'_, S> {
+    fn packet(&mut self, inner: &[u8]) {
+        if inner_length(inner) == Some(inner.len()) {
+            self.sink.packet(inner);
+        } else {
+            *self.malformed += 1;
+        }
+    }
+
+    /// An unknown kind, or a known one of another length, is skipped.
+    fn control(&mut self, kind: u8, body: &[u8]) {
+        match kind {
+            CONTROL_REKEY_INITIATION | CONTROL_REKEY_RESPONSE => {}
+            CONTROL_CLOSE if body.is_empty() => {}
+            CONTROL_NEWEST_STAMP if body.len() == STAMP_BYTES => {
+                if let Some(floor) = &mut self.floor {
+                    floor.raise(body.iter().fold(0, |stamp, byte| stamp << 8 | u64::from(*byte)));
+                }
+            }
+            _ => return,
+        }
+        self.sink.control(self.generation, kind, body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps the lengths of packets and the kinds of control blocks.
+    #[derive(Default)]
+    struct Kept {
+        packets: Vec<usize>,
+        controls: Vec<u8>,
+    }
+
+    impl InboundSink for Kept {
+        fn packet(&mut self, inner: &[u8]) {
+            self.packets.push(inner.len());
+        }
+        fn control(&mut self, _: u32, kind: u8, _: &[u8]) {
+            self.controls.push(kind);
+        }
+        fn handshake(&mut self, _: HandshakeMessage<'_>) {}
+        fn other_version(&mut self, _: OtherVersion) {}
+        fn stale(&mut self, _: u64, _: u64) {}
+        fn opened(&mut self, _: u32, _: SocketAddr, _: u64) {}
+        fn handshake_source(&mut self, _: SocketAddr) {}
+        fn heard(&mut self, _: u64, _: u32) {}
+    }
+
+    #[test]
+    fn only_packets_as_long_as_their_header_says() {
+        let mut sink = Kept::default();
+        let mut malformed = 0;
+        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: None, malformed: &mut malformed };
+        let mut ipv4 = [0u8; 30];
+        ipv4[0] = 0x45;
+        ipv4[3] = 30;
+        blocks.packet(&ipv4);
+        blocks.packet(&ipv4[..29]);
+        blocks.packet(&[]);
+        blocks.packet(&[0x25; 40]);
+        assert_eq!((sink.packets, malformed), (vec![30], 3));
+    }
+
+    #[test]
+    fn only_control_blocks_that_are_known() {
+        let mut sink = Kept::default();
+        let mut floor = Floor::new(5, None);
+        let mut malformed = 0;
+        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: Some(&mut floor), malformed: &mut malformed };
+        for kind in 0..16 {
+            blocks.control(kind, &[]);
+            blocks.control(kind, &[0, 0, 0, 0, 1, kind]);
+        }
+        assert_eq!(sink.controls, [1, 1, 2, 2, 3, 4]);
+        assert_eq!(floor.get(), 0x103);
+    }
+}

@@ -1,0 +1,228 @@
+//! Building slots: which key, which contents, which bytes leave.
+//!
+//! 1. decide whether this is a handshake slot (carousel turn and a prepared copy at hand)
+//! 2. choose the sealer: the session's, or in a handshake slot and without a session the throwaway one
+//! 3. fill the payload (data) or pad it (cover): every byte is written either way
+//! 4. seal; counter and mask are the sealer's business
+//! 5. hand out a pointer: the datagram just sealed, or the prepared handshake copy
+//!
+//! Steps 3 and 4 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
+//! (docs/protocol.md, "No key, or not yet").
+
+use std::net::SocketAddr;
+
+use crate::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP, ControlBlock, InnerQueue, Packer};
+use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
+
+/// A close is said in this many slots (docs/protocol.md, "Close").
+pub const CLOSE_SLOTS: u32 = 8;
+/// Bytes before the sealed payload: the masked counter.
+const COUNTER_LENGTH: usize = 4;
+const TAG_LENGTH: usize = DATA_OVERHEAD - COUNTER_LENGTH;
+
+/// A session's sending half.
+pub struct SendingSession {
+    /// Which installed key this is.
+    pub generation: u32,
+    /// Seals data datagrams; owns the counter.
+    pub sealer: Sealer,
+    /// The client's newest stamp, announced in every datagram until one of the server's opens.
+    pub announce_stamp: Option<u64>,
+}
+
+/// A handshake datagram that the reporter wrapped beforehand.
+pub struct Prepared {
+    /// Where this copy goes: the handshake's source, which need not be the session's endpoint.
+    pub endpoint: SocketAddr,
+    /// Exactly one slot's bytes.
+    pub bytes: Box<[u8]>,
+}
+
+/// What a slot holds, for the counters only: nothing on the wire depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// No inner packet.
+    Cover,
+    /// At least one byte of an inner packet.
+    Carrying {
+        /// Inner packets begun in this slot.
+        packets: u32,
+        /// Bytes of inner packets in this slot.
+        bytes: u32,
+    },
+    /// A fragment of a handshake message.
+    Handshake,
+}
+
+/// A slot whose bytes are final. Any sender may take it from here.
+pub struct SealedSlot<'a> {
+    /// Where to.
+    pub endpoint: SocketAddr,
+    /// The whole UDP payload.
+    pub datagram: &'a [u8],
+    /// For the counters.
+    pub contents: Contents,
+}
+
+/// The sending half of a tunnel between two slots.
+pub struct Outbound {
+    packer: Packer,
+    throwaway: Sealer,
+    spare_throwaway: Option<Box<Sealer>>,
+    session: Option<Box<SendingSession>>,
+    datagram: Box<[u8]>,
+    slot: u32,
+    carousel_every: u32,
+    close_slots_left: u32,
+}
+
+/// What changed in a build that others have to hear of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// The last of the close slots was built.
+    pub close_said: bool,
+    /// The session of this generation has used up its counters; it is no longer sent under.
+    pub exhausted: Option<u32>,
+    /// Half of the throwaway key's counters are used and there is no spare: give one.
+    pub wants_throwaway: bool,
+}
+
+impl Outbound {
+    /// `throwaway` seals with a key that nobody else has ([`Sealer::throwaway`]).
+    pub fn new(throwaway: Sealer, datagram_length: usize) -> Self {
+        Outbound {
+            packer: Packer::new(),
+            throwaway,
+            spare_throwaway: None,
+            session: None,
+            datagram: vec![0; datagram_length].into_boxed_slice(),
+            slot: 0,
+            carousel_every: 0,
+            close_slots_left: 0,
+        }
+    }
+
+    /// Length of every datagram of this direction.
+    pub fn datagram_length(&self) -> usize {
+        self.datagram.len()
+    }
+
+    /// The buffer in use, so that its owner can lock it into memory.
+    pub fn buffer(&self) -> &[u8] {
+        &self.datagram
+    }
+
+    /// Takes a buffer of another schedule's length; returns the old one, to be freed elsewhere.
+    pub fn replace_buffer(&mut self, datagram: Box<[u8]>) -> Box<[u8]> {
+        std::mem::replace(&mut self.datagram, datagram)
+    }
+
+    /// Takes a fresh throwaway key, to go on with when the one in use has no counters left.
+    pub fn give_throwaway(&mut self, sealer: Box<Sealer>) {
+        self.spare_throwaway = Some(sealer);
+    }
+
+    /// Sends under this session from the next slot on, or under the throwaway key; returns the old one.
+    ///
+    /// A block under way starts again: no block runs over between keys.
+    pub fn set_session(&mut self, session: Option<Box<SendingSession>>) -> Option<Box<SendingSession>> {
+        self.packer.restart();
+        std::mem::replace(&mut self.session, session)
+    }
+
+    /// Generation that is sent under.
+    pub fn generation(&self) -> Option<u32> {
+        self.session.as_ref().map(|session| session.generation)
+    }
+
+    /// A datagram opened under `generation`: its stamp need not be announced any more.
+    pub fn opened(&mut self, generation: u32) {
+        if let Some(session) = &mut self.session
+            && session.generation <= generation
+        {
+            session.announce_stamp = None;
+        }
+    }
+
+    /// Every `every`-th slot is a handshake slot; 0: none.
+    pub fn set_carousel(&mut self, every: u32) {
+        self.carousel_every = every;
+        self.slot = 0;
+    }
+
+    /// Says close in the next [`CLOSE_SLOTS`] data slots.
+    pub fn say_close(&mut self) {
+        self.close_slots_left = CLOSE_SLOTS;
+    }
+
+    /// Whether the next slot is the carousel's.
+    pub fn wants_handshake(&self) -> bool {
+        self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
+    }
+
+    /// Builds and seals the next slot. `prepared` is used only if [`Self::wants_handshake`] and its length fits.
+    pub fn build<'a>(
+        &'a mut self,
+        endpoint: SocketAddr,
+        prepared: Option<&'a Prepared>,
+        queue: &mut impl InnerQueue,
+    ) -> (SealedSlot<'a>, Notices) {
+        let mut notices = Notices::default();
+        let length = self.datagram.len();
+        let prepared = prepared.filter(|copy| self.wants_handshake() && copy.bytes.len() == length);
+        self.slot = self.slot.wrapping_add(1);
+
+        if self.throwaway.remaining() == 0
+            && let Some(spare) = self.spare_throwaway.as_mut()
+        {
+            // Swapped, not dropped: freeing is not for a timed thread.
+            std::mem::swap(&mut self.throwaway, spare);
+        }
+        notices.wants_throwaway = self.throwaway.remaining() < COUNTER_LIMIT / 2
+            && self.spare_throwaway.as_ref().is_none_or(|spare| spare.remaining() < COUNTER_LIMIT / 2);
+        notices.exhausted =
+            self.session.as_ref().filter(|session| session.sealer.remaining() == 0).map(|session| session.generation);
+
+        let payload = &mut self.datagram[COUNTER_LENGTH..length - TAG_LENGTH];
+        let mut contents = Contents::Cover;
+        let session = self.session.as_mut().filter(|session| prepared.is_none() && session.sealer.remaining() > 0);
+        let sealer = if let Some(session) = session {
+            let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
+            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 2];
+            let mut count = 0;
+            if session.announce_stamp.is_some() {
+                controls[count] = ControlBlock { kind: CONTROL_NEWEST_STAMP, body: &stamp[2..] };
+                count += 1;
+            }
+            if self.close_slots_left > 0 {
+                controls[count] = ControlBlock { kind: CONTROL_CLOSE, body: &[] };
+                count += 1;
+                self.close_slots_left -= 1;
+                notices.close_said = self.close_slots_left == 0;
+            }
+            let filled = self.packer.fill(payload, &controls[..count], queue);
+            if filled.inner_bytes > 0 {
+                contents = Contents::Carrying { packets: filled.inner_packets, bytes: filled.inner_bytes };
+            }
+            &mut session.sealer
+        } else {
+            self.packer.cover(payload);
+            // Without a session nobody can read a close: it is said by ending.
+            if self.session.is_none() && self.close_slots_left > 0 {
+                self.close_slots_left = 0;
+                notices.close_said = true;
+            }
+            &mut self.throwaway
+        };
+
+        // Cannot fail: a sealer without counters left was not chosen, and the throwaway key's spare comes 2^27 slots early.
+        let sealed = sealer.seal(&mut self.datagram);
+        debug_assert!(sealed.is_ok());
+        match prepared {
+            Some(copy) => {
+                (SealedSlot { endpoint: copy.endpoint, datagram: &copy.bytes, contents: Contents::Handshake }, notices)
+            }
+            None => (SealedSlot { endpoint, datagram: &self.datagram, contents }, notices),
+        }
+    }
+}

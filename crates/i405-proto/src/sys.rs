@@ -1,0 +1,3 @@
+//! The only unsafe code of this crate. Each block says why it is sound.
+
+pub(crate) mod wipe;

@@ -1,0 +1,3 @@
+//! The only unsafe code of this test.
+
+pub mod counting;
