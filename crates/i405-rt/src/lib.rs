@@ -1,1 +1,43 @@
-//! Real-time core.
+//! The real-time core of i405 on Linux: threads, clocks, waiting, sockets, TUN, scheduling class.
+//!
+//! It does no handshake (that is TypeScript's) and decides nothing about bytes (that is `i405-proto`'s).
+//! Threads of a tunnel: dispatcher, receiver, ingress (or all three in one spinner) and reporter.
+//! Read in this order: [`tunnel`], `sending` and `dispatcher`, `receiving` and `receiver`, `spinner`, `reporter`.
+//! Everything `unsafe` is in `sys`.
+
+mod carousel;
+pub mod clock;
+mod command;
+pub mod config;
+pub mod control;
+mod device;
+mod dispatcher;
+pub mod error;
+pub mod event;
+mod ingress;
+mod opening;
+mod packet_ring;
+mod queue;
+mod realtime;
+mod receiver;
+mod receiving;
+mod reporter;
+mod sending;
+mod shared;
+mod socket;
+mod spinner;
+mod stats;
+mod sys;
+mod threads;
+pub mod tunnel;
+mod turn_cost;
+mod wait;
+mod waker;
+mod warnings;
+
+pub use carousel::Offer;
+pub use error::Error;
+pub use event::{Event, EventSink};
+pub use socket::route_mtu;
+pub use stats::Counters;
+pub use tunnel::Tunnel;

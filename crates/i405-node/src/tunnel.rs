@@ -1,0 +1,206 @@
+//! The addon's functions: each reads its arguments, calls the core once, and writes the result.
+
+use std::cell::RefCell;
+
+use i405_rt::{Tunnel, clock};
+use neon::prelude::*;
+use neon::types::JsBigInt;
+use neon::types::buffer::TypedArray;
+
+use crate::read;
+use crate::sink::ChannelSink;
+use crate::write;
+
+/// What JavaScript holds of a tunnel. Collected, it closes it.
+pub(crate) struct TunnelHandle {
+    tunnel: Tunnel,
+    /// The channel's count of references decides whether the event loop stays alive.
+    channel: RefCell<Channel>,
+    referenced: RefCell<bool>,
+}
+
+impl Finalize for TunnelHandle {}
+
+type Boxed<'cx> = Handle<'cx, JsBox<TunnelHandle>>;
+
+fn handle<'cx>(cx: &mut FunctionContext<'cx>) -> NeonResult<Boxed<'cx>> {
+    cx.argument::<JsBox<TunnelHandle>>(0)
+}
+
+fn done<'cx>(cx: &mut FunctionContext<'cx>, result: Result<(), i405_rt::Error>) -> JsResult<'cx, JsUndefined> {
+    match result {
+        Ok(()) => Ok(cx.undefined()),
+        Err(error) => read::throw(cx, &error),
+    }
+}
+
+pub(crate) fn version(mut cx: FunctionContext<'_>) -> JsResult<'_, JsString> {
+    Ok(cx.string(env!("CARGO_PKG_VERSION")))
+}
+
+pub(crate) fn aeads(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
+    Ok(cx.number(i405_proto::keys::hardware_aeads()))
+}
+
+pub(crate) fn monotonic_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
+    Ok(JsBigInt::from_u64(&mut cx, clock::monotonic_ns()))
+}
+
+pub(crate) fn boottime_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
+    Ok(JsBigInt::from_u64(&mut cx, clock::boottime_ns()))
+}
+
+pub(crate) fn route_mtu(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
+    let address = cx.argument::<JsString>(0)?.value(&mut cx);
+    let address = read::address(&mut cx, &address)?;
+    let fwmark = read::argument_optional(&mut cx, 1, "fwmark")?;
+    match i405_rt::route_mtu(address, fwmark.map(|mark| mark as u32)) {
+        Ok(mtu) => Ok(cx.number(mtu)),
+        Err(error) => read::throw(&mut cx, &error),
+    }
+}
+
+pub(crate) fn open(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBox<TunnelHandle>> {
+    let options = cx.argument::<JsObject>(0)?;
+    let config = read::open_config(&mut cx, options)?;
+    let listener = cx.argument::<JsFunction>(1)?.root(&mut cx);
+    let channel = cx.channel();
+    match Tunnel::open(config, Box::new(ChannelSink::new(channel.clone(), listener))) {
+        Ok(tunnel) => {
+            let handle = TunnelHandle { tunnel, channel: RefCell::new(channel), referenced: RefCell::new(true) };
+            Ok(cx.boxed(handle))
+        }
+        Err(error) => read::throw(&mut cx, &error),
+    }
+}
+
+pub(crate) fn local_address(mut cx: FunctionContext<'_>) -> JsResult<'_, JsString> {
+    let address = handle(&mut cx)?.tunnel.local_address().to_string();
+    Ok(cx.string(address))
+}
+
+pub(crate) fn device_name(mut cx: FunctionContext<'_>) -> JsResult<'_, JsValue> {
+    let name = handle(&mut cx)?.tunnel.device_name().map(str::to_owned);
+    Ok(match name {
+        Some(name) => cx.string(name).upcast(),
+        None => cx.null().upcast(),
+    })
+}
+
+pub(crate) fn start_schedule(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let schedule = cx.argument::<JsObject>(1)?;
+    let request = read::schedule(&mut cx, schedule)?;
+    done(&mut cx, handle.tunnel.start_schedule(request))
+}
+
+pub(crate) fn end_at(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let instant = cx.argument::<JsValue>(1)?;
+    let instant_ns = read::instant(&mut cx, instant)?;
+    done(&mut cx, handle.tunnel.end_at(instant_ns))
+}
+
+pub(crate) fn offer(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let offer = cx.argument::<JsObject>(1)?;
+    let offer = read::offer(&mut cx, offer)?;
+    done(&mut cx, handle.tunnel.offer(offer))
+}
+
+pub(crate) fn stop_offer(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    done(&mut cx, handle.tunnel.stop_offer())
+}
+
+pub(crate) fn expect_stamps(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let given = cx.argument::<JsArray>(1)?.to_vec(&mut cx)?;
+    let mut stamps = [None; 2];
+    for (place, value) in stamps.iter_mut().zip(given) {
+        *place = Some(value.downcast_or_throw::<JsNumber, _>(&mut cx)?.value(&mut cx) as u64);
+    }
+    done(&mut cx, handle.tunnel.expect_stamps(stamps))
+}
+
+pub(crate) fn install(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let session = cx.argument::<JsObject>(1)?;
+    let keys = read::session(&mut cx, session)?;
+    done(&mut cx, handle.tunnel.install(keys))
+}
+
+pub(crate) fn send_under(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let generation = read::argument_u32(&mut cx, 1, "generation")?;
+    let stamp = read::argument_optional(&mut cx, 2, "announceStamp")?;
+    done(&mut cx, handle.tunnel.send_under(generation, stamp))
+}
+
+pub(crate) fn forget(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let generation = read::argument_u32(&mut cx, 1, "generation")?;
+    done(&mut cx, handle.tunnel.forget(generation))
+}
+
+pub(crate) fn move_endpoint(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let endpoint = cx.argument::<JsString>(1)?.value(&mut cx);
+    let endpoint = read::address(&mut cx, &endpoint)?;
+    done(&mut cx, handle.tunnel.move_endpoint(endpoint))
+}
+
+pub(crate) fn watch_silence(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let timeout_ns = read::argument_optional(&mut cx, 1, "timeoutNs")?;
+    handle.tunnel.watch_silence(timeout_ns);
+    Ok(cx.undefined())
+}
+
+pub(crate) fn send_close(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    done(&mut cx, handle.tunnel.send_close())
+}
+
+pub(crate) fn write_packet(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolean> {
+    let handle = handle(&mut cx)?;
+    let packet = cx.argument::<JsUint8Array>(1)?;
+    let taken = handle.tunnel.write(packet.as_slice(&cx));
+    match taken {
+        Ok(taken) => Ok(cx.boolean(taken)),
+        Err(error) => read::throw(&mut cx, &error),
+    }
+}
+
+pub(crate) fn stats(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
+    let handle = handle(&mut cx)?;
+    write::stats(&mut cx, handle.tunnel.counters())
+}
+
+pub(crate) fn deviation(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
+    let handle = handle(&mut cx)?;
+    let deviation = handle.tunnel.deviation();
+    write::deviation(&mut cx, &deviation)
+}
+
+pub(crate) fn close(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    handle.tunnel.close();
+    Ok(cx.undefined())
+}
+
+pub(crate) fn reference(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    if !handle.referenced.replace(true) {
+        handle.channel.borrow_mut().reference(&mut cx);
+    }
+    Ok(cx.undefined())
+}
+
+pub(crate) fn unref(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    if handle.referenced.replace(false) {
+        handle.channel.borrow_mut().unref(&mut cx);
+    }
+    Ok(cx.undefined())
+}

@@ -1,0 +1,176 @@
+//! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
+
+use i405_proto::lateness::Deviation;
+use i405_rt::{Counters, Event};
+use neon::prelude::*;
+use neon::types::JsBigInt;
+
+fn set_text<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: &str) -> NeonResult<()> {
+    let value = cx.string(value);
+    to.set(cx, name, value)?;
+    Ok(())
+}
+
+fn set_number<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: f64) -> NeonResult<()> {
+    let value = cx.number(value);
+    to.set(cx, name, value)?;
+    Ok(())
+}
+
+fn set_bigint<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: u64) -> NeonResult<()> {
+    let value = JsBigInt::from_u64(cx, value);
+    to.set(cx, name, value)?;
+    Ok(())
+}
+
+fn set_bytes<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: &[u8]) -> NeonResult<()> {
+    let value = JsUint8Array::from_slice(cx, value)?;
+    to.set(cx, name, value)?;
+    Ok(())
+}
+
+/// A batch.
+pub(crate) fn events<'cx>(cx: &mut impl Context<'cx>, batch: Vec<Event>) -> JsResult<'cx, JsArray> {
+    let array = cx.empty_array();
+    for (index, event) in batch.into_iter().enumerate() {
+        let value = self::event(cx, event)?;
+        array.set(cx, index as u32, value)?;
+    }
+    Ok(array)
+}
+
+fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    let kind = match event {
+        Event::Handshake { kind, version, stamp, message, source, datagram_length, received_ns } => {
+            set_number(cx, to, "kind", kind.into())?;
+            set_number(cx, to, "version", version.into())?;
+            set_number(cx, to, "stamp", stamp as f64)?;
+            set_bytes(cx, to, "message", &message)?;
+            set_text(cx, to, "source", &source.to_string())?;
+            set_number(cx, to, "datagramLength", datagram_length as f64)?;
+            set_bigint(cx, to, "receivedNs", received_ns)?;
+            "handshake"
+        }
+        Event::OtherVersion { version, stamp, source, datagram_length, received_ns } => {
+            set_number(cx, to, "version", version.into())?;
+            set_number(cx, to, "stamp", stamp as f64)?;
+            set_text(cx, to, "source", &source.to_string())?;
+            set_number(cx, to, "datagramLength", datagram_length as f64)?;
+            set_bigint(cx, to, "receivedNs", received_ns)?;
+            "otherVersion"
+        }
+        Event::StaleInitiation { stamp, floor_ms } => {
+            set_number(cx, to, "stamp", stamp as f64)?;
+            set_number(cx, to, "floorMs", floor_ms as f64)?;
+            "staleInitiation"
+        }
+        Event::Opened { generation, source, received_ns } => {
+            set_number(cx, to, "generation", generation.into())?;
+            set_text(cx, to, "source", &source.to_string())?;
+            set_bigint(cx, to, "receivedNs", received_ns)?;
+            "opened"
+        }
+        Event::Control { generation, kind, body } => {
+            set_number(cx, to, "generation", generation.into())?;
+            set_number(cx, to, "kind", kind.into())?;
+            set_bytes(cx, to, "body", &body)?;
+            "control"
+        }
+        Event::Silent { for_ns } => {
+            set_bigint(cx, to, "forNs", for_ns)?;
+            "silent"
+        }
+        Event::Heard => "heard",
+        Event::ScheduleEnded => "scheduleEnded",
+        Event::CloseSent => "closeSent",
+        Event::Exhausted { generation } => {
+            set_number(cx, to, "generation", generation.into())?;
+            "exhausted"
+        }
+        Event::Packets(packets) => {
+            let array = cx.empty_array();
+            for (index, packet) in packets.iter().enumerate() {
+                let packet = JsUint8Array::from_slice(cx, packet)?;
+                array.set(cx, index as u32, packet)?;
+            }
+            to.set(cx, "packets", array)?;
+            "packets"
+        }
+        Event::Drain => "drain",
+        Event::Warning { code, detail } => {
+            set_text(cx, to, "code", code)?;
+            set_text(cx, to, "detail", &detail)?;
+            "warning"
+        }
+        Event::Dropped { count } => {
+            set_number(cx, to, "count", count as f64)?;
+            "dropped"
+        }
+        Event::Failed { code, detail } => {
+            set_text(cx, to, "code", code)?;
+            set_text(cx, to, "detail", &detail)?;
+            "failed"
+        }
+        Event::Closed => "closed",
+    };
+    set_text(cx, to, "type", kind)?;
+    Ok(to)
+}
+
+/// The counters.
+pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    let (send, ingress, receive) = (&counters.send, &counters.ingress, &counters.receive);
+    for (name, counter) in [
+        ("slotsSent", &send.sent),
+        ("slotsMissed", &send.missed),
+        ("slotsLate", &send.late),
+        ("slotsCarrying", &send.carrying),
+        ("slotsCover", &send.cover),
+        ("slotsHandshake", &send.handshake),
+        ("sendErrors", &send.errors),
+        ("innerPacketsSent", &send.inner_packets),
+        ("innerBytesSent", &send.inner_bytes),
+        ("innerPacketsReceived", &receive.inner_packets),
+        ("innerBytesReceived", &receive.inner_bytes),
+        ("queueDrops", &ingress.queue_drops),
+        ("deviceErrors", &receive.device_errors),
+        ("queuedBytes", &send.queued_bytes),
+        ("datagramsReceived", &receive.received),
+        ("datagramsOpened", &receive.opened),
+        ("datagramsUnknown", &receive.unknown),
+        ("datagramsReplayed", &receive.replayed),
+        ("datagramsOverBudget", &receive.over_budget),
+        ("handshakeFragments", &receive.fragments),
+        ("staleInitiations", &receive.stale),
+        ("payloadsLost", &receive.payloads_lost),
+        ("blocksDropped", &receive.blocks_dropped),
+        ("eventsDropped", &receive.events_dropped),
+        ("throttleStalls", &send.throttle_stalls),
+    ] {
+        set_bigint(cx, to, name, counter.get())?;
+    }
+    set_bigint(cx, to, "malformedInner", ingress.malformed.get() + receive.malformed_inner.get())?;
+    set_number(cx, to, "lastSendErrno", send.last_errno.get() as f64)?;
+    Ok(to)
+}
+
+/// Lateness statistics.
+pub(crate) fn deviation<'cx>(cx: &mut impl Context<'cx>, from: &Deviation) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    for (name, value) in [
+        ("count", from.count as f64),
+        ("meanNs", from.mean_ns),
+        ("stddevNs", from.stddev_ns),
+        ("p50Ns", from.p50_ns as f64),
+        ("p90Ns", from.p90_ns as f64),
+        ("p99Ns", from.p99_ns as f64),
+        ("p999Ns", from.p999_ns as f64),
+        ("maxNs", from.max_ns as f64),
+        ("missed", from.missed as f64),
+    ] {
+        set_number(cx, to, name, value)?;
+    }
+    Ok(to)
+}

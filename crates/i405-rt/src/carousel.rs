@@ -1,0 +1,86 @@
+//! The carousel: fragments of a handshake message round and round, each copy wrapped anew, ahead of its slot.
+//!
+//! Wrapping is the reporter's work. The dispatcher only takes the next copy from a ring; if the reporter is late, the
+//! slot is a cover slot, which looks the same.
+
+use std::net::SocketAddr;
+
+use i405_proto::handshake_wire::{Head, NONCE, Wrapper, fragments};
+use i405_proto::outbound::Prepared;
+use ring::rand::{SecureRandom, SystemRandom};
+use rtrb::{Producer, RingBuffer};
+
+use crate::command::Feed;
+use crate::reporter::REPORTER_PERIOD_NS;
+
+/// Copies that are ready at least.
+const FEWEST_COPIES: usize = 8;
+/// Copies that are ready at most: 3 MiB of them at 1500 bytes.
+const MOST_COPIES: usize = 2048;
+
+/// A handshake message to carry.
+#[derive(Clone)]
+pub struct Offer {
+    /// 1 initiation, 2 response, 3 wrong version.
+    pub kind: u8,
+    /// Version in the heads.
+    pub version: u8,
+    /// Stamp in the heads.
+    pub stamp: u64,
+    /// The message.
+    pub message: Vec<u8>,
+    /// Every how many slots.
+    pub every: u32,
+    /// Where to, until a fragment of the initiation says otherwise.
+    pub endpoint: SocketAddr,
+}
+
+/// A carousel under way.
+pub struct Carousel {
+    offer: Offer,
+    datagram_length: usize,
+    fragments: u32,
+    next: u32,
+    copies: Producer<Prepared>,
+}
+
+impl Carousel {
+    /// A carousel with its first copies ready, and the dispatcher's end of it.
+    pub fn new(offer: Offer, datagram_length: usize, interval_ns: u64, wrapper: &Wrapper) -> (Self, Box<Feed>) {
+        let ahead = 3 * REPORTER_PERIOD_NS / interval_ns.max(1) / u64::from(offer.every.max(1));
+        let (producer, consumer) = RingBuffer::new((ahead as usize).clamp(FEWEST_COPIES, MOST_COPIES));
+        let feed = Box::new(Feed { copies: consumer, every: offer.every });
+        let fragments = fragments(datagram_length, offer.message.len());
+        let mut carousel = Carousel { offer, datagram_length, fragments, next: 0, copies: producer };
+        carousel.refill(wrapper);
+        (carousel, feed)
+    }
+
+    /// Copies from here on go there.
+    pub fn set_endpoint(&mut self, endpoint: SocketAddr) {
+        self.offer.endpoint = endpoint;
+    }
+
+    /// Wraps as many copies as there is room for.
+    pub fn refill(&mut self, wrapper: &Wrapper) {
+        let random = SystemRandom::new();
+        while !self.copies.is_full() {
+            let mut nonce = [0; NONCE];
+            if random.fill(&mut nonce).is_err() {
+                return;
+            }
+            let head = Head {
+                version: self.offer.version,
+                kind: self.offer.kind,
+                fragment: self.next as u8,
+                stamp: self.offer.stamp,
+            };
+            let mut bytes = vec![0; self.datagram_length].into_boxed_slice();
+            wrapper.wrap(&head, &self.offer.message, &nonce, &mut bytes);
+            self.next = (self.next + 1) % self.fragments.max(1);
+            if self.copies.push(Prepared { endpoint: self.offer.endpoint, bytes }).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the control side tells the timed threads. Wait-free rings; everything is allocated before and freed after.
+
+use std::net::SocketAddr;
+
+use i405_proto::inbound::ReceivingKey;
+use i405_proto::outbound::{Prepared, SendingSession};
+use i405_proto::schedule::Schedule;
+use i405_proto::seal::Sealer;
+use rtrb::Consumer;
+
+use crate::queue::{QueueConsumer, QueueProducer};
+
+/// Commands that may wait for a timed thread, far more than the handshake machine ever has under way.
+pub const COMMAND_CAPACITY: usize = 256;
+/// Things that may wait to be freed: handshake copies of several reporter periods at the shortest slots.
+pub const TRASH_CAPACITY: usize = 8192;
+
+/// A schedule to begin with.
+pub struct Start {
+    pub(crate) schedule: Schedule,
+    pub(crate) datagram: Box<[u8]>,
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) end_at_ns: Option<u64>,
+    /// A larger waiting queue, where this schedule carries more in the bounded time.
+    pub(crate) queue: Option<QueueConsumer>,
+}
+
+/// Copies of a handshake message, refilled by the reporter.
+pub struct Feed {
+    pub(crate) copies: Consumer<Prepared>,
+    pub(crate) every: u32,
+}
+
+/// For the thread that dispatches.
+pub enum SendCommand {
+    Start(Box<Start>),
+    EndAt(Option<u64>),
+    Carousel(Option<Box<Feed>>),
+    Session(Option<Box<SendingSession>>),
+    Throwaway(Box<Sealer>),
+    Endpoint(SocketAddr),
+    SayClose,
+    #[cfg(test)]
+    Panic,
+}
+
+/// For the thread that receives.
+pub enum ReceiveCommand {
+    Install(Box<ReceivingKey>),
+    SetCurrent(u32),
+    Forget(u32),
+    Endpoint(SocketAddr),
+    ExpectStamps([Option<u64>; 2]),
+    TrackSource(Option<u64>),
+}
+
+/// For the thread that reads the device.
+pub enum IngressCommand {
+    Queue(Box<QueueProducer>),
+}
+
+/// What timed threads are done with and somebody else frees (and wipes).
+#[allow(clippy::large_enum_variant, reason = "the common one is the small one; boxing it would allocate")]
+pub enum Trash {
+    Prepared(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Prepared),
+    Start(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Start>),
+    Datagram(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<[u8]>),
+    Feed(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Feed>),
+    Session(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<SendingSession>),
+    Key(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<ReceivingKey>),
+}

@@ -1,0 +1,101 @@
+//! What a tunnel is opened with: parsed in TypeScript, typed here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+
+pub use i405_proto::inbound::Role;
+
+/// How the dispatcher waits for a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollMode {
+    /// Sleeps to the deadline.
+    Sleepy,
+    /// Sleeps until a margin before the deadline, then spins.
+    Dozy,
+    /// One thread polls socket, device and clock.
+    Spinny,
+}
+
+/// Whether the timed threads run under SCHED_FIFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchedFifo {
+    /// Try; a refusal is a warning.
+    On,
+    /// Don't.
+    Off,
+    /// A refusal is an error.
+    Require,
+}
+
+/// An address of the TUN interface.
+#[derive(Clone, Copy, Debug)]
+pub struct InterfaceAddress {
+    /// The interface's own address.
+    pub address: IpAddr,
+    /// Length of the network's prefix, bits.
+    pub prefix: u8,
+}
+
+/// Where inner packets come from and go to.
+#[derive(Clone, Debug)]
+pub enum DeviceConfig {
+    /// The program itself.
+    Packets,
+    /// A new TUN interface.
+    Tun {
+        /// None: the kernel chooses.
+        name: Option<String>,
+        /// Its addresses.
+        addresses: Vec<InterfaceAddress>,
+        /// Its MTU, bytes.
+        mtu: u16,
+    },
+    /// A TUN descriptor that the program opened; duplicated, so the program's own stays open.
+    Fd(RawFd),
+}
+
+/// The wrap and header-protection keys of a pairing, by direction as seen from here.
+#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct PairingKeys {
+    /// Wraps what we send.
+    pub send_wrap: [u8; 32],
+    /// Masks what we send.
+    pub send_mask: [u8; 32],
+    /// Unwraps what we receive.
+    pub receive_wrap: [u8; 32],
+    /// Unmasks what we receive.
+    pub receive_mask: [u8; 32],
+}
+
+/// Everything that [`crate::Tunnel::open`] needs.
+#[derive(Clone)]
+pub struct OpenConfig {
+    /// Which end this is.
+    pub role: Role,
+    /// Local socket address.
+    pub bind: SocketAddr,
+    /// The client's server.
+    pub peer: Option<SocketAddr>,
+    /// SO_MARK.
+    pub fwmark: Option<u32>,
+    /// Where inner packets come from and go to.
+    pub device: DeviceConfig,
+    /// How to wait.
+    pub poll_mode: PollMode,
+    /// Under which scheduling class.
+    pub sched_fifo: SchedFifo,
+    /// On which core.
+    pub cpu: Option<usize>,
+    /// The pairing's keys.
+    pub pairing: PairingKeys,
+    /// Length of the pairing's initiation message, bytes: 1344 or 1296.
+    pub initiation_length: usize,
+    /// Server: stamps at or below are dropped.
+    pub floor_ms: u64,
+    /// Server: older stamps are dropped.
+    pub max_stamp_age_ms: Option<u64>,
+    /// Bound of the waiting queue as a duration of slots.
+    pub queue_ns: u64,
+    /// Later payloads held before a missing one is given up.
+    pub reorder_window: usize,
+}

@@ -1,0 +1,158 @@
+//! The control side's own state: what commands are made from.
+
+use std::collections::BTreeMap;
+
+use i405_proto::inbound::{NewSession, ReceivingKey};
+use i405_proto::keys::{Aead, DirectionKeys};
+use i405_proto::outbound::SendingSession;
+use i405_proto::schedule::Schedule;
+use i405_proto::seal::{DATA_OVERHEAD, MIN_DATAGRAM, Sealer};
+use rtrb::Producer;
+
+use crate::clock::monotonic_ns;
+use crate::command::{IngressCommand, ReceiveCommand, Start};
+use crate::error::Error;
+use crate::opening::random;
+use crate::queue::{Gate, queue};
+use crate::realtime::Throttle;
+use crate::shared::{Shared, lock};
+use crate::spinner::Breath;
+use crate::tunnel::ScheduleRequest;
+use crate::waker::Waker;
+use crate::warnings;
+
+/// Largest UDP payload over IPv4.
+pub const LONGEST_DATAGRAM: usize = 65_507;
+/// Bytes of each payload that are no data block: the BlockOffset.
+const PAYLOAD_HEADER: usize = 2;
+
+/// A session's keys, both directions.
+pub struct NewKeys {
+    /// Above every generation before it.
+    pub generation: u32,
+    /// How both ends seal.
+    pub aead: Aead,
+    /// Our sending direction.
+    pub send: DirectionKeys,
+    /// The peer's.
+    pub receive: DirectionKeys,
+    /// Length of the peer's datagrams.
+    pub receive_length: usize,
+    /// Mean interval of the peer's schedule.
+    pub receive_interval_ns: u64,
+}
+
+/// The command rings and what has been commanded.
+pub struct Control {
+    pub(crate) receive: Producer<ReceiveCommand>,
+    pub(crate) ingress: Option<Producer<IngressCommand>>,
+    pub(crate) queue_ns: u64,
+    pub(crate) queue_capacity: usize,
+    pub(crate) reorder_window: usize,
+    pub(crate) sealers: BTreeMap<u32, Sealer>,
+    pub(crate) newest: Option<u32>,
+    pub(crate) sending: Option<u32>,
+    pub(crate) every: Option<u32>,
+    pub(crate) shape: Option<(usize, u64)>,
+    /// The kernel's limit on a spinning thread.
+    pub(crate) throttle: Option<Throttle>,
+}
+
+impl Control {
+    pub(crate) fn receive(&mut self, command: ReceiveCommand, waker: &Waker) -> Result<(), Error> {
+        self.receive.push(command).map_err(|_| Error::Closed)?;
+        waker.wake();
+        Ok(())
+    }
+
+    /// Datagram length and mean interval of the newest schedule.
+    pub(crate) fn schedule_shape(&self) -> Result<(usize, u64), Error> {
+        self.shape.ok_or_else(|| Error::Argument("a handshake message needs a schedule to be carried in".to_owned()))
+    }
+
+    pub(crate) fn start(&mut self, request: ScheduleRequest, shared: &Shared) -> Result<Box<Start>, Error> {
+        let ScheduleRequest { datagram_length, timing, first_deadline_ns, endpoint } = request;
+        if !(MIN_DATAGRAM..=LONGEST_DATAGRAM).contains(&datagram_length) {
+            return Err(Error::Argument(format!(
+                "expected datagrams of {MIN_DATAGRAM} to {LONGEST_DATAGRAM} bytes, got {datagram_length}"
+            )));
+        }
+        let seed = random()?;
+        let schedule = match first_deadline_ns {
+            Some(first_ns) => Schedule::new(timing, first_ns, seed),
+            None => Schedule::starting_after(timing, monotonic_ns(), seed),
+        };
+        let each = datagram_length - DATA_OVERHEAD - PAYLOAD_HEADER;
+        let slots = (self.queue_ns / timing.interval_ns()).max(1);
+        let bound = usize::try_from(slots).unwrap_or(usize::MAX).saturating_mul(each);
+        let mut larger = None;
+        if bound > self.queue_capacity {
+            let (producer, consumer) = queue(bound, shared.gate.clone());
+            self.queue_capacity = producer.capacity();
+            match &mut self.ingress {
+                Some(ingress) => {
+                    ingress.push(IngressCommand::Queue(Box::new(producer))).map_err(|_| Error::Closed)?;
+                }
+                None => *lock(&shared.packets_in) = Some(producer),
+            }
+            larger = Some(consumer);
+        }
+        shared.gate.set_bound(bound);
+        if let Some(breath) = Breath::of(self.throttle, timing.interval_ns())
+            && breath.costs_slots()
+        {
+            lock(&shared.notices).push(warnings::short_pause(timing.interval_ns()));
+        }
+        self.shape = Some((datagram_length, timing.interval_ns()));
+        let datagram = vec![0; datagram_length].into_boxed_slice();
+        // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.
+        let _ = crate::sys::memory::lock(&datagram);
+        Ok(Box::new(Start { schedule, datagram, endpoint, end_at_ns: None, queue: larger }))
+    }
+
+    pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {
+        let NewKeys { generation, aead, send, receive, receive_length, receive_interval_ns } = keys;
+        if self.newest.is_some_and(|newest| generation <= newest) {
+            return Err(Error::Argument(format!("generation {generation} is not above those installed before")));
+        }
+        let session = NewSession { generation, aead, keys: receive, receive_length, receive_interval_ns };
+        let key =
+            ReceivingKey::new(session, self.reorder_window).map_err(|error| Error::Argument(error.to_string()))?;
+        self.receive(ReceiveCommand::Install(Box::new(key)), waker)?;
+        self.newest = Some(generation);
+        self.sealers.insert(generation, Sealer::new(aead, send));
+        Ok(())
+    }
+
+    pub(crate) fn session(
+        &mut self,
+        generation: u32,
+        announce_stamp: Option<u64>,
+    ) -> Result<Box<SendingSession>, Error> {
+        let sealer = self.sealers.remove(&generation).ok_or_else(|| {
+            Error::Argument(format!("generation {generation} is not installed, or already sent under"))
+        })?;
+        Ok(Box::new(SendingSession { generation, sealer, announce_stamp }))
+    }
+
+    /// True if it was sent under.
+    pub(crate) fn forget(&mut self, generation: u32) -> bool {
+        self.sealers.remove(&generation);
+        self.sending == Some(generation)
+    }
+
+    pub(crate) fn sending_under(&mut self, generation: Option<u32>, gate: &Gate) {
+        self.sending = generation;
+        self.open_gate(gate);
+    }
+
+    pub(crate) fn carousel_every(&mut self, every: Option<u32>, gate: &Gate) {
+        self.every = every;
+        self.open_gate(gate);
+    }
+
+    /// Packets may wait only while slots take them: what waited through a handshake would be stale.
+    fn open_gate(&self, gate: &Gate) {
+        gate.set_open(self.sending.is_some() && self.every != Some(1));
+    }
+}

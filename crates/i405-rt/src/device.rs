@@ -1,0 +1,97 @@
+//! The inner side: a TUN interface, made here or handed in.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use tun_rs::DeviceBuilder;
+
+use crate::config::{DeviceConfig, InterfaceAddress};
+use crate::error::Error;
+use crate::sys::fd;
+
+/// A TUN descriptor, without packet information, not blocking.
+pub struct Tun {
+    fd: OwnedFd,
+    name: Option<String>,
+}
+
+impl Tun {
+    /// Opens what the configuration names; None for the packet device.
+    ///
+    /// # Errors
+    /// [`Error::Tun`], [`Error::TunInUse`], [`Error::TunPermission`], [`Error::DeviceFd`]. Nothing is left behind.
+    pub fn open(config: &DeviceConfig) -> Result<Option<Self>, Error> {
+        match config {
+            DeviceConfig::Packets => Ok(None),
+            DeviceConfig::Tun { name, addresses, mtu } => Self::create(name.as_deref(), addresses, *mtu).map(Some),
+            DeviceConfig::Fd(raw) => {
+                let refused = |source| Error::DeviceFd { fd: *raw, source };
+                let fd = fd::duplicate(*raw).map_err(refused)?;
+                rustix::io::ioctl_fionbio(&fd, true).map_err(|errno| refused(errno.into()))?;
+                Ok(Some(Tun { fd, name: None }))
+            }
+        }
+    }
+
+    fn create(name: Option<&str>, addresses: &[InterfaceAddress], mtu: u16) -> Result<Self, Error> {
+        let shown = name.unwrap_or("(any)").to_owned();
+        let refused = |source: io::Error| match source.raw_os_error() {
+            Some(libc::EBUSY) => Error::TunInUse { name: shown.clone() },
+            Some(libc::EPERM | libc::EACCES) => Error::TunPermission { source },
+            _ => Error::Tun { name: shown.clone(), source },
+        };
+        let mut builder = DeviceBuilder::new().mtu(mtu);
+        if let Some(name) = name {
+            builder = builder.name(name);
+        }
+        // The builder takes one IPv4 address and the rest are added to the interface that it made.
+        let mut later = Vec::new();
+        let mut first_v4 = true;
+        for InterfaceAddress { address, prefix } in addresses {
+            match address {
+                IpAddr::V4(v4) if first_v4 => {
+                    builder = builder.ipv4(*v4, *prefix, None);
+                    first_v4 = false;
+                }
+                IpAddr::V4(v4) => later.push((*v4, *prefix)),
+                IpAddr::V6(v6) => builder = builder.ipv6(*v6, *prefix),
+            }
+        }
+        let device = builder.build_sync().map_err(refused)?;
+        for (address, prefix) in later {
+            device.add_address_v4(address, prefix).map_err(refused)?;
+        }
+        device.set_nonblocking(true).map_err(refused)?;
+        let name = device.name().map_err(refused)?;
+        Ok(Tun { fd: fd::own(device), name: Some(name) })
+    }
+
+    /// The interface's name, if it was made here.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Reads one inner packet; `EAGAIN` if there is none.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    #[inline]
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.fd, into)?)
+    }
+
+    /// Writes one inner packet.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    #[inline]
+    pub fn write(&self, packet: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.fd, packet)?)
+    }
+
+    /// For poll.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

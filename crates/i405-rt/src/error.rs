@@ -1,0 +1,113 @@
+//! The crate's one error type. Each names what could not be done; codes are stable and reach the user.
+
+use std::io;
+
+/// Why a tunnel could not be opened or a command not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The local address is in use, not ours, or not permitted.
+    #[error("cannot bind the local address {address}: {source}")]
+    Bind {
+        /// What was asked for.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A socket option was refused.
+    #[error("cannot set {option} on the outer socket: {source}")]
+    SocketOption {
+        /// The option's name.
+        option: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// There is no route to the peer.
+    #[error("no route to {address}: {source}")]
+    Route {
+        /// Where to.
+        address: std::net::SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The TUN interface exists and somebody has it.
+    #[error("the TUN interface {name} is in use")]
+    TunInUse {
+        /// The interface's name.
+        name: String,
+    },
+    /// Not allowed to make a TUN interface.
+    #[error("not permitted to create a TUN interface: {source}")]
+    TunPermission {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The TUN interface could not be made or set up.
+    #[error("cannot set up the TUN interface {name}: {source}")]
+    Tun {
+        /// The interface's name, or "(any)".
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The descriptor handed in is not usable.
+    #[error("the file descriptor {fd} is not usable as a TUN device: {source}")]
+    DeviceFd {
+        /// Which.
+        fd: i32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// SCHED_FIFO was required and refused.
+    #[error("SCHED_FIFO was refused: {source}")]
+    SchedFifo {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The core does not exist or is not allowed to this process.
+    #[error("cannot pin the timed thread to core {cpu}: {source}")]
+    Cpu {
+        /// Which core.
+        cpu: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A command's argument makes no sense to the core.
+    #[error("{0}")]
+    Argument(String),
+    /// The tunnel is closed.
+    #[error("the tunnel is closed")]
+    Closed,
+    /// Another system call failed.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The stable code that users see.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => "ERR_I405_ADDRESS_IN_USE",
+            Error::Bind { .. } => "ERR_I405_ADDRESS",
+            Error::SocketOption { .. } => "ERR_I405_SOCKET_OPTION",
+            Error::Route { .. } => "ERR_I405_ROUTE",
+            Error::TunInUse { .. } => "ERR_I405_TUN_IN_USE",
+            Error::TunPermission { .. } => "ERR_I405_TUN_PERMISSION",
+            Error::Tun { .. } => "ERR_I405_TUN",
+            Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
+            Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
+            Error::Cpu { .. } => "ERR_I405_CPU",
+            Error::Argument(_) => "ERR_I405_ARGUMENT",
+            Error::Closed => "ERR_I405_CLOSED",
+            Error::System { .. } => "ERR_I405_SYSTEM",
+        }
+    }
+
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::System { what, source }
+    }
+}

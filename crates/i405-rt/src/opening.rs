@@ -1,0 +1,195 @@
+//! Opening a tunnel: everything that can fail, in an order in which nothing is left behind.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::Thread;
+
+use i405_proto::handshake_wire::{Unwrapper, Wrapper};
+use i405_proto::inbound::{Inbound, InboundConfig};
+use i405_proto::keys::DIRECTION_KEY_BYTES;
+use i405_proto::keys::{Aead, hardware_aeads};
+use i405_proto::lateness::Lateness;
+use i405_proto::outbound::Outbound;
+use i405_proto::seal::{MIN_DATAGRAM, Sealer};
+use ring::rand::{SecureRandom, SystemRandom};
+use rtrb::RingBuffer;
+use zeroize::Zeroizing;
+
+use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
+use crate::config::{OpenConfig, PollMode};
+use crate::control::{Control, LONGEST_DATAGRAM};
+use crate::device::Tun;
+use crate::error::Error;
+use crate::event::EventSink;
+use crate::ingress::Ingress;
+use crate::queue::{Gate, queue};
+use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
+use crate::reporter::Reporter;
+use crate::sending::{Sending, SendingParts};
+use crate::shared::{LatenessWindow, Shared, SilenceWatch};
+use crate::socket::OuterSocket;
+use crate::stats::Counters;
+use crate::threads::{self, Work};
+use crate::waker::Waker;
+use crate::warnings;
+
+/// Latenesses that wait for the reporter: 160 ms of the shortest slots.
+const RECORD_CAPACITY: usize = 16_384;
+/// Receiver events that wait for the reporter: handshakes are rare, and the reporter looks every 10 ms.
+const EVENT_CAPACITY: usize = 64;
+/// Inner packets that wait for the program with the packet device, bytes.
+const PACKETS_CAPACITY: usize = 4 << 20;
+
+/// What [`crate::Tunnel`] is made of.
+pub struct Opened {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) control: Control,
+    pub(crate) dispatcher: Thread,
+    pub(crate) local_address: SocketAddr,
+    pub(crate) device_name: Option<String>,
+}
+
+/// Random bytes of the operating system.
+///
+/// # Errors
+/// [`Error::System`] if it has none, which Linux does not do after boot.
+pub fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::system("get random bytes")(std::io::Error::from_raw_os_error(libc::EIO)))?;
+    Ok(bytes)
+}
+
+/// A key that nobody else has, under the AEAD that sessions here most likely have, so that slots cost the same.
+pub fn throwaway() -> Result<Sealer, Error> {
+    let seed = Zeroizing::new(random::<DIRECTION_KEY_BYTES>()?);
+    let hardware = hardware_aeads() & Aead::Aes256Gcm.bit() != 0;
+    Ok(Sealer::throwaway(if hardware { Aead::Aes256Gcm } else { Aead::ChaCha20Poly1305 }, &seed))
+}
+
+/// Opens socket and device, makes the rings, starts the threads.
+///
+/// # Errors
+/// Whatever could not be had.
+pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Error> {
+    let socket = Arc::new(OuterSocket::open(config.bind, config.fwmark)?);
+    let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
+    let tun = Tun::open(&config.device)?.map(Arc::new);
+    let device_name = tun.as_ref().and_then(|tun| tun.name()).map(str::to_owned);
+
+    let counters = Arc::new(Counters::default());
+    let gate = Gate::new();
+    let (send, send_commands) = RingBuffer::new(COMMAND_CAPACITY);
+    let (receive, receive_commands) = RingBuffer::new(COMMAND_CAPACITY);
+    let (ingress, ingress_commands) = RingBuffer::new(COMMAND_CAPACITY);
+    let (sending_trash, trash_of_sending) = RingBuffer::new(TRASH_CAPACITY);
+    let (receiving_trash, trash_of_receiving) = RingBuffer::new(COMMAND_CAPACITY);
+    let (record, records) = RingBuffer::new(RECORD_CAPACITY);
+    let (event, events) = RingBuffer::new(EVENT_CAPACITY);
+    let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
+    let queue_capacity = queue_in.capacity();
+    let stop = Arc::new(AtomicBool::new(false));
+
+    let (delivery, packets) = match &tun {
+        Some(tun) => (Delivery::Tun(Arc::clone(tun)), None),
+        None => {
+            let (producer, consumer) = RingBuffer::new(PACKETS_CAPACITY);
+            (Delivery::Packets(producer), Some(consumer))
+        }
+    };
+    let mut packets_in = None;
+    let mut ingress_work = None;
+    match &tun {
+        Some(tun) => {
+            ingress_work = Some(Ingress::new(Arc::clone(tun), queue_in, ingress_commands, Arc::clone(&counters)));
+        }
+        None => packets_in = Some(queue_in),
+    }
+    let inbound = Inbound::new(InboundConfig {
+        role: config.role,
+        peer: config.peer,
+        unwrapper: Unwrapper::new(&config.pairing.receive_wrap, &config.pairing.receive_mask),
+        initiation_length: config.initiation_length,
+        floor_ms: config.floor_ms,
+        max_stamp_age_ms: config.max_stamp_age_ms,
+        max_datagram: LONGEST_DATAGRAM,
+    });
+    let shared = Arc::new(Shared {
+        counters: Arc::clone(&counters),
+        gate,
+        wrapper: Wrapper::new(&config.pairing.send_wrap, &config.pairing.send_mask),
+        carousel: Mutex::new(None),
+        window: Mutex::new(LatenessWindow { lateness: Lateness::new(), missed_before: 0 }),
+        silence: SilenceWatch::default(),
+        packets_in: Mutex::new(packets_in),
+        wants_drain: AtomicBool::new(false),
+        send: Mutex::new(send),
+        closing: Waker::new()?,
+        receiver: Waker::new()?,
+        ingress: Waker::new()?,
+        notices: Mutex::new(Vec::new()),
+        failure: Mutex::new(None),
+    });
+    let work = Work {
+        sending: Sending::new(SendingParts {
+            socket: Arc::clone(&socket),
+            counters: Arc::clone(&counters),
+            outbound: Outbound::new(throwaway()?, MIN_DATAGRAM),
+            queue: queue_out,
+            commands: send_commands,
+            trash: sending_trash,
+            records: record,
+            stop: Arc::clone(&stop),
+        }),
+        receiving: Receiving::new(ReceivingParts {
+            socket,
+            inbound,
+            commands: receive_commands,
+            trash: receiving_trash,
+            outlet: Outlet { delivery, events: event, counters },
+        }),
+        ingress: ingress_work,
+    };
+    let started = threads::start(config, &shared, work).inspect_err(|_| {
+        stop.store(true, Ordering::Release);
+        shared.receiver.stop();
+        shared.ingress.stop();
+    })?;
+
+    let mut pending = Vec::new();
+    pending.extend(started.shortfalls.fifo.as_ref().map(warnings::sched_fifo));
+    pending.extend(started.shortfalls.memory.as_ref().map(warnings::memory_lock));
+    let reporter = Reporter {
+        shared: Arc::clone(&shared),
+        sink,
+        events,
+        packets,
+        records,
+        trash: [trash_of_sending, trash_of_receiving],
+        threads: started.threads,
+        stop: Arc::clone(&stop),
+        pending,
+    };
+    threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| {
+        stop.store(true, Ordering::Release);
+        shared.receiver.stop();
+        shared.ingress.stop();
+    })?;
+    let control = Control {
+        receive,
+        ingress: tun.is_some().then_some(ingress),
+        queue_ns: config.queue_ns,
+        queue_capacity,
+        reorder_window: config.reorder_window,
+        sealers: BTreeMap::new(),
+        newest: None,
+        sending: None,
+        every: None,
+        shape: None,
+        throttle: started.throttle.filter(|_| config.poll_mode == PollMode::Spinny),
+    };
+    Ok(Opened { shared, control, dispatcher: started.dispatcher, local_address, device_name })
+}

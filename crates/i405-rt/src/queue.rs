@@ -1,0 +1,172 @@
+//! The waiting queue: inner packets between ingress and dispatcher, bounded in time.
+//!
+//! A ring of bytes, one producer and one consumer, each packet behind its length. The bound is what the schedule can
+//! carry in the configured time, so that a saturated slow tunnel does not build seconds of delay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use i405_proto::packer::InnerQueue;
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::packet_ring::{self, LENGTH_PREFIX};
+use crate::sys::memory;
+
+/// Room for two of the largest inner packets, whatever the bound: one on its way out, one waiting.
+const LEAST_CAPACITY: usize = 2 * (65_535 + LENGTH_PREFIX);
+
+/// What both ends of the queue see.
+#[derive(Debug)]
+pub struct Gate {
+    bound: AtomicUsize,
+    open: AtomicBool,
+}
+
+impl Gate {
+    /// Closed at first: there is nobody to send to.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Gate { bound: AtomicUsize::new(0), open: AtomicBool::new(false) })
+    }
+
+    /// Lets packets in, or not.
+    pub fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Release);
+    }
+
+    /// Bytes that may wait.
+    pub fn set_bound(&self, bytes: usize) {
+        self.bound.store(bytes, Ordering::Release);
+    }
+}
+
+/// Ingress's end.
+pub struct QueueProducer {
+    ring: Producer<u8>,
+    gate: Arc<Gate>,
+}
+
+/// The dispatcher's end.
+pub struct QueueConsumer {
+    ring: Consumer<u8>,
+    next: Option<usize>,
+}
+
+/// A queue that can hold `bound` bytes, its memory touched and locked.
+pub fn queue(bound: usize, gate: Arc<Gate>) -> (QueueProducer, QueueConsumer) {
+    let (mut producer, consumer) = RingBuffer::<u8>::new(bound.max(LEAST_CAPACITY) + LENGTH_PREFIX);
+    let capacity = producer.slots();
+    if let Ok(mut chunk) = producer.write_chunk(capacity) {
+        // Writing the zeros is what maps the pages; an unlockable page is only a page that may be swapped.
+        let (memory, _) = chunk.as_mut_slices();
+        let _ = memory::lock(memory);
+    }
+    (QueueProducer { ring: producer, gate }, QueueConsumer { ring: consumer, next: None })
+}
+
+impl QueueProducer {
+    /// Capacity in bytes.
+    pub fn capacity(&self) -> usize {
+        self.ring.buffer().capacity()
+    }
+
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.capacity() - self.ring.slots()
+    }
+
+    /// Takes a packet if the bound allows: always if none waits, else as long as it fits.
+    pub fn push(&mut self, packet: &[u8]) -> bool {
+        if !self.gate.open.load(Ordering::Acquire) {
+            return false;
+        }
+        let waiting = self.waiting();
+        let needed = packet.len() + LENGTH_PREFIX;
+        if waiting != 0 && waiting + needed > self.gate.bound.load(Ordering::Acquire) {
+            return false;
+        }
+        packet_ring::push(&mut self.ring, packet)
+    }
+
+    /// Whether a packet would be taken that was refused before.
+    pub fn has_room(&self) -> bool {
+        self.gate.open.load(Ordering::Acquire) && self.waiting() * 2 <= self.gate.bound.load(Ordering::Acquire)
+    }
+}
+
+impl QueueConsumer {
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.ring.slots()
+    }
+}
+
+impl InnerQueue for QueueConsumer {
+    fn next_len(&mut self) -> Option<usize> {
+        if self.next.is_none() {
+            self.next = packet_ring::pop_length(&mut self.ring);
+        }
+        self.next
+    }
+
+    fn read(&mut self, into: &mut [u8]) {
+        // Prefix and packet are committed together, so the bytes are there.
+        let complete = self.ring.pop_entire_slice(into).is_ok();
+        debug_assert!(complete && self.next == Some(into.len()));
+        self.next = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(bound: usize) -> (QueueProducer, QueueConsumer) {
+        let gate = Gate::new();
+        gate.set_open(true);
+        gate.set_bound(bound);
+        queue(bound, gate)
+    }
+
+    #[test]
+    fn packets_come_out_as_they_went_in_across_the_end_of_the_ring() {
+        let (mut producer, mut consumer) = opened(200_000);
+        let mut expected = std::collections::VecDeque::new();
+        for round in 0u32..4_000 {
+            let packet: Vec<u8> = (0..(round * 37) % 1_500 + 1).map(|i| (i + round) as u8).collect();
+            assert!(producer.push(&packet));
+            expected.push_back(packet);
+            if round % 3 != 0 || expected.len() > 20 {
+                let length = consumer.next_len().unwrap();
+                let mut out = vec![0; length];
+                consumer.read(&mut out);
+                assert_eq!(Some(out), expected.pop_front());
+            }
+            while expected.len() > 40 {
+                let mut out = vec![0; consumer.next_len().unwrap()];
+                consumer.read(&mut out);
+                assert_eq!(Some(out), expected.pop_front());
+            }
+        }
+    }
+
+    #[test]
+    fn the_bound_holds_but_an_empty_queue_takes_any_packet() {
+        let (mut producer, mut consumer) = opened(5_000);
+        assert!(producer.push(&[0; 9_000]), "larger than the bound, but nothing waits");
+        assert!(!producer.push(&[0; 20]));
+        let mut out = vec![0; consumer.next_len().unwrap()];
+        consumer.read(&mut out);
+        let taken = (0..100).filter(|_| producer.push(&[0; 996])).count();
+        assert_eq!(taken, 5);
+        assert!(!producer.has_room());
+    }
+
+    #[test]
+    fn a_closed_gate_takes_nothing() {
+        let gate = Gate::new();
+        gate.set_bound(1_000);
+        let (mut producer, mut consumer) = queue(1_000, gate);
+        assert!(!producer.push(&[0x45; 40]));
+        assert_eq!(consumer.next_len(), None);
+    }
+}

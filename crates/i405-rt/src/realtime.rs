@@ -1,0 +1,98 @@
+//! Making a thread a timed one: scheduling class, core, timer slack, stack.
+
+use std::fs;
+use std::io;
+use std::num::NonZeroU64;
+
+use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
+
+use crate::config::SchedFifo;
+use crate::error::Error;
+use crate::sys::{memory, sched};
+
+/// Above the kernel's threaded interrupts (50) would starve our own network card; in the middle below them is usual.
+const FIFO_PRIORITY: i32 = 45;
+
+/// What setting up a timed thread could not do, to be told as warnings.
+#[derive(Debug, Default)]
+pub struct Shortfalls {
+    /// SCHED_FIFO was wanted and refused.
+    pub fifo: Option<io::Error>,
+    /// The stack could not be locked.
+    pub memory: Option<io::Error>,
+    /// Whether the thread runs under SCHED_FIFO.
+    pub is_fifo: bool,
+}
+
+/// Sets up the calling thread.
+///
+/// # Errors
+/// [`Error::Cpu`], and [`Error::SchedFifo`] where it is required.
+pub fn set_up(fifo: SchedFifo, cpu: Option<usize>) -> Result<Shortfalls, Error> {
+    let mut shortfalls = Shortfalls::default();
+    if let Some(cpu) = cpu {
+        let refused = |source| Error::Cpu { cpu, source };
+        if cpu >= CpuSet::MAX_CPU {
+            return Err(refused(io::Error::from_raw_os_error(libc::EINVAL)));
+        }
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        sched_setaffinity(None, &set).map_err(|errno| refused(errno.into()))?;
+    }
+    // 1 ns: the default of 50 us is what a sleep may be longer by. SCHED_FIFO ignores slack, the fallback does not.
+    let _ = set_current_timer_slack(NonZeroU64::new(1));
+    match fifo {
+        SchedFifo::Off => {}
+        SchedFifo::On | SchedFifo::Require => match sched::set_fifo(FIFO_PRIORITY) {
+            Ok(()) => shortfalls.is_fifo = true,
+            Err(source) if fifo == SchedFifo::Require => return Err(Error::SchedFifo { source }),
+            Err(source) => shortfalls.fifo = Some(source),
+        },
+    }
+    shortfalls.memory = memory::reserve_stack().err();
+    Ok(shortfalls)
+}
+
+/// The kernel's limit on real-time threads: how much of each period they may run, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// `sched_rt_runtime_us`.
+    pub runtime_ns: u64,
+    /// `sched_rt_period_us`.
+    pub period_ns: u64,
+}
+
+impl Throttle {
+    /// Reads it; None if there is no limit.
+    pub fn read() -> Option<Throttle> {
+        let read = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<i64>().ok();
+        let runtime = read("/proc/sys/kernel/sched_rt_runtime_us")?;
+        let period = read("/proc/sys/kernel/sched_rt_period_us")?;
+        Throttle::from_microseconds(runtime, period)
+    }
+
+    fn from_microseconds(runtime: i64, period: i64) -> Option<Throttle> {
+        let (runtime, period) = (u64::try_from(runtime).ok()?, u64::try_from(period).ok()?);
+        (runtime < period).then_some(Throttle { runtime_ns: runtime * 1_000, period_ns: period * 1_000 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_of_minus_one_or_of_the_whole_period_is_none() {
+        assert_eq!(Throttle::from_microseconds(-1, 1_000_000), None);
+        assert_eq!(Throttle::from_microseconds(1_000_000, 1_000_000), None);
+        let shipped = Throttle::from_microseconds(950_000, 1_000_000).unwrap();
+        assert_eq!((shipped.runtime_ns, shipped.period_ns), (950_000_000, 1_000_000_000));
+    }
+
+    #[test]
+    fn a_core_that_does_not_exist_is_an_error_that_names_it() {
+        let error = std::thread::spawn(|| set_up(SchedFifo::Off, Some(1_000_000)).unwrap_err()).join().unwrap();
+        assert_eq!(error.code(), "ERR_I405_CPU");
+        assert!(error.to_string().contains("1000000"));
+    }
+}

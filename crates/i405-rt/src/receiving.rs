@@ -1,0 +1,204 @@
+//! The receiving half of a tunnel, without the waiting: commands, one datagram at a time, timers.
+//!
+//! 1. read a datagram and its kernel receive time
+//! 2. trial, opening, replay, reordering, unpacking: `i405_proto::inbound`
+//! 3. inner packets to the device, everything else to the reporter's ring
+//!
+//! Nothing here allocates, locks or logs: in `spinny` it runs on the timed thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OtherVersion};
+use rtrb::{Consumer, Producer};
+
+use crate::clock::{monotonic_ns, realtime_ns};
+use crate::command::{ReceiveCommand, Trash};
+use crate::device::Tun;
+use crate::event::{InlineBytes, Notice, ReceiverEvent};
+use crate::packet_ring;
+use crate::socket::OuterSocket;
+use crate::stats::Counters;
+
+/// Largest UDP payload.
+const LARGEST_DATAGRAM: usize = 65_535;
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// Where inner packets go.
+pub enum Delivery {
+    /// To the interface.
+    Tun(Arc<Tun>),
+    /// To the program, by way of the reporter: each packet behind its length.
+    Packets(Producer<u8>),
+}
+
+/// What the control side hands to the thread that receives.
+pub struct ReceivingParts {
+    pub(crate) socket: Arc<OuterSocket>,
+    pub(crate) inbound: Inbound,
+    pub(crate) commands: Consumer<ReceiveCommand>,
+    pub(crate) trash: Producer<Trash>,
+    pub(crate) outlet: Outlet,
+}
+
+/// Where everything that was received goes.
+pub struct Outlet {
+    pub(crate) delivery: Delivery,
+    pub(crate) events: Producer<ReceiverEvent>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The receiving half.
+pub struct Receiving {
+    parts: ReceivingParts,
+    buffer: Box<[u8]>,
+}
+
+impl Receiving {
+    /// Ready to receive.
+    pub fn new(parts: ReceivingParts) -> Self {
+        Receiving { parts, buffer: vec![0; LARGEST_DATAGRAM].into_boxed_slice() }
+    }
+
+    /// The socket, for poll.
+    pub fn socket(&self) -> Arc<OuterSocket> {
+        Arc::clone(&self.parts.socket)
+    }
+
+    /// Carries out what the control side wants.
+    pub fn apply_commands(&mut self) {
+        while let Ok(command) = self.parts.commands.pop() {
+            let inbound = &mut self.parts.inbound;
+            match command {
+                // A key that the control side has checked already; what is refused comes back as retired.
+                ReceiveCommand::Install(key) => drop(inbound.install(key, monotonic_ns())),
+                ReceiveCommand::SetCurrent(generation) => inbound.set_current(generation),
+                ReceiveCommand::Forget(generation) => inbound.forget(generation),
+                ReceiveCommand::Endpoint(endpoint) => inbound.set_endpoint(endpoint),
+                ReceiveCommand::ExpectStamps(stamps) => inbound.expect_stamps(stamps),
+                ReceiveCommand::TrackSource(stamp) => inbound.track_source(stamp),
+            }
+            while let Some(key) = inbound.take_retired() {
+                // Wiped and freed by the reporter; here only if it is far behind.
+                drop(self.parts.trash.push(Trash::Key(key)));
+            }
+        }
+    }
+
+    /// Reads and handles at most one datagram. False: there was none.
+    pub fn turn(&mut self) -> bool {
+        let received = match self.parts.socket.receive(&mut self.buffer) {
+            Ok(received) => received,
+            // Besides EAGAIN the socket may report an ICMP error that a stranger sent: no datagram either way.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        };
+        let now_ns = monotonic_ns();
+        let wall_ns = realtime_ns();
+        let age_ns = received.kernel_realtime_ns.map_or(0, |kernel| wall_ns.saturating_sub(kernel));
+        self.parts.inbound.receive(
+            now_ns,
+            now_ns.saturating_sub(age_ns),
+            wall_ns / MILLISECOND_NS,
+            received.source,
+            &self.buffer[..received.length],
+            &mut self.parts.outlet,
+        );
+        self.publish_counters();
+        true
+    }
+
+    /// When [`Self::on_timer`] is due: the lost-packet timer.
+    pub fn timer_ns(&self) -> Option<u64> {
+        self.parts.inbound.next_timer_ns()
+    }
+
+    /// Gives up payloads that were waited for long enough.
+    pub fn on_timer(&mut self, now_ns: u64) {
+        self.parts.inbound.on_timer(now_ns, &mut self.parts.outlet);
+        self.publish_counters();
+    }
+
+    fn publish_counters(&self) {
+        let from = self.parts.inbound.counters();
+        let to = &self.parts.outlet.counters.receive;
+        to.received.set(from.received);
+        to.opened.set(from.opened);
+        to.unknown.set(from.unknown);
+        to.replayed.set(from.replayed);
+        to.over_budget.set(from.over_budget);
+        to.fragments.set(from.fragments);
+        to.stale.set(from.stale);
+        to.payloads_lost.set(from.payloads_lost);
+        to.blocks_dropped.set(from.blocks_dropped);
+        to.malformed_inner.set(from.malformed_inner);
+    }
+}
+
+impl Outlet {
+    fn report(&mut self, notice: Notice, bytes: &[u8]) {
+        let event = InlineBytes::new(bytes).map(|bytes| ReceiverEvent { notice, bytes });
+        if event.is_none_or(|event| self.events.push(event).is_err()) {
+            self.counters.receive.events_dropped.add(1);
+        }
+    }
+}
+
+impl InboundSink for Outlet {
+    fn packet(&mut self, inner: &[u8]) {
+        let counters = &self.counters.receive;
+        let delivered = match &mut self.delivery {
+            Delivery::Tun(tun) => {
+                let written = tun.write(inner).is_ok();
+                counters.device_errors.add(u64::from(!written));
+                written
+            }
+            Delivery::Packets(ring) => {
+                let pushed = packet_ring::push(ring, inner);
+                counters.events_dropped.add(u64::from(!pushed));
+                pushed
+            }
+        };
+        counters.inner_packets.add(u64::from(delivered));
+        counters.inner_bytes.add(if delivered { inner.len() as u64 } else { 0 });
+    }
+
+    fn control(&mut self, generation: u32, kind: u8, body: &[u8]) {
+        self.report(Notice::Control { generation, kind }, body);
+    }
+
+    fn handshake(&mut self, message: HandshakeMessage<'_>) {
+        let notice = Notice::Handshake {
+            kind: message.kind,
+            version: message.version,
+            stamp: message.stamp,
+            source: message.source,
+            datagram_length: message.datagram_length,
+            received_ns: message.received_ns,
+        };
+        self.report(notice, message.message);
+    }
+
+    fn other_version(&mut self, other: OtherVersion) {
+        let OtherVersion { version, stamp, source, datagram_length, received_ns } = other;
+        self.report(Notice::OtherVersion { version, stamp, source, datagram_length, received_ns }, &[]);
+    }
+
+    fn stale(&mut self, stamp: u64, floor_ms: u64) {
+        self.report(Notice::Stale { stamp, floor_ms }, &[]);
+    }
+
+    fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64) {
+        let highest = &self.counters.receive.opened_generation;
+        highest.set(highest.get().max(u64::from(generation) + 1));
+        self.report(Notice::Opened { generation, source, received_ns }, &[]);
+    }
+
+    fn handshake_source(&mut self, source: SocketAddr) {
+        self.report(Notice::HandshakeSource(source), &[]);
+    }
+
+    fn heard(&mut self, now_ns: u64, _generation: u32) {
+        self.counters.receive.last_opened_ns.set(now_ns);
+    }
+}

@@ -1,0 +1,228 @@
+//! The reporter: ordinary priority, a fixed period, and the only thread that talks to the program.
+//!
+//! Each period: wrap handshake copies ahead, collect latenesses, free what the timed threads are done with, and, if
+//! the last batch was taken, deliver one batch of events. What does not fit meanwhile is dropped and counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use rtrb::Consumer;
+
+use crate::clock::{SECOND_NS, monotonic_ns};
+use crate::command::{SendCommand, Trash};
+use crate::event::{Event, EventSink, Notice, ReceiverEvent};
+use crate::opening::throwaway;
+use crate::packet_ring;
+use crate::shared::{Shared, lock};
+use crate::warnings;
+
+/// How often it looks, with a TUN: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
+pub const REPORTER_PERIOD_NS: u64 = 10_000_000;
+/// How often with the packet device, where the program waits for its packets.
+pub const PACKETS_PERIOD_NS: u64 = 2_000_000;
+/// Events that wait while the program is busy.
+const MOST_EVENTS: usize = 1024;
+/// Inner bytes in one batch.
+const BATCH_BYTES: usize = 1 << 20;
+/// A warning of one kind at most this often.
+const WARNING_PERIOD_NS: u64 = 60 * SECOND_NS;
+
+/// What the reporter works with.
+pub struct Reporter {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sink: Box<dyn EventSink>,
+    pub(crate) events: Consumer<ReceiverEvent>,
+    pub(crate) packets: Option<Consumer<u8>>,
+    pub(crate) records: Consumer<u64>,
+    pub(crate) trash: [Consumer<Trash>; 2],
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) pending: Vec<Event>,
+}
+
+/// Counters as they were when they were last looked at.
+#[derive(Default)]
+struct Seen {
+    schedules_ended: u64,
+    closes_said: u64,
+    exhausted: u64,
+    dropped: u64,
+    stalls: Throttled,
+    send_errors: Throttled,
+    silent: bool,
+    throwaway_given: bool,
+}
+
+/// A counter whose rise is a warning, not too often.
+#[derive(Default)]
+struct Throttled {
+    seen: u64,
+    warned_ns: Option<u64>,
+}
+
+impl Throttled {
+    fn rise(&mut self, value: u64, now_ns: u64) -> Option<u64> {
+        let due = self.warned_ns.is_none_or(|warned_ns| now_ns - warned_ns >= WARNING_PERIOD_NS);
+        if value == self.seen || !due {
+            return None;
+        }
+        self.warned_ns = Some(now_ns);
+        Some(value - std::mem::replace(&mut self.seen, value))
+    }
+}
+
+impl Reporter {
+    /// Runs until the tunnel closes, then ends the other threads and says so.
+    pub fn run(mut self) {
+        let mut seen = Seen::default();
+        let period_ns = if self.packets.is_some() { PACKETS_PERIOD_NS } else { REPORTER_PERIOD_NS };
+        while !self.shared.closing.stopped() {
+            self.shared.closing.wait(&[], Some(period_ns));
+            self.collect(&mut seen);
+            if self.sink.idle() && !self.deliver() {
+                break;
+            }
+        }
+        self.end(&mut seen);
+    }
+
+    fn end(mut self, seen: &mut Seen) {
+        self.stop.store(true, Ordering::Release);
+        self.shared.receiver.stop();
+        self.shared.ingress.stop();
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            // A panic was caught and noted in the thread itself.
+            let _ = thread.join();
+        }
+        self.collect(seen);
+        if let Some(detail) = lock(&self.shared.failure).take() {
+            self.pending.push(Event::Failed { code: "ERR_I405_THREAD", detail });
+        }
+        self.pending.push(Event::Closed);
+        // The last batch does not wait: the listener takes batches in order.
+        self.deliver();
+    }
+
+    fn collect(&mut self, seen: &mut Seen) {
+        for trash in &mut self.trash {
+            while trash.pop().is_ok() {}
+        }
+        if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
+            carousel.refill(&self.shared.wrapper);
+        }
+        {
+            let mut window = lock(&self.shared.window);
+            while let Ok(late_ns) = self.records.pop() {
+                window.lateness.record(late_ns);
+            }
+        }
+        while self.pending.len() < MOST_EVENTS
+            && let Ok(event) = self.events.pop()
+        {
+            self.translate(&event);
+        }
+        self.look_at_counters(seen);
+    }
+
+    fn translate(&mut self, event: &ReceiverEvent) {
+        let bytes = || event.bytes.as_slice().to_vec();
+        self.pending.push(match event.notice {
+            Notice::Handshake { kind, version, stamp, source, datagram_length, received_ns } => {
+                Event::Handshake { kind, version, stamp, message: bytes(), source, datagram_length, received_ns }
+            }
+            Notice::OtherVersion { version, stamp, source, datagram_length, received_ns } => {
+                Event::OtherVersion { version, stamp, source, datagram_length, received_ns }
+            }
+            Notice::Stale { stamp, floor_ms } => Event::StaleInitiation { stamp, floor_ms },
+            Notice::Opened { generation, source, received_ns } => Event::Opened { generation, source, received_ns },
+            Notice::Control { generation, kind } => Event::Control { generation, kind, body: bytes() },
+            Notice::HandshakeSource(source) => {
+                if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
+                    carousel.set_endpoint(source);
+                }
+                return;
+            }
+        });
+    }
+
+    fn look_at_counters(&mut self, seen: &mut Seen) {
+        let shared = Arc::clone(&self.shared);
+        let (send, receive) = (&shared.counters.send, &shared.counters.receive);
+        let now_ns = monotonic_ns();
+        if rose(&mut seen.schedules_ended, send.schedules_ended.get()) {
+            self.pending.push(Event::ScheduleEnded);
+        }
+        if rose(&mut seen.closes_said, send.closes_said.get()) {
+            self.pending.push(Event::CloseSent);
+        }
+        if rose(&mut seen.exhausted, send.exhausted.get()) {
+            self.pending.push(Event::Exhausted { generation: (seen.exhausted - 1) as u32 });
+        }
+        let wants_throwaway = send.wants_throwaway.get() != 0;
+        if wants_throwaway && !seen.throwaway_given {
+            let given = throwaway().and_then(|sealer| shared.command(SendCommand::Throwaway(Box::new(sealer))));
+            seen.throwaway_given = given.is_ok();
+        } else if !wants_throwaway {
+            seen.throwaway_given = false;
+        }
+        let dropped = receive.events_dropped.get();
+        if dropped > seen.dropped {
+            self.pending.push(Event::Dropped { count: dropped - seen.dropped });
+            seen.dropped = dropped;
+        }
+        self.pending.append(&mut lock(&shared.notices));
+        match shared.silence.silent_for(receive.last_opened_ns.get(), now_ns) {
+            Some(for_ns) if !seen.silent => {
+                seen.silent = true;
+                self.pending.push(Event::Silent { for_ns });
+            }
+            None if seen.silent => {
+                seen.silent = false;
+                self.pending.push(Event::Heard);
+            }
+            _ => {}
+        }
+        if shared.wants_drain.load(Ordering::Acquire)
+            && lock(&shared.packets_in).as_ref().is_some_and(|queue| queue.has_room())
+        {
+            shared.wants_drain.store(false, Ordering::Release);
+            self.pending.push(Event::Drain);
+        }
+        if let Some(stalls) = seen.stalls.rise(send.throttle_stalls.get(), now_ns) {
+            self.pending.push(warnings::throttled(stalls));
+        }
+        if let Some(errors) = seen.send_errors.rise(send.errors.get(), now_ns) {
+            self.pending.push(warnings::send_failing(errors, send.last_errno.get()));
+        }
+    }
+
+    fn deliver(&mut self) -> bool {
+        let mut batch = std::mem::take(&mut self.pending);
+        if let Some(packets) = &mut self.packets {
+            let mut taken = Vec::new();
+            let mut bytes = 0;
+            while bytes < BATCH_BYTES
+                && let Some(length) = packet_ring::pop_length(packets)
+            {
+                let mut packet = vec![0; length];
+                // Length and bytes were pushed together.
+                if packets.pop_entire_slice(&mut packet).is_err() {
+                    break;
+                }
+                bytes += length;
+                taken.push(packet);
+            }
+            if !taken.is_empty() {
+                batch.push(Event::Packets(taken));
+            }
+        }
+        batch.is_empty() || self.sink.deliver(batch)
+    }
+}
+
+fn rose(seen: &mut u64, value: u64) -> bool {
+    let before = std::mem::replace(seen, value);
+    value > before
+}

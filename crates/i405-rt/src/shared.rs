@@ -1,0 +1,103 @@
+//! What the control side and the reporter share. The timed threads see only the counters and the gate.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use i405_proto::handshake_wire::Wrapper;
+use i405_proto::lateness::{Deviation, Lateness};
+use rtrb::Producer;
+
+use crate::carousel::Carousel;
+use crate::command::SendCommand;
+use crate::error::Error;
+use crate::event::Event;
+use crate::queue::{Gate, QueueProducer};
+use crate::stats::Counters;
+use crate::waker::Waker;
+
+/// Locks even if a holder panicked: what is behind these locks is never left half changed.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When to say that the peer is silent.
+#[derive(Debug, Default)]
+pub struct SilenceWatch {
+    timeout_ns: AtomicU64,
+    since_ns: AtomicU64,
+}
+
+impl SilenceWatch {
+    /// Watches from now on; 0: doesn't.
+    pub fn set(&self, timeout_ns: u64, now_ns: u64) {
+        self.since_ns.store(now_ns, Ordering::Release);
+        self.timeout_ns.store(timeout_ns, Ordering::Release);
+    }
+
+    /// How long it has been silent, if that is longer than the timeout.
+    pub fn silent_for(&self, last_opened_ns: u64, now_ns: u64) -> Option<u64> {
+        let timeout_ns = self.timeout_ns.load(Ordering::Acquire);
+        let heard_ns = last_opened_ns.max(self.since_ns.load(Ordering::Acquire));
+        let silent_ns = now_ns.saturating_sub(heard_ns);
+        (timeout_ns != 0 && silent_ns > timeout_ns).then_some(silent_ns)
+    }
+}
+
+/// Latenesses since they were last asked for.
+pub struct LatenessWindow {
+    pub(crate) lateness: Lateness,
+    pub(crate) missed_before: u64,
+}
+
+/// Shared by the handle and the reporter.
+pub struct Shared {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) wrapper: Wrapper,
+    pub(crate) carousel: Mutex<Option<Carousel>>,
+    pub(crate) window: Mutex<LatenessWindow>,
+    pub(crate) silence: SilenceWatch,
+    /// The packet device's end of the waiting queue.
+    pub(crate) packets_in: Mutex<Option<QueueProducer>>,
+    pub(crate) wants_drain: AtomicBool,
+    /// Commands to the dispatcher.
+    pub(crate) send: Mutex<Producer<SendCommand>>,
+    /// The reporter's own; stopping it ends the tunnel.
+    pub(crate) closing: Waker,
+    /// The receiver's and, in `spinny`, the only one.
+    pub(crate) receiver: Waker,
+    /// The ingress's.
+    pub(crate) ingress: Waker,
+    /// What the control side has to tell.
+    pub(crate) notices: Mutex<Vec<Event>>,
+    /// Why the tunnel is over, if a thread died.
+    pub(crate) failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    /// Hands a command to the dispatcher.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if hundreds wait already: the dispatcher is dead.
+    pub fn command(&self, command: SendCommand) -> Result<(), Error> {
+        lock(&self.send).push(command).map_err(|_| Error::Closed)
+    }
+
+    /// The statistics since the last call.
+    pub fn take_deviation(&self) -> Deviation {
+        let mut window = lock(&self.window);
+        let missed = self.counters.send.missed.get();
+        let since = missed - window.missed_before;
+        window.missed_before = missed;
+        window.lateness.missed(since);
+        let deviation = window.lateness.snapshot();
+        window.lateness.reset();
+        deviation
+    }
+
+    /// A thread died: say so, and end the others.
+    pub fn fail(&self, detail: String) {
+        lock(&self.failure).get_or_insert(detail);
+        self.closing.stop();
+    }
+}

@@ -1,0 +1,127 @@
+//! The outer UDP socket: constant in everything that an observer could read.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::error::Error;
+use crate::sys::socket::{self, Received};
+
+/// TTL and hop limit of every datagram. Linux's usual value: the least remarkable one.
+const HOP_LIMIT: i32 = 64;
+/// DSCP and ECN of every datagram: none; nothing is copied from inside (RFC 9347 section 2.2.6 leaves ECN to options).
+const TRAFFIC_CLASS: i32 = 0;
+/// Receive buffer, bytes: 20 ms of the shortest slots at 1500 bytes, so that a late receiver loses nothing.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Do not look at path MTU, set DF always: ICMP from strangers is not believed. IP_PMTUDISC_PROBE.
+const PMTUDISC_PROBE: i32 = libc::IP_PMTUDISC_PROBE;
+
+/// The outer socket.
+pub struct OuterSocket {
+    socket: Socket,
+    ipv6: bool,
+}
+
+impl OuterSocket {
+    /// Opens and binds it.
+    ///
+    /// # Errors
+    /// [`Error::Bind`] and [`Error::SocketOption`].
+    pub fn open(bind: SocketAddr, fwmark: Option<u32>) -> Result<Self, Error> {
+        let domain = if bind.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+        let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))
+            .map_err(Error::system("open a UDP socket"))?;
+        let outer = OuterSocket { socket, ipv6: bind.is_ipv6() };
+        if let Some(mark) = fwmark {
+            outer.socket.set_mark(mark).map_err(|source| Error::SocketOption { option: "fwmark (SO_MARK)", source })?;
+        }
+        outer.set_constant_header()?;
+        outer.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS")?;
+        // Beyond net.core.rmem_max only with CAP_NET_ADMIN; without, the kernel gives what it may.
+        if outer.set(libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER as i32, "SO_RCVBUFFORCE").is_err() {
+            let _ = outer.socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        }
+        outer.socket.bind(&SockAddr::from(bind)).map_err(|source| Error::Bind { address: bind, source })?;
+        Ok(outer)
+    }
+
+    fn set_constant_header(&self) -> Result<(), Error> {
+        // An IPv6 socket may carry IPv4 as well (dual stack), so it gets the IPv4 options too.
+        self.set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, PMTUDISC_PROBE, "IP_MTU_DISCOVER")?;
+        self.set(libc::IPPROTO_IP, libc::IP_TTL, HOP_LIMIT, "IP_TTL")?;
+        self.set(libc::IPPROTO_IP, libc::IP_TOS, TRAFFIC_CLASS, "IP_TOS")?;
+        if self.ipv6 {
+            self.set(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, PMTUDISC_PROBE, "IPV6_MTU_DISCOVER")?;
+            self.set(libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, HOP_LIMIT, "IPV6_UNICAST_HOPS")?;
+            self.set(libc::IPPROTO_IPV6, libc::IPV6_TCLASS, TRAFFIC_CLASS, "IPV6_TCLASS")?;
+            self.set(libc::IPPROTO_IPV6, libc::IPV6_AUTOFLOWLABEL, 0, "IPV6_AUTOFLOWLABEL")?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, level: i32, name: i32, value: i32, option: &'static str) -> Result<(), Error> {
+        socket::set_option(self.socket.as_fd(), level, name, value)
+            .map_err(|source| Error::SocketOption { option, source })
+    }
+
+    /// What it is bound to.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        let address = self.socket.local_addr()?;
+        address.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))
+    }
+
+    /// The form in which the kernel wants an address on this socket.
+    pub fn address(&self, endpoint: SocketAddr) -> SockAddr {
+        match endpoint {
+            SocketAddr::V4(v4) if self.ipv6 => SockAddr::from(SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port()))),
+            other => SockAddr::from(other),
+        }
+    }
+
+    /// Sends one datagram. Never blocks: a full send buffer is an error like any other.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    #[inline]
+    pub fn send(&self, datagram: &[u8], to: &SockAddr) -> io::Result<usize> {
+        self.socket.send_to(datagram, to)
+    }
+
+    /// Receives one datagram without blocking.
+    ///
+    /// # Errors
+    /// `EAGAIN` if there is none.
+    #[inline]
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        socket::receive(self.socket.as_fd(), buffer)
+    }
+
+    /// For poll.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// MTU of the route to an address, IP bytes.
+///
+/// # Errors
+/// [`Error::Route`] if there is none.
+pub fn route_mtu(address: SocketAddr, fwmark: Option<u32>) -> Result<u32, Error> {
+    let route = |source| Error::Route { address, source };
+    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
+    let socket = Socket::new(domain, Type::DGRAM.cloexec(), Some(Protocol::UDP)).map_err(route)?;
+    if let Some(mark) = fwmark {
+        socket.set_mark(mark).map_err(|source| Error::SocketOption { option: "fwmark (SO_MARK)", source })?;
+    }
+    socket.connect(&SockAddr::from(address)).map_err(route)?;
+    let descriptor: OwnedFd = socket.into();
+    let (level, name) =
+        if address.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
+    let mtu = socket::get_option(descriptor.as_fd(), level, name).map_err(route)?;
+    Ok(mtu.unsigned_abs())
+}

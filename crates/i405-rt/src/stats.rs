@@ -1,0 +1,141 @@
+//! Counters that threads share: each has one writer, so an update is a load and a store, not a locked add.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter with one writing thread and any number of readers.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to it; only its one writer may.
+    #[inline]
+    pub fn add(&self, amount: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    /// Replaces it; only its one writer may.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Reads it.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $field:ident),+ $(,)? }) => {
+        $(#[$outer])*
+        #[derive(Debug, Default)]
+        pub struct $name { $($(#[$doc])* pub $field: Counter),+ }
+    };
+}
+
+counters! {
+    /// Written by the thread that dispatches.
+    #[repr(align(128))]
+    SendCounters {
+        /// Datagrams handed to the kernel, whether it took them or not.
+        sent,
+        /// Slots skipped because their deadline had passed.
+        missed,
+        /// Slots sent more than [`LATE_NS`] after their deadline.
+        late,
+        /// Slots with inner data.
+        carrying,
+        /// Slots without.
+        cover,
+        /// Slots with a fragment of a handshake message.
+        handshake,
+        /// Sends that the kernel refused.
+        errors,
+        /// Last refusal.
+        last_errno,
+        /// Inner packets begun.
+        inner_packets,
+        /// Their bytes.
+        inner_bytes,
+        /// What waited in the queue after the last slot.
+        queued_bytes,
+        /// Latenesses that the reporter was too slow for.
+        records_dropped,
+        /// Gaps in spinning that only the real-time throttle explains.
+        throttle_stalls,
+        /// Schedules that have ended.
+        schedules_ended,
+        /// Close sequences that are out.
+        closes_said,
+        /// Highest generation that ran out of counters, plus one.
+        exhausted,
+        /// 1 while a spare throwaway key is asked for.
+        wants_throwaway,
+    }
+}
+
+counters! {
+    /// Written by the thread that reads the device, or by the program itself for the packet device.
+    #[repr(align(128))]
+    IngressCounters {
+        /// Dropped because the waiting queue was full or nobody could be reached.
+        queue_drops,
+        /// Neither IPv4 nor IPv6, or of another length than the header says.
+        malformed,
+        /// Reads that failed.
+        errors,
+    }
+}
+
+counters! {
+    /// Written by the thread that receives.
+    #[repr(align(128))]
+    ReceiveCounters {
+        /// Datagrams read.
+        received,
+        /// Authenticated under a session.
+        opened,
+        /// Authenticated by nothing.
+        unknown,
+        /// Seen before or too old.
+        replayed,
+        /// Dropped by the trial budget.
+        over_budget,
+        /// Handshake fragments.
+        fragments,
+        /// Initiations at or below the floor.
+        stale,
+        /// Payloads given up.
+        payloads_lost,
+        /// Data blocks dropped.
+        blocks_dropped,
+        /// Inner packets whose length contradicts their header.
+        malformed_inner,
+        /// Inner packets handed to the device.
+        inner_packets,
+        /// Their bytes.
+        inner_bytes,
+        /// Device writes that failed.
+        device_errors,
+        /// Events and inner packets that nobody fetched in time.
+        events_dropped,
+        /// When a datagram last opened, CLOCK_MONOTONIC.
+        last_opened_ns,
+        /// Highest generation that opened, plus one; the dispatcher reads it.
+        opened_generation,
+    }
+}
+
+/// Lateness from which a slot counts as late: what a tuned machine stays below.
+pub const LATE_NS: u64 = 50_000;
+
+/// All counters of a tunnel.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// The dispatcher's.
+    pub send: SendCounters,
+    /// The ingress's.
+    pub ingress: IngressCounters,
+    /// The receiver's.
+    pub receive: ReceiveCounters,
+}

@@ -1,0 +1,6 @@
+//! Every `unsafe` block of this crate: system calls that no safe wrapper covers.
+
+pub mod fd;
+pub mod memory;
+pub mod sched;
+pub mod socket;

@@ -1,0 +1,115 @@
+//! Socket options and the receive call that `socket2` and `rustix` do not cover.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Sets an integer socket option.
+///
+/// # Errors
+/// What the kernel says.
+pub fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the pointer is to a live c_int and the length is its size.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Reads an integer socket option.
+///
+/// # Errors
+/// What the kernel says.
+pub fn get_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: both pointers are to live variables, and length is the size of the first.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// One received datagram.
+pub struct Received {
+    /// Bytes that were written to the buffer.
+    pub length: usize,
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// When the kernel received it, nanoseconds of CLOCK_REALTIME; None if it did not say.
+    pub kernel_realtime_ns: Option<u64>,
+}
+
+#[repr(align(8))]
+struct ControlBuffer([u8; 128]);
+
+/// Receives one datagram without blocking, with its kernel timestamp (SO_TIMESTAMPNS).
+///
+/// # Errors
+/// `EAGAIN` if there is none; otherwise what the kernel says.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut name = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut control = ControlBuffer([0; 128]);
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr is plain data for which all zeros is valid.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_name = name.as_mut_ptr().cast();
+    message.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len() as _;
+    // SAFETY: every pointer in `message` is to a live object of the length given beside it.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    if length < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: zeroed at first, and filled by the kernel up to msg_namelen; any bytes are a valid sockaddr_storage.
+    let name = unsafe { name.assume_init() };
+    Ok(Received { length: length as usize, source: socket_address(&name)?, kernel_realtime_ns: timestamp(&message) })
+}
+
+fn socket_address(name: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: sockaddr_storage is large and aligned enough for every address, and the family says which it is.
+            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
+            let address = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Ok(SocketAddr::from((address, u16::from_be(v4.sin_port))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
+            let address = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            // A dual-stack socket names IPv4 peers as ::ffff:a.b.c.d; everywhere else they are IPv4 addresses.
+            Ok(match address.to_ipv4_mapped() {
+                Some(v4) => SocketAddr::from((v4, port)),
+                None => SocketAddr::V6(std::net::SocketAddrV6::new(address, port, 0, v6.sin6_scope_id)),
+            })
+        }
+        family => Err(io::Error::other(format!("unexpected address family {family}"))),
+    }
+}
+
+fn timestamp(message: &libc::msghdr) -> Option<u64> {
+    // SAFETY: `message` came back from recvmsg, so its control fields describe a valid buffer.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !header.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return pointers to whole headers inside the control buffer, or null.
+        let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
+        if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
+            // SAFETY: this kind carries one timespec; read_unaligned because the data need not be aligned for it.
+            let time = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
+            return Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+        }
+        // SAFETY: as for CMSG_FIRSTHDR.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
+    }
+    None
+}

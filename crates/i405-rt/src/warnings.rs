@@ -1,0 +1,65 @@
+//! The warnings of this crate: a stable code and a sentence with the remedy.
+
+use std::io;
+
+use crate::event::Event;
+
+/// SCHED_FIFO was refused.
+pub fn sched_fifo(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_SCHED_FIFO",
+        detail: format!(
+            "SCHED_FIFO was refused ({source}), so other programs can delay slots. Give the program CAP_SYS_NICE \
+             (setcap cap_sys_nice+ep on the node binary) or an rtprio limit of 45 or more (limits.conf, LimitRTPRIO= \
+             in a unit); in a container or a cgroup without a real-time budget (CONFIG_RT_GROUP_SCHED), give the \
+             cgroup one (cpu.rt_runtime_us). Or say schedFifo: false."
+        ),
+    }
+}
+
+/// Memory could not be locked.
+pub fn memory_lock(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_MEMORY_LOCK",
+        detail: format!(
+            "memory of the timed thread could not be locked ({source}), so a page fault can delay a slot. Raise the \
+             memlock limit (ulimit -l, LimitMEMLOCK=) to 1 MiB or more, or give CAP_IPC_LOCK."
+        ),
+    }
+}
+
+/// A spinning thread was stopped by the kernel's limit.
+pub fn throttled(stalls: u64) -> Event {
+    Event::Warning {
+        code: "I405_RT_THROTTLED",
+        detail: format!(
+            "the spinning thread was off its core for 30 ms or more {stalls} times: the kernel's real-time throttle \
+             or the hypervisor. Lift the limit (sysctl kernel.sched_rt_runtime_us=-1), use a longer interval, or \
+             pollMode \"dozy\"."
+        ),
+    }
+}
+
+/// A spinny schedule is too short to pause in.
+pub fn short_pause(interval_ns: u64) -> Event {
+    Event::Warning {
+        code: "I405_RT_THROTTLE_SHORT",
+        detail: format!(
+            "with {} us between slots, the pause that keeps a spinning SCHED_FIFO thread off the kernel's real-time \
+             throttle costs slots. Lift the limit (sysctl kernel.sched_rt_runtime_us=-1) or use a longer interval.",
+            interval_ns as f64 / 1_000.0
+        ),
+    }
+}
+
+/// The kernel refuses to send.
+pub fn send_failing(errors: u64, errno: u64) -> Event {
+    let reason = io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(libc::EIO));
+    Event::Warning {
+        code: "I405_SEND_FAILED",
+        detail: format!(
+            "the kernel refused {errors} datagrams, the last one because: {reason}. The schedule goes on; check route \
+             and firewall, and for \"Message too long\" a smaller packet length."
+        ),
+    }
+}
