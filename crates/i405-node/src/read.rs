@@ -116,6 +116,14 @@ pub(crate) fn address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult
     }
 }
 
+/// An IP address.
+pub(crate) fn ip_address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult<IpAddr> {
+    match text.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => bad(cx, format!("expected an IP address such as 203.0.113.7, got \"{text}\"")),
+    }
+}
+
 fn bytes<'cx, const N: usize>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<[u8; N]> {
     let value = from.get::<JsUint8Array, _, _>(cx, name)?;
     let length = value.as_slice(cx).len();

@@ -3,23 +3,48 @@
 //! Neon's channel is unbounded, allocates a closure and takes a lock per event; that is why a batch waits until the
 //! one before it was taken, and why only the reporter's thread comes here.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use i405_rt::{Event, EventSink};
 use neon::prelude::*;
 
 use crate::write;
 
+/// A tunnel's one channel. Each clone of a `Channel` would keep the event loop alive by itself, until it is dropped,
+/// which for one that JavaScript holds is whenever the collector comes by. So there is one, shared.
+#[derive(Clone)]
+pub(crate) struct SharedChannel(Arc<Mutex<Channel>>);
+
+impl SharedChannel {
+    pub(crate) fn new(channel: Channel) -> Self {
+        SharedChannel(Arc::new(Mutex::new(channel)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Channel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tunnel keeps the event loop alive from here on. Idempotent.
+    pub(crate) fn reference<'cx>(&self, cx: &mut impl Context<'cx>) {
+        self.lock().reference(cx);
+    }
+
+    /// The tunnel lets the event loop end. Idempotent.
+    pub(crate) fn unref<'cx>(&self, cx: &mut impl Context<'cx>) {
+        self.lock().unref(cx);
+    }
+}
+
 /// The listener's end of a tunnel.
 pub(crate) struct ChannelSink {
-    channel: Channel,
+    channel: SharedChannel,
     listener: Arc<Root<JsFunction>>,
     in_flight: Arc<AtomicBool>,
 }
 
 impl ChannelSink {
-    pub(crate) fn new(channel: Channel, listener: Root<JsFunction>) -> Self {
+    pub(crate) fn new(channel: SharedChannel, listener: Root<JsFunction>) -> Self {
         ChannelSink { channel, listener: Arc::new(listener), in_flight: Arc::new(AtomicBool::new(false)) }
     }
 }
@@ -33,10 +58,9 @@ impl EventSink for ChannelSink {
         let listener = Arc::clone(&self.listener);
         let in_flight = Arc::clone(&self.in_flight);
         let last = matches!(batch.last(), Some(Event::Closed));
-        // A clone that outlives this thread's own, so that the event loop can be let go when the last batch is taken.
-        let mut channel = self.channel.clone();
+        let channel = self.channel.clone();
         in_flight.store(true, Ordering::Release);
-        let sent = self.channel.try_send(move |mut cx| {
+        let sent = self.channel.lock().try_send(move |mut cx| {
             in_flight.store(false, Ordering::Release);
             if last {
                 channel.unref(&mut cx);

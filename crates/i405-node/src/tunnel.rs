@@ -1,22 +1,18 @@
 //! The addon's functions: each reads its arguments, calls the core once, and writes the result.
 
-use std::cell::RefCell;
-
 use i405_rt::{Tunnel, clock};
 use neon::prelude::*;
 use neon::types::JsBigInt;
 use neon::types::buffer::TypedArray;
 
 use crate::read;
-use crate::sink::ChannelSink;
+use crate::sink::{ChannelSink, SharedChannel};
 use crate::write;
 
 /// What JavaScript holds of a tunnel. Collected, it closes it.
 pub(crate) struct TunnelHandle {
     tunnel: Tunnel,
-    /// The channel's count of references decides whether the event loop stays alive.
-    channel: RefCell<Channel>,
-    referenced: RefCell<bool>,
+    channel: SharedChannel,
 }
 
 impl Finalize for TunnelHandle {}
@@ -52,7 +48,7 @@ pub(crate) fn boottime_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt>
 
 pub(crate) fn route_mtu(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
     let address = cx.argument::<JsString>(0)?.value(&mut cx);
-    let address = read::address(&mut cx, &address)?;
+    let address = read::ip_address(&mut cx, &address)?;
     let fwmark = read::argument_optional(&mut cx, 1, "fwmark")?;
     match i405_rt::route_mtu(address, fwmark.map(|mark| mark as u32)) {
         Ok(mtu) => Ok(cx.number(mtu)),
@@ -64,12 +60,9 @@ pub(crate) fn open(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBox<TunnelHand
     let options = cx.argument::<JsObject>(0)?;
     let config = read::open_config(&mut cx, options)?;
     let listener = cx.argument::<JsFunction>(1)?.root(&mut cx);
-    let channel = cx.channel();
+    let channel = SharedChannel::new(cx.channel());
     match Tunnel::open(config, Box::new(ChannelSink::new(channel.clone(), listener))) {
-        Ok(tunnel) => {
-            let handle = TunnelHandle { tunnel, channel: RefCell::new(channel), referenced: RefCell::new(true) };
-            Ok(cx.boxed(handle))
-        }
+        Ok(tunnel) => Ok(cx.boxed(TunnelHandle { tunnel, channel })),
         Err(error) => read::throw(&mut cx, &error),
     }
 }
@@ -190,17 +183,11 @@ pub(crate) fn close(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
 }
 
 pub(crate) fn reference(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
-    let handle = handle(&mut cx)?;
-    if !handle.referenced.replace(true) {
-        handle.channel.borrow_mut().reference(&mut cx);
-    }
+    handle(&mut cx)?.channel.reference(&mut cx);
     Ok(cx.undefined())
 }
 
 pub(crate) fn unref(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
-    let handle = handle(&mut cx)?;
-    if handle.referenced.replace(false) {
-        handle.channel.borrow_mut().unref(&mut cx);
-    }
+    handle(&mut cx)?.channel.unref(&mut cx);
     Ok(cx.undefined())
 }

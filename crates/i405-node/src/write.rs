@@ -148,6 +148,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
         ("blocksDropped", &receive.blocks_dropped),
         ("eventsDropped", &receive.events_dropped),
         ("throttleStalls", &send.throttle_stalls),
+        ("lastOpenedNs", &receive.last_opened_ns),
     ] {
         set_bigint(cx, to, name, counter.get())?;
     }

@@ -150,8 +150,10 @@ impl Outbound {
         self.slot = 0;
     }
 
-    /// Says close in the next [`CLOSE_SLOTS`] data slots.
+    /// Says close in the next [`CLOSE_SLOTS`] data slots. A packet under way is given up: it could take longer than a
+    /// close may.
     pub fn say_close(&mut self) {
+        self.packer.abandon();
         self.close_slots_left = CLOSE_SLOTS;
     }
 
@@ -194,13 +196,16 @@ impl Outbound {
                 controls[count] = ControlBlock { kind: CONTROL_NEWEST_STAMP, body: &stamp[2..] };
                 count += 1;
             }
-            if self.close_slots_left > 0 {
+            let closing = self.close_slots_left > 0;
+            if closing {
                 controls[count] = ControlBlock { kind: CONTROL_CLOSE, body: &[] };
                 count += 1;
+            }
+            let filled = self.packer.fill(payload, &controls[..count], queue);
+            if closing && filled.controls == count {
                 self.close_slots_left -= 1;
                 notices.close_said = self.close_slots_left == 0;
             }
-            let filled = self.packer.fill(payload, &controls[..count], queue);
             if filled.inner_bytes > 0 {
                 contents = Contents::Carrying { packets: filled.inner_packets, bytes: filled.inner_bytes };
             }

@@ -70,7 +70,7 @@ impl ReorderWindow {
         let start = place * self.payload_capacity;
         self.buffers[start..start + payload.len()].copy_from_slice(payload);
         self.held.insert(index, Held { counter, arrived_ns: now_ns, place, length: payload.len() });
-        while self.held.len() >= self.window {
+        if self.held.len() >= self.window {
             self.give_up(out);
         }
     }

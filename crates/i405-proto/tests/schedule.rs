@@ -5,7 +5,7 @@
 use i405_proto::schedule::{MAX_INTERVAL_NS, MIN_INTERVAL_NS, Schedule, Shape, Timing, TimingError};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{RngCore, SeedableRng};
 use std::f64::consts::PI;
 
 const DRAWS: usize = 200_000;
@@ -119,6 +119,33 @@ fn narrow_jitter_keeps_its_proportions() {
             assert!((found - share).abs() < 0.005, "{shape:?} {jitter_ns}: {found} instead of {share}");
         }
     }
+}
+
+/// Gives out what it was told to.
+struct Told<'a>(std::slice::Iter<'a, u64>);
+
+impl RngCore for Told<'_> {
+    fn next_u32(&mut self) -> u32 {
+        self.next_u64() as u32
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        *self.0.next().expect("a value for each call")
+    }
+
+    fn fill_bytes(&mut self, into: &mut [u8]) {
+        into.fill_with(|| self.next_u64() as u8);
+    }
+}
+
+#[test]
+fn value_too_many_is_refused() {
+    // 2^64 values for three offsets: one too many, and that is the value 0.
+    let timing = timing(MIN_INTERVAL_NS, 1, Shape::Uniform);
+    let drawn = |values: &[u64]| timing.draw(&mut Told(values.iter()));
+    assert_eq!(drawn(&[0, u64::MAX]), MIN_INTERVAL_NS + 1);
+    assert_eq!(drawn(&[1]), MIN_INTERVAL_NS - 1);
+    assert_eq!(drawn(&[u64::MAX / 2]), MIN_INTERVAL_NS);
 }
 
 #[test]

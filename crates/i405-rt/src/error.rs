@@ -25,7 +25,7 @@ pub enum Error {
     #[error("no route to {address}: {source}")]
     Route {
         /// Where to.
-        address: std::net::SocketAddr,
+        address: std::net::IpAddr,
         /// What the kernel said.
         source: io::Error,
     },

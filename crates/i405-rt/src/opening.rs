@@ -149,7 +149,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
             inbound,
             commands: receive_commands,
             trash: receiving_trash,
-            outlet: Outlet { delivery, events: event, counters },
+            outlet: Outlet { delivery, events: event, counters, handshake_source: None },
         }),
         ingress: ingress_work,
     };

@@ -47,6 +47,8 @@ pub struct Outlet {
     pub(crate) delivery: Delivery,
     pub(crate) events: Producer<ReceiverEvent>,
     pub(crate) counters: Arc<Counters>,
+    /// The source told last, so that only a change takes room in the ring.
+    pub(crate) handshake_source: Option<SocketAddr>,
 }
 
 /// The receiving half.
@@ -77,7 +79,10 @@ impl Receiving {
                 ReceiveCommand::Forget(generation) => inbound.forget(generation),
                 ReceiveCommand::Endpoint(endpoint) => inbound.set_endpoint(endpoint),
                 ReceiveCommand::ExpectStamps(stamps) => inbound.expect_stamps(stamps),
-                ReceiveCommand::TrackSource(stamp) => inbound.track_source(stamp),
+                ReceiveCommand::TrackSource(stamp) => {
+                    inbound.track_source(stamp);
+                    self.parts.outlet.handshake_source = None;
+                }
             }
             while let Some(key) = inbound.take_retired() {
                 // Wiped and freed by the reporter; here only if it is far behind.
@@ -195,6 +200,9 @@ impl InboundSink for Outlet {
     }
 
     fn handshake_source(&mut self, source: SocketAddr) {
+        if self.handshake_source.replace(source) == Some(source) {
+            return;
+        }
         self.report(Notice::HandshakeSource(source), &[]);
     }
 

@@ -1,7 +1,7 @@
 //! The outer UDP socket: constant in everything that an observer could read.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -107,18 +107,21 @@ impl OuterSocket {
     }
 }
 
+/// Connecting a UDP socket sends nothing; it only looks the route up, for which any port will do.
+const DISCARD_PORT: u16 = 9;
+
 /// MTU of the route to an address, IP bytes.
 ///
 /// # Errors
 /// [`Error::Route`] if there is none.
-pub fn route_mtu(address: SocketAddr, fwmark: Option<u32>) -> Result<u32, Error> {
+pub fn route_mtu(address: IpAddr, fwmark: Option<u32>) -> Result<u32, Error> {
     let route = |source| Error::Route { address, source };
     let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
     let socket = Socket::new(domain, Type::DGRAM.cloexec(), Some(Protocol::UDP)).map_err(route)?;
     if let Some(mark) = fwmark {
         socket.set_mark(mark).map_err(|source| Error::SocketOption { option: "fwmark (SO_MARK)", source })?;
     }
-    socket.connect(&SockAddr::from(address)).map_err(route)?;
+    socket.connect(&SockAddr::from(SocketAddr::from((address, DISCARD_PORT)))).map_err(route)?;
     let descriptor: OwnedFd = socket.into();
     let (level, name) =
         if address.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };

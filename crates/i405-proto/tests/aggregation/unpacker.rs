@@ -103,6 +103,8 @@ fn offset_that_disagrees_drops_the_block() {
 fn offset_before_the_length_field_drops_the_block() {
     let begun = payload(0, &[&packet(50, true, 0)[..2]]);
     assert_eq!(read(&[begun, payload(3, &[&[0; 3], &v4(20)])]), (vec![inner(&v4(20))], vec![0, 1]));
+    // The same where BlockOffset is the payload's end.
+    assert_eq!(read(&[payload(0, &[&[0x45]]), payload(1, &[&[0]])]), (vec![], vec![0, 1]));
 }
 
 #[test]

@@ -75,15 +75,19 @@ fn the_later_copy_overwrites() {
 
 #[test]
 fn fragments_past_the_last_are_ignored() {
-    let mut reassembly = Reassembly::new(RESPONSE);
-    reassembly.take(0, &[1; 1000]);
-    assert!(reassembly.admit(1, 1044));
-    for number in 2..=255 {
-        reassembly.take(number, &[0xff; 1000]);
+    // 628: two fragments that end exactly with the message; 1044: the last one ends beyond it.
+    for n in [628, 1044] {
+        let mut reassembly = Reassembly::new(RESPONSE);
+        reassembly.take(0, &[1; 1000]);
+        assert!(reassembly.admit(1, n));
+        for number in 2..=255 {
+            reassembly.take(number, &[0xff; 1000]);
+        }
+        assert_eq!(reassembly.whole(), None);
+        let message = message(RESPONSE, 0);
+        reassembly.take(1, &piece(&message, n, 1));
+        assert_eq!(reassembly.whole(), None);
+        reassembly.take(0, &piece(&message, n, 0));
+        assert_eq!(reassembly.whole(), Some(&message[..]));
     }
-    assert_eq!(reassembly.whole(), None);
-    let message = message(RESPONSE, 0);
-    reassembly.take(1, &piece(&message, 1044, 1));
-    reassembly.take(0, &piece(&message, 1044, 0));
-    assert_eq!(reassembly.whole(), Some(&message[..]));
 }
