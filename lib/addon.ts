@@ -51,12 +51,16 @@ export interface NativeOpenOptions {
   schedFifo: "on" | "off" | "require";
   cpu: number | null;
   pairing: NativePairing;
+  /** Server: bytes of an initiation, by the pairing's Noise pattern: 1344 (IKpsk2) or 1296 (NNpsk0). */
+  initiationLength: number;
   /** Server: initiations with a stamp at or below this are dropped. Rises by itself. Client: 0. */
   floorMs: number;
   /** Server: oldest initiation accepted, in ms of wall clock; null: off. */
   maxStampAgeMs: number | null;
   /** Bound of the waiting queue, as a duration of slots. */
   queueNs: number;
+  /** How long before its deadline a slot's contents are fixed; null: by poll mode. */
+  finalizeNs: number | null;
   /** How many later payloads are held before a missing one is given up (RFC 9347). */
   reorderWindow: number;
 }
@@ -142,6 +146,8 @@ export interface NativeStats {
   blocksDropped: bigint;
   eventsDropped: bigint;
   throttleStalls: bigint;
+  /** Kernel receive time of the newest datagram that opened under a session's key; 0: none yet. */
+  lastOpenedNs: bigint;
 }
 
 /** Lateness at the call, actual send instant minus deadline, in nanoseconds. */
@@ -191,7 +197,7 @@ export type NativeEvent =
   | { type: "packets"; packets: Uint8Array[] }
   /** The waiting queue has room again after `write` returned false. */
   | { type: "drain" }
-  /** `detail` is a sentence for people; code is stable. */
+  /** `detail`: what happened, in one sentence, and what to do, in those behind it; code is stable. */
   | { type: "warning"; code: string; detail: string }
   /** Events that did not fit since the last batch. */
   | { type: "dropped"; count: number }

@@ -190,6 +190,7 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
         floor_ms: number(cx, from, "floorMs")?,
         max_stamp_age_ms: optional_number(cx, from, "maxStampAgeMs")?,
         queue_ns: number(cx, from, "queueNs")?,
+        finalize_ns: optional_number(cx, from, "finalizeNs")?,
         reorder_window: as_usize(number(cx, from, "reorderWindow")?),
     })
 }

@@ -96,6 +96,8 @@ pub struct OpenConfig {
     pub max_stamp_age_ms: Option<u64>,
     /// Bound of the waiting queue as a duration of slots.
     pub queue_ns: u64,
+    /// How long before its deadline a slot's contents are fixed; None: by poll mode.
+    pub finalize_ns: Option<u64>,
     /// Later payloads held before a missing one is given up.
     pub reorder_window: usize,
 }

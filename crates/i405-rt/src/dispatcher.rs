@@ -30,11 +30,12 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(mode: PollMode) -> Self {
-        match mode {
-            PollMode::Sleepy => Waiting { lead_ns: SLEEPY_LEAD_NS, spin: false },
-            PollMode::Dozy | PollMode::Spinny => Waiting { lead_ns: DOZY_MARGIN_NS, spin: true },
-        }
+    fn of(mode: PollMode, finalize_ns: Option<u64>) -> Self {
+        let (default_ns, spin) = match mode {
+            PollMode::Sleepy => (SLEEPY_LEAD_NS, false),
+            PollMode::Dozy | PollMode::Spinny => (DOZY_MARGIN_NS, true),
+        };
+        Waiting { lead_ns: finalize_ns.unwrap_or(default_ns), spin }
     }
 
     /// When to begin assembling. With short intervals, at once: two sleeps do not fit between two slots.
@@ -55,8 +56,8 @@ impl Waiting {
 }
 
 /// Runs until it is told to stop.
-pub fn run(mut sending: Sending, mode: PollMode) {
-    let waiting = Waiting::of(mode);
+pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>) {
+    let waiting = Waiting::of(mode, finalize_ns);
     let socket = sending.socket();
     loop {
         sending.apply_commands();
@@ -86,8 +87,9 @@ mod tests {
 
     #[test]
     fn the_release_is_a_fixed_time_before_the_deadline_where_two_waits_fit() {
-        let sleepy = Waiting::of(PollMode::Sleepy);
+        let sleepy = Waiting::of(PollMode::Sleepy, None);
         assert_eq!(sleepy.release_ns(5_000_000, 1_000_000), 5_000_000 - SLEEPY_LEAD_NS);
         assert_eq!(sleepy.release_ns(5_000_000, 100_000), 0);
+        assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000)).release_ns(5_000_000, 1_000_000), 4_950_000);
     }
 }

@@ -76,6 +76,8 @@ pub struct Spinner<'a> {
     pub waker: &'a Waker,
     /// The kernel's limit, if the thread is under it.
     pub throttle: Option<Throttle>,
+    /// How long before its deadline a slot's contents are fixed.
+    pub finalize_ns: Option<u64>,
 }
 
 impl Spinner<'_> {
@@ -101,7 +103,7 @@ impl Spinner<'_> {
             }
             last_ns = now_ns;
 
-            let lead_ns = LEAD_NS.min(interval_ns / 4);
+            let lead_ns = self.finalize_ns.unwrap_or(LEAD_NS).min(interval_ns / 4);
             if now_ns + lead_ns >= deadline_ns {
                 self.apply_commands();
                 let Some(slot) = self.sending.assemble() else { continue };

@@ -69,7 +69,7 @@ pub fn spawn(
 pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<Started, Error> {
     let Work { sending, receiving, ingress } = work;
     let (report, reported) = mpsc::channel();
-    let (mode, fifo, cpu) = (config.poll_mode, config.sched_fifo, config.cpu);
+    let (mode, fifo, cpu, finalize_ns) = (config.poll_mode, config.sched_fifo, config.cpu, config.finalize_ns);
     let mut threads = Vec::new();
     let mut others = Some((receiving, ingress));
     let spinning = if mode == PollMode::Spinny { others.take() } else { None };
@@ -84,9 +84,9 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
         }
         match spinning {
             Some((receiving, ingress)) => {
-                Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle }.run();
+                Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
             }
-            None => dispatcher::run(sending, mode),
+            None => dispatcher::run(sending, mode, finalize_ns),
         }
     })?;
     let dispatcher = timed.thread().clone();

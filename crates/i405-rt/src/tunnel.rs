@@ -239,6 +239,8 @@ impl Tunnel {
         }
         act(&mut lock(&self.control), &self.shared)?;
         self.dispatcher.unpark();
+        // In `spinny` an idle dispatcher waits where the receiver does.
+        self.shared.receiver.wake();
         Ok(())
     }
 }
@@ -285,6 +287,7 @@ mod tests {
             floor_ms: 0,
             max_stamp_age_ms: None,
             queue_ns: 1,
+            finalize_ns: None,
             reorder_window: 3,
         };
         let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();

@@ -68,6 +68,7 @@ fn config(role: Role, mode: PollMode, peer: Option<SocketAddr>) -> OpenConfig {
         floor_ms: 0,
         max_stamp_age_ms: None,
         queue_ns: 50_000_000,
+        finalize_ns: None,
         reorder_window: 3,
     }
 }

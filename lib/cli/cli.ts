@@ -1,0 +1,61 @@
+/** The command line from its arguments to its exit code. */
+import { CommanderError } from "commander";
+import { I405Error } from "../errors.js";
+import { runDemo } from "./demo/demo.js";
+import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
+import { errorLines, explainError } from "./explain.js";
+import { runKeyCommand } from "./keygen.js";
+import { buildProgram, type Request } from "./program.js";
+import { reporter } from "./report.js";
+import { runTunnel, type World } from "./run.js";
+import { mergeSettings } from "./settings.js";
+
+/** @param parameters what follows the program's name */
+export async function runCli(parameters: readonly string[], world: World): Promise<number> {
+  const { io } = world;
+  const report = reporter(io, parameters.includes("--json"), "i405");
+  let request: Request | undefined;
+  try {
+    const program = buildProgram((asked) => (request = asked), { out: (text) => io.out(text) });
+    if (parameters.length === 0) {
+      program.outputHelp();
+      return EXIT_USAGE;
+    }
+    program.parse(parameters, { from: "user" });
+    return request === undefined ? EXIT_OK : await run(request, world);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_OK;
+    const explained = explainError(error instanceof CommanderError ? usageOf(error) : error);
+    report.fail(explained);
+    return exitCodeOf(explained.code);
+  }
+}
+
+/** Commander says what is wrong; what to do about it is ours. */
+function usageOf(error: CommanderError): I405Error {
+  // A bare `i405` or `i405 help nonsense` has no message of its own.
+  const message = error.message.replace(/^error: /, "").replace(/\n\(Did you mean (.*)\?\)$/, ". Did you mean $1?");
+  const hint = message.includes("Did you mean") ? "" : ". See i405 --help";
+  return new I405Error("ERR_I405_USAGE", `${message}${hint}`, { cause: error });
+}
+
+async function run(request: Request, world: World): Promise<number> {
+  switch (request.command) {
+    case "server":
+    case "client": {
+      const settings = mergeSettings(request.command, request.given.values);
+      const report = reporter(world.io, settings.has("json"), `i405 ${request.command}`);
+      return runTunnel(request.command, settings, world, report);
+    }
+    case "demo":
+      return runDemo(request, world);
+    default:
+      runKeyCommand(request, world.io);
+      return EXIT_OK;
+  }
+}
+
+/** For what escapes everything else: never a stack trace. */
+export function lastResort(error: unknown): string {
+  return `${errorLines(explainError(error), "i405")}\n`;
+}

@@ -1,0 +1,45 @@
+/** Events and figures as a person reads them. */
+import type { Connection, Deviation, TunnelStats, WireDirection } from "../index.js";
+import { formatDuration, formatRate } from "../units.js";
+
+export function describeDirection({ length, intervalNs, jitterNs, jitterShape }: WireDirection): string {
+  const rate = formatRate((length * 1e9) / intervalNs);
+  const jitter = jitterNs === 0 ? "no jitter" : `+-${formatDuration(jitterNs)} ${jitterShape}`;
+  return `${length} bytes every ${formatDuration(intervalNs)} ${jitter} (${rate})`;
+}
+
+export function describeConnection({ endpoint, wire, cipher }: Connection): string {
+  return `connected with ${endpoint}, ${cipher}; up ${describeDirection(wire.up)}; down ${describeDirection(wire.down)}`;
+}
+
+/** Microseconds with one digit behind the point, which is what the clock is good for. */
+function us(value: number): string {
+  return value.toFixed(1);
+}
+
+export function describeDeviation(deviation: Deviation): string {
+  const { count, mean, stddev, p50, p90, p99, p999, max, missed } = deviation;
+  return (
+    `lateness of ${count} slots, us: mean ${us(mean)}, stddev ${us(stddev)}, p50 ${us(p50)}, p90 ${us(p90)}, ` +
+    `p99 ${us(p99)}, p99.9 ${us(p999)}, max ${us(max)}; missed ${missed}`
+  );
+}
+
+export function describeStats({ slots, inner }: TunnelStats): string {
+  const errors = slots.sendErrors === 0n ? "" : `, ${slots.sendErrors.toString()} refused by the kernel`;
+  return (
+    `${slots.sent.toString()} slots sent (${slots.carrying.toString()} carrying), ${slots.missed.toString()} missed${errors}; ` +
+    `inner packets: ${inner.packetsSent.toString()} sent, ${inner.packetsReceived.toString()} received, ` +
+    `${inner.queueDrops.toString()} dropped`
+  );
+}
+
+/** Counters as plain numbers for JSON: 2^53 slots are thousands of years. */
+export function plainCounters(value: object): object {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inside]: [string, unknown]) => {
+      if (typeof inside === "bigint") return [name, Number(inside)];
+      return [name, typeof inside === "object" && inside !== null ? plainCounters(inside) : inside];
+    }),
+  );
+}

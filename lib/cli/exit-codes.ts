@@ -1,0 +1,51 @@
+/** How `i405` ends. Documented in `--help` and docs; scripts rely on them. */
+
+export const EXIT_OK = 0;
+/** A mistake of ours, or a tunnel that failed while it ran. */
+export const EXIT_FAILED = 1;
+/** Flags, config file, keys: nothing was opened. */
+export const EXIT_USAGE = 2;
+/** This machine: privileges, an address or interface in use, a missing addon. */
+export const EXIT_MACHINE = 3;
+/** The other end: no session in time, refused, another version. */
+export const EXIT_PEER = 4;
+/** Added to the number of a second signal, as shells do. */
+export const EXIT_SIGNAL = 128;
+
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0  ended as asked: SIGINT, SIGTERM or SIGHUP closed the tunnel, or there was nothing more to do
+  1  the tunnel failed while it ran, or a mistake of i405's own
+  2  flags, config file, keys or password: nothing was opened
+  3  this machine: a privilege, an address or interface in use, a missing program or addon
+  4  the other end: no session in time, refused, or another protocol version
+  128 and the signal's number: a second signal ended it at once`;
+
+const USAGE = new Set(["USAGE", "OPTION", "KEY", "CONFIG", "SECRET_FILE"]);
+const MACHINE = new Set([
+  "ADDON",
+  "ADDRESS",
+  "ADDRESS_IN_USE",
+  "CPU",
+  "CPU_IN_USE",
+  "DEVICE",
+  "DEVICE_FD",
+  "RESOLVE",
+  "ROUTE",
+  "ROUTE_SETUP",
+  "SCHED_FIFO",
+  "SOCKET_OPTION",
+  "SYSTEM",
+  "TUN",
+  "TUN_IN_USE",
+  "TUN_PERMISSION",
+]);
+const PEER = new Set(["CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED"]);
+
+/** The exit code for an error's code. */
+export function exitCodeOf(code: string): number {
+  const name = code.replace(/^ERR_I405_/, "");
+  if (USAGE.has(name)) return EXIT_USAGE;
+  if (MACHINE.has(name)) return EXIT_MACHINE;
+  return PEER.has(name) ? EXIT_PEER : EXIT_FAILED;
+}

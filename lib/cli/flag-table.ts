@@ -1,0 +1,327 @@
+/** The flags of `i405 server` and `i405 client`, in the order of `--help`. */
+import type { Flag, FlagKind } from "./flags.js";
+
+const WHO = "Who talks to whom:";
+const SECRETS = "Keys or a password:";
+const DEVICE = "Inside:";
+const WIRE = "On the wire:";
+const TIMING = "Timing:";
+const LIMITS = "Limits for the client:";
+const OUTPUT = "Output:";
+
+/** One direction's flags; `outgoing` and `incoming` are the client's names for `up` and `down`. */
+function wireFlags(direction: "up" | "down"): Flag[] {
+  const alias = direction === "up" ? "outgoing" : "incoming";
+  const which = direction === "up" ? "client to server" : "server to client";
+  const flag = (suffix: string, option: string, value: string, help: string, kind: FlagKind = "text"): Flag => ({
+    name: `${direction}-${suffix}`,
+    aliases: [`${alias}-${suffix}`],
+    kind,
+    value,
+    help,
+    group: WIRE,
+    option: `${direction}.${option}`,
+    only: "client",
+  });
+  return [
+    flag("speed", "rate", "<rate>", `${which}, outer bytes per second: 100KiB/s (default), 1MB/s, 8Mbit/s`),
+    flag("packet-interval", "interval", "<duration>", "mean interval instead of a speed: 8.5ms, 250us"),
+    flag(
+      "packet-length",
+      "length",
+      "<bytes>",
+      "IP length of every datagram (default: route's MTU, at most 1500)",
+      "integer",
+    ),
+    flag(
+      "packet-jitter",
+      "jitter",
+      "<duration>",
+      "half width of the jitter, 0 for none (default: a quarter of the interval)",
+    ),
+  ];
+}
+
+export const FLAGS: readonly Flag[] = [
+  {
+    name: "listen-addr",
+    kind: "text",
+    value: "<address:port>",
+    help: "where to listen: 0.0.0.0:1405, [::]:1405",
+    group: WHO,
+    option: "address",
+    only: "server",
+  },
+  {
+    name: "peer",
+    kind: "text",
+    value: "<host:port>",
+    help: "the server: 203.0.113.7:1405, [2001:db8::7]:1405",
+    group: WHO,
+    option: "peer",
+    only: "client",
+  },
+  {
+    name: "local-addr",
+    kind: "text",
+    value: "<address:port>",
+    help: "local address of the socket (default: any)",
+    group: WHO,
+    option: "localAddress",
+    only: "client",
+  },
+
+  {
+    name: "private-key-file",
+    kind: "text",
+    value: "<file>",
+    help: "own private key; - for standard input, or I405_PRIVATE_KEY in the environment",
+    group: SECRETS,
+    option: "key.privateKey",
+  },
+  {
+    name: "peer-public-key",
+    kind: "text",
+    value: "<base64>",
+    help: "the other end's public key",
+    group: SECRETS,
+    option: "key.peerPublicKey",
+  },
+  {
+    name: "preshared-key-file",
+    kind: "text",
+    value: "<file>",
+    help: "second secret beside the keys; - or I405_PRESHARED_KEY",
+    group: SECRETS,
+    option: "key.presharedKey",
+  },
+  {
+    name: "password-file",
+    kind: "text",
+    value: "<file>",
+    help: "generated password instead of keys; - or I405_PASSWORD",
+    group: SECRETS,
+    option: "password",
+  },
+  {
+    name: "password",
+    kind: "text",
+    value: "<password>",
+    help: "the password itself; every user of the machine can see it in the list of processes",
+    group: SECRETS,
+    option: "password",
+  },
+
+  {
+    name: "device",
+    kind: "text",
+    value: "<tun|packets|fd:N>",
+    help: "tun (default), packets: no interface and no privilege, what arrives is counted; fd:N: an open TUN descriptor",
+    group: DEVICE,
+    option: "device",
+  },
+  {
+    name: "tun-name",
+    kind: "text",
+    value: "<name>",
+    help: "name of the interface",
+    group: DEVICE,
+    option: "device.tun.name",
+  },
+  {
+    name: "tun-ipv4",
+    kind: "texts",
+    value: "<address/bits>",
+    help: "its address, 10.140.5.2/24; may be repeated",
+    group: DEVICE,
+    option: "device.tun.ipv4",
+  },
+  {
+    name: "tun-ipv6",
+    kind: "texts",
+    value: "<address/bits>",
+    help: "its address, fd00:405::2/64; may be repeated",
+    group: DEVICE,
+    option: "device.tun.ipv6",
+  },
+  {
+    name: "tun-mtu",
+    kind: "integer",
+    value: "<bytes>",
+    help: "its MTU (default 1420)",
+    group: DEVICE,
+    option: "device.tun.mtu",
+  },
+  {
+    name: "route",
+    kind: "texts",
+    value: "<prefix|default>",
+    help: "send this through the tunnel, 10.0.0.0/8 or default; taken back at exit; may be repeated",
+    group: DEVICE,
+  },
+  {
+    name: "queue",
+    kind: "text",
+    value: "<duration>",
+    help: "longest wait of an inner packet for its slot (default 50ms)",
+    group: DEVICE,
+    option: "queue",
+  },
+
+  ...wireFlags("up"),
+  ...wireFlags("down"),
+  {
+    name: "jitter-shape",
+    kind: "text",
+    value: "<cos4|uniform>",
+    help: "density of the jitter, both ways (default cos4)",
+    group: WIRE,
+    option: "up.jitterShape",
+    only: "client",
+  },
+  {
+    name: "fwmark",
+    kind: "integer",
+    value: "<number>",
+    help: "mark of the outer socket (default: none, 5125 with --route default)",
+    group: WIRE,
+    option: "fwmark",
+  },
+
+  {
+    name: "poll-mode",
+    kind: "text",
+    value: "<mode>",
+    help: "sleepy (default), dozy (more exact) or spinny (a core of its own)",
+    group: TIMING,
+    option: "pollMode",
+  },
+  {
+    name: "no-sched-fifo",
+    kind: "switch",
+    help: "leave the timed thread in the ordinary scheduling class",
+    group: TIMING,
+    option: "schedFifo",
+  },
+  {
+    name: "require-sched-fifo",
+    kind: "switch",
+    help: "end with an error where SCHED_FIFO is refused",
+    group: TIMING,
+    option: "schedFifo",
+  },
+  {
+    name: "cpu",
+    kind: "integer",
+    value: "<core>",
+    help: "pin the timed thread to this core, from 0",
+    group: TIMING,
+    option: "cpu",
+  },
+  {
+    name: "finalize-delta",
+    kind: "text",
+    value: "<duration>",
+    help: "how long before its deadline a slot's contents are fixed",
+    group: TIMING,
+    option: "finalizeDelta",
+  },
+  {
+    name: "client-timeout",
+    kind: "text",
+    value: "<duration>",
+    help: "silence of the server after which to handshake anew (default 10s)",
+    group: TIMING,
+    option: "clientTimeout",
+    only: "client",
+  },
+  {
+    name: "server-timeout",
+    kind: "text",
+    value: "<duration>",
+    help: "silence of the client after which the server stops (default 10s)",
+    group: TIMING,
+    option: "serverTimeout",
+    only: "client",
+  },
+  {
+    name: "connect-timeout",
+    kind: "text",
+    value: "<duration>",
+    help: "give up if there is no session by then (default: never)",
+    group: TIMING,
+    option: "connectTimeout",
+    only: "client",
+  },
+  {
+    name: "linger",
+    kind: "text",
+    value: "<duration>",
+    help: "cover slots after the end (default 0)",
+    group: TIMING,
+    option: "linger",
+  },
+
+  {
+    name: "max-up-speed",
+    kind: "text",
+    value: "<rate>",
+    help: "default 128MiB/s",
+    group: LIMITS,
+    option: "limits.maxRateUp",
+    only: "server",
+  },
+  {
+    name: "max-down-speed",
+    kind: "text",
+    value: "<rate>",
+    help: "default 128MiB/s",
+    group: LIMITS,
+    option: "limits.maxRateDown",
+    only: "server",
+  },
+  {
+    name: "min-packet-interval",
+    kind: "text",
+    value: "<duration>",
+    help: "default 10us",
+    group: LIMITS,
+    option: "limits.minInterval",
+    only: "server",
+  },
+  {
+    name: "max-packet-length",
+    kind: "integer",
+    value: "<bytes>",
+    help: "default 1500",
+    group: LIMITS,
+    option: "limits.maxLength",
+    only: "server",
+  },
+  {
+    name: "max-stamp-age",
+    kind: "text",
+    value: "<duration>",
+    help: "refuse older initiations; only where both clocks are right",
+    group: LIMITS,
+    option: "maxStampAge",
+    only: "server",
+  },
+
+  {
+    name: "outgoing-send-deviation-stats",
+    kind: "text",
+    value: "<duration>",
+    help: "say this often how late slots were: count, mean, stddev, p50 to p99.9, max, missed",
+    group: OUTPUT,
+    option: "deviationInterval",
+  },
+  { name: "json", kind: "switch", help: "one JSON object a line on standard output", group: OUTPUT },
+  {
+    name: "config",
+    kind: "text",
+    value: "<file>",
+    help: "TOML file with these flags' names as keys; flags go before it",
+    group: OUTPUT,
+  },
+];

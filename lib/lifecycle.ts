@@ -1,0 +1,376 @@
+/**
+ * A tunnel's life: opening, the machine that runs it, its end. Emits nothing by itself: it tells its voice.
+ *
+ *     new ──begin──> opening (`opening.ts`) ──> machine ──close──> `closing.ts` ──> closed
+ *                        └──────── fatal: released at once ────────────────────────┘
+ */
+import type { Connection, TunnelEvents, TunnelState } from "../index.js";
+import type { NativeEvent, NativeStats } from "./addon.js";
+import { guardedClock, Timers, type Clock } from "./clock.js";
+import { Closing } from "./closing.js";
+import { claimCpu } from "./cpu-claims.js";
+import { I405Error } from "./errors.js";
+import type { Report } from "./machine.js";
+import type { Opening, Running } from "./opening.js";
+import type { LocalSettings } from "./options.js";
+import type { PacketHub } from "./packet-hub.js";
+import type { Pairing } from "./pairing.js";
+import type { Parts } from "./parts.js";
+import { NO_STATS, publicDeviation } from "./stats.js";
+import { addonWarning } from "./warnings.js";
+
+/** How the life is heard outside. */
+export interface Voice {
+  emit<Event extends keyof TunnelEvents>(event: Event, ...values: Parameters<TunnelEvents[Event]>): boolean;
+  listenerCount(event: keyof TunnelEvents): number;
+}
+
+/** What begins a life: a `connect` or a `listen`. */
+export interface Beginning {
+  state: "connecting" | "listening";
+  pairing: Promise<Pairing>;
+  signal: AbortSignal | null;
+  connectTimeoutNs: number | null;
+  open(opening: Opening): Promise<Running>;
+}
+
+interface Waiting {
+  resolve(connection: Connection | null): void;
+  reject(error: I405Error): void;
+}
+
+export class Lifecycle {
+  state: TunnelState = "new";
+  connection: Connection | null = null;
+  localAddress: string | null = null;
+  deviceName: string | null = null;
+  readonly #local: LocalSettings;
+  readonly #parts: Parts;
+  readonly #voice: Voice;
+  readonly #hub: PacketHub;
+  #beginning: Beginning | null = null;
+  #running: Running | null = null;
+  #closing: Closing | null = null;
+  #timers: Timers<"connectTimeout" | "deviation"> | null = null;
+  #lastStats: NativeStats = NO_STATS;
+  #wantsRef = true;
+  /** The `connect` or `listen` under way. */
+  #waiting: Waiting | null = null;
+  #fatal: I405Error | null = null;
+  /** What is given back at the end, once. */
+  #releases: (() => void)[] = [];
+  readonly #closed: Promise<void>;
+  #markClosed: () => void = () => undefined;
+
+  constructor(local: LocalSettings, parts: Parts, voice: Voice, hub: PacketHub) {
+    this.#local = local;
+    this.#parts = parts;
+    this.#voice = voice;
+    this.#hub = hub;
+    this.#closed = new Promise((resolve) => {
+      this.#markClosed = resolve;
+    });
+  }
+
+  /** Over, or about to be. */
+  get ending(): boolean {
+    return this.state === "closing" || this.state === "closed";
+  }
+
+  get native(): Running["native"] | null {
+    return this.#running?.native ?? null;
+  }
+
+  /** @throws {I405Error} `ERR_I405_STATE` */
+  requireNew(): void {
+    if (this.state === "new") return;
+    const came = this.ending ? "it is closed" : "connect or listen was called before";
+    throw new I405Error("ERR_I405_STATE", `a tunnel connects or listens once, and ${came}. Make a new I405Tunnel`);
+  }
+
+  /** Resolves once data may flow (client) or the socket listens (server). */
+  begin(beginning: Beginning): Promise<Connection | null> {
+    this.#beginning = beginning;
+    this.state = beginning.state;
+    this.#holdPairing(beginning.pairing);
+    const promise = new Promise<Connection | null>((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+    const { signal } = beginning;
+    if (signal?.aborted) {
+      this.#abort(signal);
+    } else {
+      const onAbort = (): void => {
+        this.#abort(signal!);
+      };
+      signal?.addEventListener("abort", onAbort);
+      this.#releases.push(() => {
+        signal?.removeEventListener("abort", onAbort);
+      });
+      void this.#open(beginning);
+    }
+    return promise;
+  }
+
+  stats(): NativeStats {
+    if (this.#running === null || this.state === "closed") return this.#lastStats;
+    try {
+      this.#lastStats = this.#running.native.stats();
+    } catch {
+      // The addon's side is gone before its last event came: the figures before stay.
+    }
+    return this.#lastStats;
+  }
+
+  setRef(wanted: boolean): void {
+    this.#wantsRef = wanted;
+    this.#applyRef();
+  }
+
+  /** Ends the tunnel. Rejects with a fatal error that nobody was told of, once. */
+  close(): Promise<void> {
+    if (!this.ending) this.#beginClosing(new I405Error("ERR_I405_CLOSED", "the tunnel was closed before it was up"));
+    const fatal = this.#fatal;
+    if (fatal === null) return this.#closed;
+    this.#fatal = null;
+    return this.#closed.then(() => {
+      throw fatal;
+    });
+  }
+
+  #holdPairing(pairing: Promise<Pairing>): void {
+    const release = (held: Pairing): void => {
+      if (this.state === "closed") held.destroy();
+      else
+        this.#releases.push(() => {
+          held.destroy();
+        });
+    };
+    // Its failure is the opening's.
+    pairing.then(release, () => undefined);
+  }
+
+  async #open(beginning: Beginning): Promise<void> {
+    const { pairing, connectTimeoutNs, state } = beginning;
+    try {
+      this.#releases.push(claimCpu(this.#local));
+      const running = await beginning.open({
+        parts: this.#parts,
+        local: this.#local,
+        pairing,
+        report: this.#report,
+        onEvents: (events) => {
+          this.#take(events);
+        },
+        clockReady: (clock) => this.#startTimers(clock, connectTimeoutNs),
+        requireOpen: () => {
+          if (this.ending) throw new I405Error("ERR_I405_CLOSED", "the tunnel was closed while it opened");
+        },
+      });
+      this.#running = running;
+      this.localAddress = running.native.localAddress();
+      this.deviceName = running.native.deviceName();
+      this.#applyRef();
+      running.machine.start();
+      this.#hub.ready();
+      if (state === "listening") this.#arrived(null);
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+  }
+
+  #startTimers(unguarded: Clock, connectTimeoutNs: number | null): Clock {
+    const clock = guardedClock(unguarded, (error) => {
+      this.#mishap(error);
+    });
+    this.#timers = new Timers(clock);
+    if (connectTimeoutNs !== null) {
+      this.#timers.set("connectTimeout", connectTimeoutNs / 1e6, () => {
+        this.#fail(connectTimeoutError(connectTimeoutNs));
+      });
+    }
+    this.#reportDeviationLater();
+    return clock;
+  }
+
+  #reportDeviationLater(): void {
+    this.#timers?.set("deviation", this.#local.deviationIntervalMs, () => {
+      // Taken even if nobody listens, so that each report is of one interval only.
+      const deviation = this.ending ? undefined : this.native?.deviation();
+      this.#reportDeviationLater();
+      if (deviation !== undefined) this.#voice.emit("deviation", publicDeviation(deviation));
+    });
+  }
+
+  readonly #report: Report = {
+    connected: (connection) => {
+      if (this.ending) return;
+      this.state = "connected";
+      this.connection = connection;
+      this.#timers?.clear("connectTimeout");
+      this.#arrived(connection);
+      this.#voice.emit("connected", connection);
+    },
+    silent: (forMs) => {
+      if (this.ending) return;
+      this.state = "silent";
+      this.#voice.emit("silent", { forMs });
+    },
+    heard: () => {
+      if (this.ending) return;
+      this.state = "connected";
+      this.#voice.emit("heard");
+    },
+    disconnected: (reason) => {
+      if (this.ending) return;
+      this.state = this.#beginning?.state ?? "connecting";
+      this.connection = null;
+      this.#voice.emit("disconnected", { reason });
+    },
+    warning: (warning) => {
+      if (!this.ending) this.#voice.emit("warning", warning);
+    },
+    failed: (error) => {
+      this.#fail(error);
+    },
+  };
+
+  #arrived(connection: Connection | null): void {
+    this.#waiting?.resolve(connection);
+    this.#waiting = null;
+  }
+
+  #take(events: NativeEvent[]): void {
+    for (const event of events) {
+      try {
+        this.#handle(event);
+      } catch (error) {
+        this.#mishap(error);
+      }
+    }
+  }
+
+  #handle(event: NativeEvent): void {
+    switch (event.type) {
+      case "packets":
+        for (const packet of event.packets) {
+          this.#hub.deliver(packet);
+          this.#voice.emit("packet", packet);
+        }
+        break;
+      case "drain":
+        this.#hub.ready();
+        this.#voice.emit("drain");
+        break;
+      case "warning":
+        this.#report.warning(addonWarning(event.code, event.detail));
+        break;
+      case "failed":
+        this.#fail(new I405Error(event.code, event.detail));
+        this.#closing?.handle(event);
+        break;
+      case "closed":
+        this.#closing?.handle(event);
+        this.#finish();
+        break;
+      default:
+        if (this.#closing !== null) this.#closing.handle(event);
+        else if (!this.ending) this.#running?.machine.handle(event);
+    }
+  }
+
+  #abort(signal: AbortSignal): void {
+    if (this.ending) return;
+    this.#beginClosing(
+      new I405Error("ERR_I405_ABORTED", "the tunnel's signal was aborted", { cause: signal.reason as unknown }),
+    );
+  }
+
+  /** An end that was asked for: `reason` is for a promise that still waits. */
+  #beginClosing(reason: I405Error): void {
+    const running = this.#running;
+    this.state = "closing";
+    this.#timers?.clearAll();
+    this.#waiting?.reject(reason);
+    this.#waiting = null;
+    if (running === null) {
+      this.#finish();
+      return;
+    }
+    try {
+      // Whoever awaits the end must not be left by an empty event loop.
+      running.native.ref();
+      const remains = running.machine.stop();
+      this.#closing = new Closing(running.native, running.clock, running.lingerNs, remains);
+      this.#closing.start();
+    } catch {
+      running.native.close();
+    }
+  }
+
+  /** An end that nobody asked for: everything is released at once. */
+  #fail(error: I405Error): void {
+    if (this.ending) return;
+    this.state = "closing";
+    this.#timers?.clearAll();
+    let told = this.#waiting !== null;
+    this.#waiting?.reject(error);
+    this.#waiting = null;
+    told = this.#hub.finish(error) || told;
+    const running = this.#running;
+    if (running !== null) {
+      this.stats();
+      try {
+        running.machine.stop();
+      } catch {
+        // A machine that failed half-way can't be asked to end well; what it held goes with the addon's side.
+      }
+    }
+    this.#fatal = told ? null : error;
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- index.d.ts declares this class
+    if (this.#voice.emit("error", error)) this.#fatal = null;
+    if (running === null) this.#finish();
+    else running.native.close();
+  }
+
+  /** Something threw where nobody could catch it: the tunnel ends, the program goes on. */
+  #mishap(error: unknown): void {
+    if (!this.ending) this.#fail(asError(error));
+    else if (this.state === "closing") this.#running?.native.close();
+  }
+
+  #finish(): void {
+    if (this.state === "closed") return;
+    this.stats();
+    this.state = "closed";
+    this.connection = null;
+    this.#timers?.clearAll();
+    for (const release of this.#releases) release();
+    this.#releases = [];
+    this.#hub.finish(null);
+    this.#markClosed();
+    this.#voice.emit("close");
+  }
+
+  #applyRef(): void {
+    if (this.ending) return;
+    if (this.#wantsRef) this.native?.ref();
+    else this.native?.unref();
+  }
+}
+
+function connectTimeoutError(afterNs: number): I405Error {
+  return new I405Error(
+    "ERR_I405_CONNECT_TIMEOUT",
+    `no session within ${Math.round(afterNs / 1e6)} ms (connectTimeout). A server stays silent to a wrong key or ` +
+      "password; check those, the address and port, firewalls, and both clocks",
+    { option: "connectTimeout" },
+  );
+}
+
+/** Whatever was thrown, as the one error class. */
+export function asError(error: unknown): I405Error {
+  if (error instanceof I405Error) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new I405Error("ERR_I405_INTERNAL", `a mistake inside i405: ${detail}. Please report it`, { cause: error });
+}

@@ -1,0 +1,124 @@
+/**
+ * How single values are read from options: each checks type and range, names the option by its path, and says what
+ * came, what was expected and what to do. `options.ts` puts them together.
+ */
+import { isIPv4, isIPv6 } from "node:net";
+import { describe, optionError } from "./errors.js";
+
+/** Options as they came: anything. */
+export type Raw = Record<string, unknown>;
+
+/** An address and port before a name in it is looked up. */
+export interface HostPort {
+  host: string;
+  port: number;
+  /** Path of the option it came from, for what fails later. */
+  option: string;
+}
+
+/**
+ * An object with no other fields than these; undefined counts as an empty one.
+ *
+ * @throws {I405Error} `ERR_I405_OPTION`, naming an unknown field and those that there are.
+ */
+export function readObject(option: string, value: unknown, known: readonly string[]): Raw {
+  if (value === undefined) return {};
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw optionError({ option, came: describe(value), expected: `an object with ${listed(known)}` });
+  }
+  for (const field of Object.keys(value)) {
+    if (known.includes(field)) continue;
+    throw optionError({
+      option: option === "options" ? field : `${option}.${field}`,
+      came: "an option that does not exist",
+      expected: listed(known),
+      remedy: "Check the spelling, or leave it out",
+    });
+  }
+  return value as Raw;
+}
+
+/** A whole number in a range; undefined if it is left out. */
+export function readInteger(option: string, value: unknown, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+    throw optionError({ option, came: describe(value), expected: `a whole number from ${min} to ${max}` });
+  }
+  return value;
+}
+
+/** One of a few words, or the default. */
+export function readChoice<T extends string>(option: string, value: unknown, choices: readonly T[], otherwise: T): T {
+  if (value === undefined) return otherwise;
+  const choice = choices.find((each) => each === value);
+  if (choice === undefined) {
+    throw optionError({
+      option,
+      came: describe(value),
+      expected: listed(
+        choices.map((each) => `"${each}"`),
+        "or",
+      ),
+    });
+  }
+  return choice;
+}
+
+/** An AbortSignal, or null. */
+export function readSignal(value: unknown): AbortSignal | null {
+  if (value === undefined) return null;
+  if (!(value instanceof AbortSignal)) {
+    throw optionError({ option: "signal", came: describe(value), expected: "an AbortSignal" });
+  }
+  return value;
+}
+
+const HOST_PORT = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^[\]:\s]+)):([0-9]{1,5})$/;
+
+/**
+ * `1.2.3.4:1405`, `[2001:db8::7]:1405` or `host.example:1405`.
+ *
+ * @param leastPort 0 where the kernel may choose one, else 1.
+ */
+export function readHostPort(option: string, value: unknown, leastPort: 0 | 1): HostPort {
+  const match = typeof value === "string" ? HOST_PORT.exec(value.trim()) : null;
+  const v6 = match?.[1];
+  const host = v6 ?? match?.[2] ?? "";
+  const port = Number(match?.[3]);
+  const numeric = /^[0-9.]+$/.test(host);
+  const wrong = match === null || (v6 !== undefined && !isIPv6(v6)) || (numeric && !isIPv4(host));
+  if (wrong || port < leastPort || port > 65535) {
+    throw optionError({
+      option,
+      came: describe(value),
+      expected: `an address and a port, ${leastPort} to 65535`,
+      remedy: `Write "203.0.113.7:1405", "[2001:db8::7]:1405" or "host.example:1405"`,
+    });
+  }
+  return { host, port, option };
+}
+
+/** One address with prefix length or several, as a list. */
+export function readPrefixes(option: string, value: unknown, family: 4 | 6): string[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((each) => {
+    const [address = "", prefix = "", ...rest] = typeof each === "string" ? each.split("/") : [];
+    const addressGood = family === 4 ? isIPv4(address) : isIPv6(address) && !address.includes("%");
+    const prefixGood = /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+    if (!addressGood || !prefixGood || rest.length > 0) {
+      const example = family === 4 ? "10.140.5.2/24" : "fd00:405::2/64";
+      throw optionError({
+        option,
+        came: describe(each),
+        expected: `an IPv${family} address with its prefix length, such as "${example}"`,
+      });
+    }
+    return `${address}/${Number(prefix)}`;
+  });
+}
+
+function listed(words: readonly string[], last = "and"): string {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} ${last} ${words[words.length - 1]!}`;
+}

@@ -1,0 +1,305 @@
+/**
+ * Options, parsed once at the edge into what the inside works with: whole nanoseconds, bytes, bytes of keys. Nothing
+ * behind this file checks an option again, but for what needs the route to be known (`wire-settings.ts`).
+ */
+import type { JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
+import { describe, describeSecret, optionError } from "./errors.js";
+import {
+  readChoice,
+  readHostPort,
+  readInteger,
+  readObject,
+  readPrefixes,
+  readSignal,
+  type HostPort,
+  type Raw,
+} from "./option-readers.js";
+import { MIN_PASSWORD_LENGTH, type PairingKeys } from "./pairing.js";
+import { parseDuration, parseRate, type DurationRange } from "./units.js";
+
+/** What is local to an end, parsed. */
+export interface LocalSettings {
+  pollMode: PollModeName;
+  schedFifo: "on" | "off" | "require";
+  cpu: number | null;
+  device: NativeDevice;
+  queueNs: number;
+  finalizeNs: number | null;
+  reorderWindow: number;
+  fwmark: number | null;
+  deviationIntervalMs: number;
+}
+
+/** Keys or a password: which of the two, and nothing else beside. `pairing.ts` reads the keys themselves. */
+export type Credentials = { kind: "keys"; keys: PairingKeys } | { kind: "password"; password: string };
+
+/** One direction as asked for: what is missing depends on the route. */
+export interface WireRequest {
+  /** `up` or `down`. */
+  option: string;
+  length: number | null;
+  /** Bytes per second; null exactly if `intervalNs` is given. */
+  rate: number | null;
+  intervalNs: number | null;
+  /** null: a quarter of the mean. */
+  jitterNs: number | null;
+  shape: JitterShapeName;
+}
+
+export interface ClientSettings {
+  peer: HostPort;
+  localAddress: HostPort | null;
+  credentials: Credentials;
+  up: WireRequest;
+  down: WireRequest;
+  /** null: the default, which depends on the interval. */
+  clientTimeoutNs: number | null;
+  serverTimeoutNs: number | null;
+  lingerNs: number;
+  connectTimeoutNs: number | null;
+  signal: AbortSignal | null;
+}
+
+/** What a server grants, bytes per second, nanoseconds and bytes. */
+export interface ServerLimits {
+  maxRateUp: number;
+  maxRateDown: number;
+  minIntervalNs: number;
+  maxLength: number;
+}
+
+export interface ServerSettings {
+  address: HostPort;
+  credentials: Credentials;
+  limits: ServerLimits;
+  lingerNs: number;
+  maxStampAgeMs: number | null;
+  signal: AbortSignal | null;
+}
+
+/** The protocol's: outer IP lengths in bytes, an IP packet's own limit. */
+export const LEAST_LENGTH = 100;
+export const MOST_LENGTH = 65_535;
+/** The protocol's mean intervals. */
+export const INTERVAL_RANGE: DurationRange = { min: "10us", max: "1s" };
+
+/** Ours: nothing here waits longer than a day. */
+const DAY: DurationRange = { min: "1ms", max: "24h" };
+const LINGER: DurationRange = { min: "1ns", max: "24h", zero: true };
+const DEFAULT_RATE = "100KiB/s";
+/** Ours: far above a core's capacity; a client has to be told something else before it asks for that. */
+const DEFAULT_MAX_RATE = "128MiB/s";
+/** An IPv6 link carries at least 1280 bytes (RFC 8200 section 5), an IPv4 host at least 576 (RFC 1122). */
+const LEAST_MTU_IPV6 = 1280;
+const LEAST_MTU = 576;
+/** Leaves room for an outer header in 1500, and is what WireGuard's users know. */
+const DEFAULT_MTU = 1420;
+
+const TUNNEL_FIELDS = [
+  "pollMode",
+  "schedFifo",
+  "cpu",
+  "device",
+  "queue",
+  "finalizeDelta",
+  "reorderWindow",
+  "fwmark",
+  "deviationInterval",
+] as const;
+
+/** @throws {I405Error} `ERR_I405_OPTION` */
+export function parseTunnelOptions(options: unknown): LocalSettings {
+  const raw = readObject("options", options, TUNNEL_FIELDS);
+  return {
+    pollMode: readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy"),
+    schedFifo: readSchedFifo(raw.schedFifo),
+    // Linux numbers at most 8,192 cores.
+    cpu: readInteger("cpu", raw.cpu, 0, 8191) ?? null,
+    device: readDevice(raw.device),
+    queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),
+    finalizeNs:
+      raw.finalizeDelta === undefined
+        ? null
+        : parseDuration("finalizeDelta", raw.finalizeDelta, { min: "10us", max: "1s" }),
+    reorderWindow: readInteger("reorderWindow", raw.reorderWindow, 0, 64) ?? 3,
+    fwmark: readInteger("fwmark", raw.fwmark, 1, 0xffffffff) ?? null,
+    deviationIntervalMs:
+      parseDuration("deviationInterval", raw.deviationInterval ?? "10s", { min: "100ms", max: "24h" }) / 1e6,
+  };
+}
+
+function readSchedFifo(value: unknown): LocalSettings["schedFifo"] {
+  if (value === undefined || value === true) return "on";
+  if (value === false) return "off";
+  if (value === "require") return "require";
+  throw optionError({ option: "schedFifo", came: describe(value), expected: `true, false or "require"` });
+}
+
+function readDevice(value: unknown): NativeDevice {
+  if (value === undefined || value === "packets") return { kind: "packets" };
+  if (typeof value !== "object" || value === null) {
+    throw optionError({
+      option: "device",
+      came: describe(value),
+      expected: `"packets", { tun: { ... } } or { fd: 3 }`,
+    });
+  }
+  const raw = readObject("device", value, ["tun", "fd"]);
+  if ((raw.tun === undefined) === (raw.fd === undefined)) {
+    throw optionError({
+      option: "device",
+      came: raw.tun === undefined ? "neither tun nor fd" : "both tun and fd",
+      expected: "one of the two",
+    });
+  }
+  if (raw.tun === undefined) return { kind: "fd", fd: readInteger("device.fd", raw.fd, 0, 0x7fffffff)! };
+  return readTun(raw.tun);
+}
+
+function readTun(value: unknown): NativeDevice {
+  const raw = readObject("device.tun", value, ["name", "ipv4", "ipv6", "mtu"]);
+  const ipv6 = readPrefixes("device.tun.ipv6", raw.ipv6, 6);
+  const leastMtu = ipv6.length > 0 ? LEAST_MTU_IPV6 : LEAST_MTU;
+  return {
+    kind: "tun",
+    name: readTunName(raw.name),
+    ipv4: readPrefixes("device.tun.ipv4", raw.ipv4, 4),
+    ipv6,
+    mtu: readInteger("device.tun.mtu", raw.mtu, leastMtu, 65_535) ?? DEFAULT_MTU,
+  };
+}
+
+function readTunName(value: unknown): string | null {
+  if (value === undefined) return null;
+  // The kernel's rule (dev_valid_name): IFNAMSIZ is 16 with the closing zero.
+  const good =
+    typeof value === "string" &&
+    /^[^/:\s\0]+$/.test(value) &&
+    Buffer.byteLength(value) <= 15 &&
+    value !== "." &&
+    value !== ".." &&
+    !value.includes("%");
+  if (!good) {
+    throw optionError({
+      option: "device.tun.name",
+      came: describe(value),
+      expected: "1 to 15 bytes without '/', ':', '%' or white space",
+    });
+  }
+  return value;
+}
+
+/** @throws {I405Error} `ERR_I405_OPTION`, `ERR_I405_KEY` */
+export function parseConnectOptions(options: unknown): ClientSettings {
+  const raw = readObject("options", options, [
+    "peer",
+    "localAddress",
+    "key",
+    "password",
+    "up",
+    "down",
+    "clientTimeout",
+    "serverTimeout",
+    "linger",
+    "connectTimeout",
+    "signal",
+  ]);
+  return {
+    peer: readHostPort("peer", raw.peer, 1),
+    localAddress: raw.localAddress === undefined ? null : readHostPort("localAddress", raw.localAddress, 0),
+    up: readWire("up", raw.up),
+    down: readWire("down", raw.down),
+    clientTimeoutNs: optionalDuration("clientTimeout", raw.clientTimeout, DAY),
+    serverTimeoutNs: optionalDuration("serverTimeout", raw.serverTimeout, DAY),
+    lingerNs: parseDuration("linger", raw.linger ?? 0, LINGER),
+    connectTimeoutNs: optionalDuration("connectTimeout", raw.connectTimeout, DAY),
+    signal: readSignal(raw.signal),
+    credentials: readCredentials(raw),
+  };
+}
+
+/** @throws {I405Error} `ERR_I405_OPTION`, `ERR_I405_KEY` */
+export function parseListenOptions(options: unknown): ServerSettings {
+  const raw = readObject("options", options, [
+    "address",
+    "key",
+    "password",
+    "limits",
+    "linger",
+    "maxStampAge",
+    "signal",
+  ]);
+  const ageNs = optionalDuration("maxStampAge", raw.maxStampAge, { min: "1s", max: "24h" });
+  return {
+    address: readHostPort("address", raw.address, 0),
+    limits: readLimits(raw.limits),
+    lingerNs: parseDuration("linger", raw.linger ?? 0, LINGER),
+    maxStampAgeMs: ageNs === null ? null : Math.round(ageNs / 1e6),
+    signal: readSignal(raw.signal),
+    credentials: readCredentials(raw),
+  };
+}
+
+function readWire(option: "up" | "down", value: unknown): WireRequest {
+  const raw = readObject(option, value, ["length", "rate", "interval", "jitter", "jitterShape"]);
+  if (raw.rate !== undefined && raw.interval !== undefined) {
+    throw optionError({
+      option: `${option}.interval`,
+      came: `${describe(raw.interval)} beside ${option}.rate`,
+      expected: "either rate or interval",
+      remedy: "Leave one of the two out",
+    });
+  }
+  const intervalNs = optionalDuration(`${option}.interval`, raw.interval, INTERVAL_RANGE);
+  return {
+    option,
+    length: readInteger(`${option}.length`, raw.length, LEAST_LENGTH, MOST_LENGTH) ?? null,
+    rate: intervalNs === null ? parseRate(`${option}.rate`, raw.rate ?? DEFAULT_RATE) : null,
+    intervalNs,
+    jitterNs: optionalDuration(`${option}.jitter`, raw.jitter, { min: "1ns", max: "1s", zero: true }),
+    shape: readChoice(`${option}.jitterShape`, raw.jitterShape, ["cos4", "uniform"], "cos4"),
+  };
+}
+
+function readLimits(value: unknown): ServerLimits {
+  const raw = readObject("limits", value, ["maxRateUp", "maxRateDown", "minInterval", "maxLength"]);
+  return {
+    maxRateUp: parseRate("limits.maxRateUp", raw.maxRateUp ?? DEFAULT_MAX_RATE),
+    maxRateDown: parseRate("limits.maxRateDown", raw.maxRateDown ?? DEFAULT_MAX_RATE),
+    minIntervalNs: parseDuration("limits.minInterval", raw.minInterval ?? "10us", INTERVAL_RANGE),
+    maxLength: readInteger("limits.maxLength", raw.maxLength, LEAST_LENGTH, MOST_LENGTH) ?? 1500,
+  };
+}
+
+function readCredentials(raw: Raw): Credentials {
+  if ((raw.key === undefined) === (raw.password === undefined)) {
+    throw optionError({
+      option: "key",
+      came: raw.key === undefined ? "neither key nor password" : "both key and password",
+      expected: "one of the two",
+      remedy: "`i405 genkey` makes a key, `i405 genkey --password` a password",
+    });
+  }
+  if (raw.password !== undefined) return { kind: "password", password: readPassword(raw.password) };
+  const key = readObject("key", raw.key, ["privateKey", "peerPublicKey", "presharedKey"]);
+  // What isn't a key, or isn't even text, is told when the keys are read.
+  const { privateKey, peerPublicKey, presharedKey } = key as unknown as PairingKeys;
+  return { kind: "keys", keys: { privateKey, peerPublicKey, presharedKey } };
+}
+
+function readPassword(value: unknown): string {
+  if (typeof value !== "string" || Array.from(value).length < MIN_PASSWORD_LENGTH) {
+    throw optionError({
+      option: "password",
+      came: describeSecret(value),
+      expected: `at least ${MIN_PASSWORD_LENGTH} characters`,
+      remedy: "`i405 genkey --password` makes one that can't be guessed",
+      code: "ERR_I405_KEY",
+    });
+  }
+  return value;
+}
+
+function optionalDuration(option: string, value: unknown, range: DurationRange): number | null {
+  return value === undefined ? null : parseDuration(option, value, range);
+}

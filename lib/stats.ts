@@ -1,0 +1,87 @@
+/** The addon's figures as the public interface has them. */
+import type { Deviation, TunnelState, TunnelStats } from "../index.js";
+import type { NativeDeviation, NativeStats } from "./addon.js";
+
+/** Before a tunnel is open. */
+export const NO_STATS: NativeStats = {
+  slotsSent: 0n,
+  slotsMissed: 0n,
+  slotsLate: 0n,
+  slotsCarrying: 0n,
+  slotsCover: 0n,
+  slotsHandshake: 0n,
+  sendErrors: 0n,
+  lastSendErrno: 0,
+  innerPacketsSent: 0n,
+  innerBytesSent: 0n,
+  innerPacketsReceived: 0n,
+  innerBytesReceived: 0n,
+  queueDrops: 0n,
+  malformedInner: 0n,
+  deviceErrors: 0n,
+  queuedBytes: 0n,
+  datagramsReceived: 0n,
+  datagramsOpened: 0n,
+  datagramsUnknown: 0n,
+  datagramsReplayed: 0n,
+  datagramsOverBudget: 0n,
+  handshakeFragments: 0n,
+  staleInitiations: 0n,
+  payloadsLost: 0n,
+  blocksDropped: 0n,
+  eventsDropped: 0n,
+  throttleStalls: 0n,
+  lastOpenedNs: 0n,
+};
+
+export function publicStats(state: TunnelState, native: NativeStats, readerDrops: bigint): TunnelStats {
+  return {
+    state,
+    slots: {
+      sent: native.slotsSent,
+      missed: native.slotsMissed,
+      late: native.slotsLate,
+      carrying: native.slotsCarrying,
+      cover: native.slotsCover,
+      handshake: native.slotsHandshake,
+      sendErrors: native.sendErrors,
+      lastSendErrno: native.lastSendErrno,
+    },
+    inner: {
+      packetsSent: native.innerPacketsSent,
+      bytesSent: native.innerBytesSent,
+      packetsReceived: native.innerPacketsReceived,
+      bytesReceived: native.innerBytesReceived,
+      queueDrops: native.queueDrops,
+      readerDrops,
+      malformed: native.malformedInner,
+      deviceErrors: native.deviceErrors,
+      queuedBytes: native.queuedBytes,
+    },
+    datagrams: {
+      received: native.datagramsReceived,
+      opened: native.datagramsOpened,
+      unknown: native.datagramsUnknown,
+      replayed: native.datagramsReplayed,
+      overBudget: native.datagramsOverBudget,
+    },
+    handshake: { fragments: native.handshakeFragments, stale: native.staleInitiations },
+    reassembly: { payloadsLost: native.payloadsLost, blocksDropped: native.blocksDropped },
+    eventsDropped: native.eventsDropped,
+    throttleStalls: native.throttleStalls,
+  };
+}
+
+export function publicDeviation(native: NativeDeviation): Deviation {
+  return {
+    count: native.count,
+    mean: native.meanNs / 1000,
+    stddev: native.stddevNs / 1000,
+    p50: native.p50Ns / 1000,
+    p90: native.p90Ns / 1000,
+    p99: native.p99Ns / 1000,
+    p999: native.p999Ns / 1000,
+    max: native.maxNs / 1000,
+    missed: native.missed,
+  };
+}

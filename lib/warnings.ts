@@ -1,0 +1,48 @@
+/** Warnings of the machines, and what to do about those of the addon. */
+import type { TunnelWarning } from "../index.js";
+import { formatDuration } from "./units.js";
+
+/** Nothing answers the client. One message for every cause, because silence has no other sign. */
+export function noAnswer(endpoint: string, forNs: number): TunnelWarning {
+  return {
+    code: "I405_NO_ANSWER",
+    message: `no answer from ${endpoint} for ${formatDuration(Math.round(forNs / 1e6) * 1e6)}; trying on`,
+    remedy:
+      "A server stays silent to a wrong key or password. Check those first, then the address and port, that the " +
+      "server runs, that no firewall drops UDP, and that this clock is not behind what it was at the last connection",
+  };
+}
+
+/** A genuine initiation that came too late, or from a clock that went back. */
+export function staleInitiation(stampMs: number, floorMs: number, wallMs: number): TunnelWarning {
+  const behind = `${((wallMs - stampMs) / 1000).toFixed(1)} s behind this clock`;
+  const below = stampMs <= floorMs ? ` and ${((floorMs - stampMs) / 1000).toFixed(1)} s behind the last one taken` : "";
+  return {
+    code: "I405_STALE_INITIATION",
+    message: `a genuine initiation was not taken: its stamp is ${behind}${below}`,
+    remedy: "Set the client's clock. If that is right, somebody replays old datagrams; they get no answer",
+  };
+}
+
+/** A password that a person made up. */
+export const WEAK_PASSWORD: TunnelWarning = {
+  code: "I405_WEAK_PASSWORD",
+  message:
+    "the password does not look generated; whoever records one handshake can guess at it for as long as he likes",
+  remedy: "Use one from `i405 genkey --password`, or static keys from `i405 genkey`",
+};
+
+/** As `generatePassword` writes them. */
+const GENERATED_PASSWORD = /^[a-z2-7]{5}(?:-[a-z2-7]{5}){3}-[a-z2-7]{6}$/;
+
+export function looksGenerated(password: string): boolean {
+  return GENERATED_PASSWORD.test(password);
+}
+
+/** The addon says what happened in one sentence, and what to do in those behind it. */
+export function addonWarning(code: string, detail: string): TunnelWarning {
+  const end = detail.indexOf(". ");
+  if (end < 0)
+    return { code, message: detail.replace(/\.$/, ""), remedy: "Nothing has to be done: the tunnel goes on" };
+  return { code, message: detail.slice(0, end), remedy: detail.slice(end + 2).replace(/\.$/, "") };
+}

@@ -1,0 +1,153 @@
+/**
+ * The wire's settings where the route is known: a client's request becomes figures, a server's limits become a verdict,
+ * and either becomes what the addon runs.
+ */
+import { isIPv4 } from "node:net";
+import type { Wire, WireDirection } from "../index.js";
+import type { NativeTiming } from "./addon.js";
+import { I405Error, optionError } from "./errors.js";
+import type { Refusal } from "./handshake-payloads.js";
+import { LEAST_LENGTH, type ServerLimits, type WireRequest } from "./options.js";
+import { formatDuration, formatRate } from "./units.js";
+
+/** IP and UDP headers of an outer packet, bytes. */
+const OVERHEAD_IPV4 = 28;
+const OVERHEAD_IPV6 = 48;
+/** What nearly every path carries; a longer datagram has to be asked for. */
+const USUAL_MTU = 1500;
+/** The protocol's shortest and longest mean interval, ns. */
+const LEAST_INTERVAL_NS = 10e3;
+const MOST_INTERVAL_NS = 1e9;
+/** Ours: default half width of the jitter as a part of the mean. */
+const JITTER_PART = 0.25;
+/** The protocol's: a timeout is this long, but at least so many intervals. */
+const TIMEOUT_NS = 10e9;
+const TIMEOUT_SLOTS = 100;
+
+/** Bytes of IP and UDP headers towards an address. An IPv4 address in IPv6's clothes travels over IPv4. */
+export function headerOverhead(address: string): number {
+  const mapped = /^::ffff:([0-9.]+)$/i.exec(address);
+  return isIPv4(mapped?.[1] ?? address) ? OVERHEAD_IPV4 : OVERHEAD_IPV6;
+}
+
+/**
+ * One direction as the client asks the server for it.
+ *
+ * @param routeMtu IP bytes.
+ * @throws {I405Error} `ERR_I405_OPTION`: longer than the route carries, an interval out of bounds, a jitter wider than
+ *   the mean.
+ */
+export function resolveDirection(request: WireRequest, routeMtu: number): WireDirection {
+  const { option, shape } = request;
+  if (request.length !== null && request.length > routeMtu) {
+    throw optionError({
+      option: `${option}.length`,
+      came: String(request.length),
+      expected: `${LEAST_LENGTH} to ${routeMtu}, the MTU of the route`,
+      remedy: "Leave it out for the largest that usually passes",
+    });
+  }
+  const length = request.length ?? Math.min(routeMtu, USUAL_MTU);
+  const intervalNs = request.intervalNs ?? Math.round((length / request.rate!) * 1e9);
+  if (intervalNs < LEAST_INTERVAL_NS || intervalNs > MOST_INTERVAL_NS) {
+    const slowest = formatRate(length / (MOST_INTERVAL_NS / 1e9));
+    const fastest = formatRate(length / (LEAST_INTERVAL_NS / 1e9));
+    throw optionError({
+      option: `${option}.rate`,
+      came: `${formatRate(request.rate!)}, an interval of ${formatDuration(intervalNs)} at ${length} bytes`,
+      expected: `"${slowest}" to "${fastest}" at this length`,
+      remedy: `Change the rate or ${option}.length`,
+    });
+  }
+  const jitterNs = request.jitterNs ?? Math.floor(intervalNs * JITTER_PART);
+  if (jitterNs > intervalNs) {
+    throw optionError({
+      option: `${option}.jitter`,
+      came: `"${formatDuration(jitterNs)}"`,
+      expected: `at most the mean interval, "${formatDuration(intervalNs)}"`,
+    });
+  }
+  return { length, intervalNs, jitterNs, jitterShape: shape };
+}
+
+/**
+ * A timeout in whole ms: as given, or 10 s or 100 intervals.
+ *
+ * @param direction Of the datagrams whose silence is meant.
+ * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 100 intervals.
+ */
+export function resolveTimeoutMs(option: string, askedNs: number | null, direction: WireDirection): number {
+  const leastNs = TIMEOUT_SLOTS * direction.intervalNs;
+  if (askedNs !== null && askedNs < leastNs) {
+    throw optionError({
+      option,
+      came: `"${formatDuration(askedNs)}"`,
+      expected: `at least 100 intervals, "${formatDuration(leastNs)}"`,
+    });
+  }
+  return Math.ceil((askedNs ?? Math.max(TIMEOUT_NS, leastNs)) / 1e6);
+}
+
+/** A direction as the addon runs it towards this address. */
+export function timingOf(direction: WireDirection, address: string): NativeTiming {
+  const { length, intervalNs, jitterNs, jitterShape } = direction;
+  return { datagramLength: length - headerOverhead(address), intervalNs, jitterNs, shape: jitterShape };
+}
+
+export function sameTiming(a: NativeTiming, b: NativeTiming): boolean {
+  return (
+    a.datagramLength === b.datagramLength &&
+    a.intervalNs === b.intervalNs &&
+    a.jitterNs === b.jitterNs &&
+    a.shape === b.shape
+  );
+}
+
+/** What a server makes of a client's wishes. */
+export interface Judgement {
+  refusal: { verdict: Refusal; limit: number } | null;
+  /** As asked, clipped to the limits: the schedule that carries the verdict. */
+  wire: Wire;
+}
+
+/**
+ * Checks a wire against a server's limits: length, then interval, then bandwidth.
+ *
+ * @param routeMtu IP bytes, to the source of the initiation.
+ */
+export function judgeWire(asked: Wire, limits: ServerLimits, routeMtu: number): Judgement {
+  const maxLength = Math.max(LEAST_LENGTH, Math.min(limits.maxLength, routeMtu));
+  let refusal: Judgement["refusal"] = null;
+  const wire: Wire = { up: { ...asked.up }, down: { ...asked.down } };
+  for (const name of ["up", "down"] as const) {
+    const direction = wire[name];
+    const maxRate = name === "up" ? limits.maxRateUp : limits.maxRateDown;
+    if (direction.length > maxLength) {
+      refusal ??= { verdict: "length", limit: maxLength };
+      direction.length = maxLength;
+    }
+    if (direction.intervalNs < limits.minIntervalNs) {
+      refusal ??= { verdict: "interval", limit: limits.minIntervalNs };
+      direction.intervalNs = limits.minIntervalNs;
+    }
+    const least = Math.ceil((direction.length / maxRate) * 1e9);
+    // A rate given at both ends becomes an interval by rounding at one of them: a nanosecond doesn't count.
+    if (direction.intervalNs < least - 1) {
+      refusal ??= { verdict: "bandwidth", limit: Math.floor(maxRate) };
+      direction.intervalNs = Math.min(least, MOST_INTERVAL_NS);
+    }
+    direction.jitterNs = Math.min(direction.jitterNs, direction.intervalNs);
+  }
+  return { refusal, wire };
+}
+
+/** The client's error for a refusal: which limit, and its figure. */
+export function refusalError(verdict: Refusal, limit: number): I405Error {
+  const reasons: Record<Refusal, string> = {
+    length: `the length: at most ${limit} bytes. Ask for shorter datagrams (up.length, down.length)`,
+    interval: `the interval: at least ${formatDuration(limit)}. Ask for longer ones (up.interval, down.interval, or a lower rate)`,
+    bandwidth: `the bandwidth: at most ${formatRate(limit)} (${limit} bytes/s). Ask for less (up.rate, down.rate, or longer intervals)`,
+    notUnderstood: "the settings, which it did not understand. Run the same version of i405 at both ends",
+  };
+  return new I405Error("ERR_I405_REFUSED", `the server refused ${reasons[verdict]}`);
+}

@@ -1,0 +1,35 @@
+// Makes a fresh checkout ready: packages, addon, dist/. Nothing but Node's own modules; fast when nothing changed.
+//   node scripts/setup.mjs            what `npm start` needs
+//   node scripts/setup.mjs --tests    and the programs that the tests run
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildAddon, buildTestkit, compile, installPackages } from "./setup/steps.mjs";
+import { nodeProblem, SetupError } from "./setup/tools.mjs";
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/**
+ * @param {{ root?: string, tests?: boolean }} options
+ * @returns {boolean} whether everything is ready; if not, the reason is on standard error
+ */
+export function setUp({ root = ROOT, tests = false } = {}) {
+  try {
+    const problem = nodeProblem(process.versions.node, process.platform);
+    if (problem !== null) throw new SetupError(problem);
+    installPackages(root);
+    buildAddon(root);
+    compile(root);
+    if (tests) buildTestkit(root);
+    return true;
+  } catch (error) {
+    // A person can solve these, and those of the file system (no space, not permitted); anything else is a mistake here.
+    const known = error instanceof SetupError || (error instanceof Error && "syscall" in error);
+    if (!known) throw error;
+    process.stderr.write(`i405: ${error.message}\n`);
+    return false;
+  }
+}
+
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = setUp({ tests: process.argv.includes("--tests") }) ? 0 : 1;
+}

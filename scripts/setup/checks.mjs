@@ -1,0 +1,103 @@
+// Runs one check after the other and counts what the test runners themselves report.
+import { spawn } from "node:child_process";
+
+/**
+ * @typedef {object} Check
+ * @property {string} name
+ * @property {[string, ...string[]]} command
+ * @property {(output: string) => string} [counts] where a runner's counts are to be found, given its standard output
+ *
+ * @typedef {object} Result
+ * @property {string} name
+ * @property {boolean} ok
+ * @property {Counts} [counts]
+ *
+ * @typedef {{ passed: number, failed: number }} Counts
+ */
+
+/**
+ * Adds up `test result: ok. 3 passed; 1 failed; ...` of libtest, and `# { total: 4, pass: 3, fail: 1 }` of tap.
+ * @param {string} text
+ * @returns {Counts}
+ */
+export function countTests(text) {
+  const counts = { passed: 0, failed: 0 };
+  for (const [, passed, failed] of text.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)) {
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+  }
+  // tap's last line of this kind is the whole run's; those of single files are indented.
+  const whole = [...text.matchAll(/^# \{ total: \d+.*\}$/gm)].at(-1)?.[0] ?? "";
+  counts.passed += Number(/ pass: (\d+)/.exec(whole)?.[1] ?? 0);
+  counts.failed += Number(/ fail: (\d+)/.exec(whole)?.[1] ?? 0);
+  return counts;
+}
+
+/**
+ * Runs a check with its output shown.
+ * @param {string} root
+ * @param {Check} check
+ * @returns {Promise<Result>}
+ */
+export function runCheck(root, check) {
+  const [command, ...parameters] = check.command;
+  process.stdout.write(`\n== ${check.name}\n`);
+  // Only cargo's output is read here as it goes by; the others keep the terminal.
+  const readsOutput = check.counts !== undefined && command === "cargo";
+  const child = spawn(command, parameters, {
+    cwd: root,
+    stdio: ["ignore", readsOutput ? "pipe" : "inherit", "inherit"],
+  });
+  let output = "";
+  child.stdout?.setEncoding("utf8").on("data", (text) => {
+    output += text;
+    process.stdout.write(text);
+  });
+  return new Promise((resolve) => {
+    child.on("error", (error) => {
+      process.stderr.write(`i405: ${command} does not run: ${error.message}\n`);
+      resolve({ name: check.name, ok: false });
+    });
+    child.on("close", (code) => {
+      const ok = code === 0;
+      if (check.counts === undefined) return resolve({ name: check.name, ok });
+      return resolve({ name: check.name, ok, counts: readCounts(check.counts, output) });
+    });
+  });
+}
+
+/**
+ * @param {(output: string) => string} source
+ * @param {string} output
+ */
+function readCounts(source, output) {
+  try {
+    return countTests(source(output));
+  } catch {
+    // The runner ended before it wrote a log.
+    return { passed: 0, failed: 0 };
+  }
+}
+
+/** A runner that ran no test checked nothing. @param {Result[]} results */
+export function failedChecks(results) {
+  return results.filter(({ ok, counts }) => !ok || (counts !== undefined && counts.passed + counts.failed === 0));
+}
+
+/**
+ * A line for each check, and at the end `N passed, N failed`.
+ * @param {Result[]} results
+ */
+export function summary(results) {
+  const failures = failedChecks(results);
+  const lines = results.map((result) => {
+    const figures = result.counts === undefined ? "" : `${result.counts.passed} passed, ${result.counts.failed} failed`;
+    return `${failures.includes(result) ? "FAILED" : "ok"}`.padEnd(8) + `${result.name.padEnd(14)}${figures}`.trimEnd();
+  });
+  const passed = results.reduce((sum, { counts }) => sum + (counts?.passed ?? 0), 0);
+  // A check without counts, or one that broke before it could count, is one failure.
+  const failed =
+    results.reduce((sum, { counts }) => sum + (counts?.failed ?? 0), 0) +
+    failures.filter(({ counts }) => (counts?.failed ?? 0) === 0).length;
+  return `${lines.join("\n")}\n${passed} passed, ${failed} failed`;
+}

@@ -1,0 +1,60 @@
+// `npm test`: set-up, then every check of the project; all of them run, whatever fails.
+//   npm test -- test/cli.test.ts    only tap, with these arguments
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { failedChecks, runCheck, summary } from "./setup/checks.mjs";
+import { ROOT, setUp } from "./setup.mjs";
+import { addCargoToPath, componentsProblem, toolchainProblem } from "./setup/tools.mjs";
+
+/** @typedef {import("./setup/checks.mjs").Check} Check */
+
+const bin = (/** @type {string[]} */ ...path) => join(ROOT, "node_modules", ...path);
+const TAP_LOG = join(ROOT, ".setup", "tests.tap");
+
+/**
+ * @param {string[]} parameters
+ * @returns {Check}
+ */
+function tapCheck(parameters) {
+  // tap's own summary is read from the raw log: what is on the screen depends on the reporter.
+  return {
+    name: "tap",
+    command: [process.execPath, bin("tap", "dist", "esm", "run.mjs"), `--output-file=${TAP_LOG}`, ...parameters],
+    counts: () => readFileSync(TAP_LOG, "utf8"),
+  };
+}
+
+/** @returns {Check[]} */
+function allChecks() {
+  const node = process.execPath;
+  return [
+    { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"] },
+    { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."] },
+    { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."] },
+    { name: "cargo fmt", command: ["cargo", "fmt", "--all", "--check"] },
+    { name: "cargo clippy", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"] },
+    { name: "cargo test", command: ["cargo", "test", "--locked", "--no-fail-fast"], counts: (output) => output },
+    tapCheck([]),
+  ];
+}
+
+async function main() {
+  if (!setUp({ tests: true })) return 1;
+  const parameters = process.argv.slice(2);
+  addCargoToPath();
+  const problem = parameters.length > 0 ? null : (toolchainProblem(ROOT) ?? componentsProblem());
+  if (problem !== null) {
+    process.stderr.write(`i405: ${problem}\n`);
+    return 1;
+  }
+  mkdirSync(join(ROOT, ".setup"), { recursive: true });
+  rmSync(TAP_LOG, { force: true });
+  const results = [];
+  for (const check of parameters.length > 0 ? [tapCheck(parameters)] : allChecks()) {
+    results.push(await runCheck(ROOT, check));
+  }
+  process.stdout.write(`\n${summary(results)}\n`);
+  return failedChecks(results).length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,54 @@
+/**
+ * A fake of the addon that links tunnels in memory and in simulated time: offers become handshake messages at the other
+ * end slot by slot, sessions open what was sealed under their keys, and a test says what is lost. Sealing, masks,
+ * counters and real deadlines are not in it; the Rust tests have those.
+ */
+import type { Addon, NativeEvent, NativeOpenOptions } from "../lib/addon.js";
+import type { Parts } from "../lib/parts.js";
+import { FakeNetwork } from "./fake/network.js";
+import { SimulatedTime } from "./fake/time.js";
+import { FakeTunnel } from "./fake/tunnel.js";
+
+export { FakeNetwork, type Content, type Datagram } from "./fake/network.js";
+export { SimulatedTime, turn } from "./fake/time.js";
+export { FakeTunnel } from "./fake/tunnel.js";
+
+/** A network of its own, with its own time. */
+export class Simulation {
+  readonly time = new SimulatedTime();
+  readonly network = new FakeNetwork(this.time);
+  /** In the order of their opening, closed ones too. */
+  readonly tunnels: FakeTunnel[] = [];
+  /** Names that can be looked up. */
+  readonly names = new Map<string, string>();
+
+  /** A machine's addon. `aeads`: bits as in the initiation. */
+  addon(aeads = 3): Addon {
+    const clock = this.time.clock();
+    return {
+      version: () => "0.0.0",
+      aeads: () => aeads,
+      monotonicNs: () => clock.monotonicNs(),
+      boottimeNs: () => clock.boottimeNs(),
+      routeMtu: () => this.network.routeMtu,
+      open: (options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void) => {
+        const tunnel = new FakeTunnel(this.time, this.network, options, onEvents);
+        this.tunnels.push(tunnel);
+        return tunnel;
+      },
+    };
+  }
+
+  /** What a `Tunnel` of a machine with this addon is made of. */
+  parts(addon: Addon = this.addon()): Parts {
+    return {
+      loadAddon: () => Promise.resolve(addon),
+      clock: () => this.time.clock(),
+      lookup: (host) => {
+        const address = this.names.get(host);
+        if (address === undefined) return Promise.reject(new Error(`getaddrinfo ENOTFOUND ${host}`));
+        return Promise.resolve({ address, family: address.includes(":") ? 6 : 4 });
+      },
+    };
+  }
+}

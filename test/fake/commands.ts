@@ -1,0 +1,79 @@
+/** A `NativeTunnel` that does nothing but write down what it is told: for a machine alone, event by event. */
+import type { NativeDeviation, NativeStats, NativeTunnel } from "../../lib/addon.js";
+import type { Connection, TunnelWarning } from "../../index.js";
+import type { I405Error } from "../../lib/errors.js";
+import type { DisconnectReason, MachineContext } from "../../lib/machine.js";
+import { NO_STATS } from "../../lib/stats.js";
+import { SimulatedTime } from "./time.js";
+
+export type Command = [name: string, ...values: any[]];
+
+/** Each command is `[name, argument]`; those of a clean-up that changed nothing are written down as well. */
+export class Commands {
+  readonly log: Command[] = [];
+  readonly native: NativeTunnel;
+  /** What `stats()` gives. */
+  stats: NativeStats = { ...NO_STATS };
+
+  constructor() {
+    const write =
+      (name: string) =>
+      (...values: unknown[]): void => {
+        this.log.push([name, ...values]);
+      };
+    this.native = {
+      localAddress: () => "127.0.0.1:40000",
+      deviceName: () => null,
+      startSchedule: write("startSchedule"),
+      endAt: write("endAt"),
+      offer: write("offer"),
+      stopOffer: write("stopOffer"),
+      expectStamps: write("expectStamps"),
+      install: write("install"),
+      sendUnder: write("sendUnder"),
+      forget: write("forget"),
+      moveEndpoint: write("moveEndpoint"),
+      watchSilence: write("watchSilence"),
+      sendClose: write("sendClose"),
+      write: () => true,
+      stats: () => this.stats,
+      deviation: () => ({}) as NativeDeviation,
+      close: write("close"),
+      ref: write("ref"),
+      unref: write("unref"),
+    };
+  }
+
+  /** What was told since the last call. */
+  take(): Command[] {
+    return this.log.splice(0);
+  }
+
+  /** The names of {@link take}. */
+  names(): string[] {
+    return this.take().map(([name]) => name);
+  }
+
+  /** The argument of the newest command of this name, without forgetting any. */
+  last(name: string): any {
+    return this.log.filter(([each]) => each === name).at(-1)?.[1];
+  }
+}
+
+/** A machine's surroundings, all of them written down. */
+export class Surroundings implements MachineContext {
+  readonly time = new SimulatedTime();
+  readonly clock = this.time.clock();
+  readonly commands = new Commands();
+  readonly native = this.commands.native;
+  /** Reports as `[name, value]`. */
+  readonly reports: [string, any][] = [];
+  readonly report = {
+    connected: (connection: Connection) => this.reports.push(["connected", connection]),
+    silent: (forMs: number) => this.reports.push(["silent", forMs]),
+    heard: () => this.reports.push(["heard", null]),
+    disconnected: (reason: DisconnectReason) => this.reports.push(["disconnected", reason]),
+    warning: (warning: TunnelWarning) => this.reports.push(["warning", warning.code]),
+    failed: (error: I405Error) => this.reports.push(["failed", error]),
+  };
+}

@@ -1,0 +1,92 @@
+/** A server's machine alone, with a handshake that answers as a test wants it. */
+import type { Wire } from "../../index.js";
+import { I405Error } from "../../lib/errors.js";
+import type { InitiationSettings, Refusal } from "../../lib/handshake-payloads.js";
+import { ServerMachine } from "../../lib/server-machine.js";
+import { SessionKeys } from "../../lib/session-keys.js";
+import { judgeWire } from "../../lib/wire-settings.js";
+import { Surroundings } from "./commands.js";
+
+export const CLIENT = "198.51.100.1:5000";
+export const ELSEWHERE = "198.51.100.2:6000";
+const LIMITS = { maxRateUp: 1e6, maxRateDown: 1e6, minIntervalNs: 1e6, maxLength: 1500 };
+export const ATTEMPT_NS = 6e9;
+export const MS = 1_000_000n;
+
+/** No jitter, so that a drawn interval is the mean. */
+export function wireOf(downIntervalNs = 10e6, length = 500): Wire {
+  const direction = { length, intervalNs: 10e6, jitterNs: 0, jitterShape: "cos4" as const };
+  return { up: direction, down: { ...direction, intervalNs: downIntervalNs } };
+}
+
+export class ServerBench {
+  readonly around = new Surroundings();
+  settings: InitiationSettings = { aeads: 3, wire: wireOf(), clientTimeoutMs: 10_000, serverTimeoutMs: 20_000 };
+  understood = true;
+  /** What was answered last. */
+  answered: [string, ...unknown[]] = ["nothing"];
+  readonly keys: SessionKeys[] = [];
+  readonly machine: ServerMachine;
+  #stamp = 1000;
+
+  constructor(lingerNs = 0, aeads = 3) {
+    this.machine = new ServerMachine(this.around, {
+      aeads,
+      lingerNs,
+      read: (_stamp, message) => {
+        if (message[0] === 0xff) throw new I405Error("ERR_I405_HANDSHAKE", "does not authenticate");
+        return {
+          settings: this.settings,
+          understood: this.understood,
+          accept: (aead) => {
+            this.answered = ["accepted", aead];
+            const one = () => ({ key: new Uint8Array(32).fill(9), iv: new Uint8Array(12), mask: new Uint8Array(32) });
+            this.keys.push(new SessionKeys(aead, one(), one(), new Uint8Array(32), new Uint8Array(32)));
+            return { message: Uint8Array.of(0), session: this.keys.at(-1)! };
+          },
+          refuse: (verdict: Refusal, limit: number) => {
+            this.answered = [verdict, limit];
+            return Uint8Array.of(1);
+          },
+        };
+      },
+      judge: (wire, source) => judgeWire(wire, LIMITS, source === ELSEWHERE ? 400 : 1500),
+      attemptNs: () => ATTEMPT_NS,
+    });
+    this.machine.start();
+  }
+
+  get now(): bigint {
+    return this.around.time.nowNs;
+  }
+
+  /** A whole initiation came just now. Its stamp. */
+  initiate(source = CLIENT, message = Uint8Array.of(0)): number {
+    this.#stamp += 1;
+    const event = { kind: 1, version: 1, stamp: this.#stamp, message, source, datagramLength: 472 } as const;
+    this.machine.handle({ type: "handshake", ...event, receivedNs: this.now });
+    return this.#stamp;
+  }
+
+  opened(generation: number, source = CLIENT): void {
+    this.around.commands.stats.lastOpenedNs = this.now;
+    this.machine.handle({ type: "opened", generation, source, receivedNs: this.now });
+  }
+
+  /** Up, with nothing of the start left in the logs. */
+  async connect(): Promise<void> {
+    this.initiate();
+    await this.around.time.pass(600);
+    this.opened(1);
+    this.around.commands.take();
+    this.around.reports.length = 0;
+  }
+
+  /** Something opens every 100 ms. */
+  async traffic(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.around.commands.stats.lastOpenedNs = this.now;
+      await this.around.time.pass(100);
+    }
+  }
+}

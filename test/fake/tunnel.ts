@@ -1,0 +1,349 @@
+/** A tunnel in memory: the commands and events of `NativeTunnel`, slot by slot, without threads or bytes on a wire. */
+import type {
+  NativeDeviation,
+  NativeEvent,
+  NativeOffer,
+  NativeOpenOptions,
+  NativeSchedule,
+  NativeSession,
+  NativeStats,
+  NativeTunnel,
+} from "../../lib/addon.js";
+import { CONTROL_CLOSE } from "../../lib/addon.js";
+import { I405Error } from "../../lib/errors.js";
+import { NO_STATS } from "../../lib/stats.js";
+import { FakeInbound } from "./inbound.js";
+import type { Content, Datagram, FakeNetwork, Port } from "./network.js";
+import { FakeSlots } from "./slots.js";
+import type { SimulatedTime } from "./time.js";
+
+const WRAP_OVERHEAD = 44;
+/** Counter, tag and BlockOffset. */
+const DATA_OVERHEAD = 22;
+const CLOSE_SLOTS = 8;
+/** How often the reporter hands events over. */
+const REPORT_NS = 1e6;
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+export class FakeTunnel implements NativeTunnel, Port {
+  readonly options: NativeOpenOptions;
+  /** Commands by name, in order, for tests that look at what a machine does. */
+  readonly calls: string[] = [];
+  refs: "ref" | "unref" | "untouched" = "untouched";
+  readonly #time: SimulatedTime;
+  readonly #network: FakeNetwork;
+  readonly #onEvents: (events: NativeEvent[]) => void;
+  readonly #address: string;
+  readonly #slots: FakeSlots;
+  readonly #inbound: FakeInbound;
+  readonly #wrap: { send: string; receive: string };
+  readonly #sessions = new Map<
+    number,
+    { session: NativeSession; sendKey: string; receiveKey: string; opened: boolean }
+  >();
+  readonly #stats: NativeStats = { ...NO_STATS };
+  #newestGeneration = 0;
+  #sending: { generation: number; announce: number | null } | null = null;
+  #offer: NativeOffer | null = null;
+  #offerSlot = 0;
+  #closeSlots = 0;
+  #queue: Uint8Array[] = [];
+  #refused = false;
+  #silence: { afterNs: number; timer: object; silent: boolean } | null = null;
+  #lastHeardNs: bigint;
+  #events: NativeEvent[] = [];
+  #reporting = false;
+  #closed = false;
+
+  constructor(
+    time: SimulatedTime,
+    network: FakeNetwork,
+    options: NativeOpenOptions,
+    onEvents: (events: NativeEvent[]) => void,
+  ) {
+    this.options = structuredClone(options);
+    this.#time = time;
+    this.#network = network;
+    this.#onEvents = onEvents;
+    this.#wrap = { send: text(options.pairing.sendWrap), receive: text(options.pairing.receiveWrap) };
+    this.#lastHeardNs = time.nowNs;
+    this.#inbound = new FakeInbound(options, (event) => {
+      this.emit(event);
+    });
+    this.#slots = new FakeSlots(
+      time,
+      (schedule) => {
+        this.#slot(schedule);
+      },
+      () => {
+        this.emit({ type: "scheduleEnded" });
+      },
+    );
+    const address = network.bind(options.bind, this);
+    if (address === null) {
+      throw new I405Error("ERR_I405_ADDRESS_IN_USE", `bind: ${options.bind} is in use`);
+    }
+    this.#address = address;
+  }
+
+  /** Puts an event into the next batch; tests inject what a fake can't come to by itself. */
+  emit(event: NativeEvent): void {
+    this.#events.push(event);
+    if (this.#reporting) return;
+    this.#reporting = true;
+    this.#time.after(REPORT_NS, () => {
+      this.#reporting = false;
+      const events = this.#events;
+      this.#events = [];
+      this.#onEvents(events);
+    });
+  }
+
+  get running(): boolean {
+    return this.#slots.current !== null;
+  }
+
+  get floorMs(): number {
+    return this.#inbound.floorMs;
+  }
+
+  localAddress(): string {
+    return this.#address;
+  }
+
+  deviceName(): string | null {
+    const { device } = this.options;
+    return device.kind === "tun" ? (device.name ?? "tun0") : null;
+  }
+
+  startSchedule(schedule: NativeSchedule): void {
+    this.#command("startSchedule");
+    this.#slots.start(schedule);
+  }
+
+  endAt(instantNs: bigint | null): void {
+    this.#command("endAt");
+    this.#slots.endAt(instantNs);
+  }
+
+  offer(offer: NativeOffer): void {
+    this.#command("offer");
+    this.#offer = { ...offer, message: Uint8Array.from(offer.message) };
+    this.#offerSlot = 0;
+  }
+
+  stopOffer(): void {
+    this.#command("stopOffer");
+    this.#offer = null;
+  }
+
+  expectStamps(stamps: number[]): void {
+    this.#command("expectStamps");
+    this.#inbound.expected = [...stamps];
+  }
+
+  install(session: NativeSession): void {
+    this.#command("install");
+    if (session.generation <= this.#newestGeneration) throw new I405Error("ERR_I405_ARGUMENT", "generation not above");
+    this.#newestGeneration = session.generation;
+    // Copies, as the real one takes them: the caller zeroes its own.
+    const sendKey = text(session.send.key);
+    const receiveKey = text(session.receive.key);
+    this.#sessions.set(session.generation, { session: { ...session }, sendKey, receiveKey, opened: false });
+  }
+
+  sendUnder(generation: number, announceStamp: number | null): void {
+    this.#command("sendUnder");
+    if (!this.#sessions.has(generation)) throw new I405Error("ERR_I405_ARGUMENT", "no such generation");
+    this.#sending = { generation, announce: announceStamp };
+  }
+
+  forget(generation: number): void {
+    this.#command("forget");
+    this.#sessions.delete(generation);
+    if (this.#sending?.generation === generation) this.#sending = null;
+  }
+
+  moveEndpoint(endpoint: string): void {
+    this.#command("moveEndpoint");
+    this.#slots.move(endpoint);
+  }
+
+  watchSilence(timeoutNs: number | null): void {
+    this.#command("watchSilence");
+    if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
+    this.#silence = null;
+    if (timeoutNs === null) return;
+    this.#lastHeardNs = this.#time.nowNs;
+    this.#silence = { afterNs: timeoutNs, timer: this.#watch(timeoutNs), silent: false };
+  }
+
+  sendClose(): void {
+    this.#command("sendClose");
+    this.#closeSlots = CLOSE_SLOTS;
+  }
+
+  write(packet: Uint8Array): boolean {
+    const schedule = this.#slots.current;
+    const bytes = this.#queue.reduce((sum, each) => sum + each.length, 0);
+    const slots = schedule === null ? 4 : Math.max(1, this.options.queueNs / schedule.intervalNs);
+    const room = slots * ((schedule?.datagramLength ?? 1472) - DATA_OVERHEAD);
+    if (bytes + packet.length > room) {
+      this.#refused = true;
+      return false;
+    }
+    this.#queue.push(Uint8Array.from(packet));
+    return true;
+  }
+
+  stats(): NativeStats {
+    const { fragments, stale } = this.#inbound;
+    const queuedBytes = this.#queue.reduce((sum, each) => sum + BigInt(each.length), 0n);
+    return { ...this.#stats, handshakeFragments: fragments, staleInitiations: stale, queuedBytes };
+  }
+
+  deviation(): NativeDeviation {
+    const count = Number(this.#stats.slotsSent);
+    return {
+      count,
+      meanNs: 1500,
+      stddevNs: 500,
+      p50Ns: 1000,
+      p90Ns: 2000,
+      p99Ns: 3000,
+      p999Ns: 4000,
+      maxNs: 5000,
+      missed: 0,
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.calls.push("close");
+    this.#closed = true;
+    this.#slots.stop();
+    if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
+    this.#network.unbind(this.#address);
+    this.emit({ type: "closed" });
+  }
+
+  ref(): void {
+    this.refs = "ref";
+  }
+
+  unref(): void {
+    this.refs = "unref";
+  }
+
+  receive(datagram: Datagram): void {
+    if (this.#closed) return;
+    this.#stats.datagramsReceived += 1n;
+    if (this.options.peer !== null && datagram.from !== this.options.peer) return;
+    const { content } = datagram;
+    if (content.type === "data") this.#open(datagram, content);
+    else if (content.wrap === this.#wrap.receive) this.#inbound.receive(datagram, this.#time.nowNs);
+    else this.#stats.datagramsUnknown += 1n;
+  }
+
+  #open(datagram: Datagram, content: Extract<Content, { type: "data" }>): void {
+    const found = [...this.#sessions.values()].find(
+      ({ session, receiveKey }) => receiveKey === content.key && session.receiveLength === datagram.length,
+    );
+    if (found === undefined) {
+      this.#stats.datagramsUnknown += 1n;
+      return;
+    }
+    this.#stats.datagramsOpened += 1n;
+    this.#stats.lastOpenedNs = this.#lastHeardNs = this.#time.nowNs;
+    if (this.#silence?.silent) {
+      this.#silence.silent = false;
+      this.#silence.timer = this.#watch(this.#silence.afterNs);
+      this.emit({ type: "heard" });
+    }
+    const { generation } = found.session;
+    if (!found.opened) {
+      found.opened = true;
+      if (this.#sending?.generation === generation) this.#sending.announce = null;
+      this.emit({ type: "opened", generation, source: datagram.from, receivedNs: this.#time.nowNs });
+    }
+    if (content.announce !== null && this.options.role === "server") {
+      this.#inbound.floorMs = Math.max(this.#inbound.floorMs, content.announce);
+    }
+    if (content.close) this.emit({ type: "control", generation, kind: CONTROL_CLOSE, body: new Uint8Array(0) });
+    if (content.packets.length === 0) return;
+    this.#stats.innerPacketsReceived += BigInt(content.packets.length);
+    for (const packet of content.packets) this.#stats.innerBytesReceived += BigInt(packet.length);
+    this.emit({ type: "packets", packets: content.packets });
+  }
+
+  #slot(schedule: NativeSchedule): void {
+    const { datagramLength: length } = schedule;
+    const offer = this.#offer;
+    const handshake = offer !== null && this.#offerSlot % offer.every === 0;
+    const content = handshake ? this.#fragment(offer, length) : this.#data(length);
+    if (offer !== null) this.#offerSlot += 1;
+    this.#stats.slotsSent += 1n;
+    if (handshake) this.#stats.slotsHandshake += 1n;
+    else if (content.type === "data" && content.packets.length > 0) this.#stats.slotsCarrying += 1n;
+    else this.#stats.slotsCover += 1n;
+    const to = handshake ? (this.#inbound.sources.get(offer.stamp) ?? offer.endpoint) : schedule.endpoint;
+    this.#network.send({ from: this.#address, to, length, sentNs: this.#time.nowNs, content });
+  }
+
+  #fragment(offer: NativeOffer, length: number): Content {
+    const { kind, version, stamp, message, every } = offer;
+    const count = Math.ceil(message.length / (length - WRAP_OVERHEAD));
+    const fragment = Math.floor(this.#offerSlot / every) % count;
+    return { type: "handshake", wrap: this.#wrap.send, kind, version, stamp, fragment, message };
+  }
+
+  #data(length: number): Content {
+    const sending = this.#sending;
+    const key = sending === null ? null : (this.#sessions.get(sending.generation)?.sendKey ?? null);
+    const close = this.#closeSlots > 0;
+    if (close) {
+      this.#closeSlots -= 1;
+      if (this.#closeSlots === 0) this.emit({ type: "closeSent" });
+    }
+    const packets = key === null ? [] : this.#take(length - DATA_OVERHEAD);
+    return { type: "data", key, packets, announce: sending?.announce ?? null, close };
+  }
+
+  /** Whole packets only; one that is larger than a slot goes alone. The fake doesn't cut. */
+  #take(room: number): Uint8Array[] {
+    const taken: Uint8Array[] = [];
+    let left = room;
+    while (this.#queue.length > 0 && (this.#queue[0]!.length <= left || taken.length === 0)) {
+      const packet = this.#queue.shift()!;
+      left -= packet.length;
+      taken.push(packet);
+      this.#stats.innerPacketsSent += 1n;
+      this.#stats.innerBytesSent += BigInt(packet.length);
+    }
+    if (this.#refused && taken.length > 0) {
+      this.#refused = false;
+      this.emit({ type: "drain" });
+    }
+    return taken;
+  }
+
+  #watch(ns: number): object {
+    return this.#time.after(ns, () => {
+      const silence = this.#silence;
+      if (silence === null) return;
+      const forNs = this.#time.nowNs - this.#lastHeardNs;
+      if (Number(forNs) < silence.afterNs) {
+        silence.timer = this.#watch(silence.afterNs - Number(forNs));
+        return;
+      }
+      silence.silent = true;
+      this.emit({ type: "silent", forNs });
+    });
+  }
+
+  #command(name: string): void {
+    if (this.#closed) throw new I405Error("ERR_I405_CLOSED", "the tunnel is closed");
+    this.calls.push(name);
+  }
+}

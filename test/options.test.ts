@@ -1,0 +1,257 @@
+/** Options: what they become, and what is said about bad ones. */
+import t from "tap";
+import type { I405Error } from "../lib/errors.js";
+import { generatePrivateKey, publicKey } from "../lib/keys.js";
+import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options.js";
+import { formatDuration, formatRate, durationNs, rateBytes } from "../lib/units.js";
+import { headerOverhead, judgeWire, resolveDirection, resolveTimeoutMs, timingOf } from "../lib/wire-settings.js";
+
+const key = { privateKey: generatePrivateKey(), peerPublicKey: publicKey(generatePrivateKey()) };
+const peer = "203.0.113.7:1405";
+
+t.test("durations", async (t) => {
+  const cases: [string, number | null][] = [
+    ["8.5ms", 8_500_000],
+    ["250us", 250_000],
+    ["250µs", 250_000],
+    ["100000ns", 100_000],
+    ["1s", 1e9],
+    ["2min", 120e9],
+    ["1.5 h", 5400e9],
+    [" 10 ms ", 10e6],
+    ["0", 0],
+    ["0s", 0],
+    ["5", null],
+    ["ms", null],
+    ["-1ms", null],
+    ["1e3ms", null],
+    ["1.ms", null],
+    ["1 fortnight", null],
+    ["1toString", null],
+    ["", null],
+  ];
+  for (const [text, ns] of cases) t.equal(durationNs(text), ns, JSON.stringify(text));
+  t.same([1, 250e3, 8.5e6, 1e9, 90e9].map(formatDuration), ["1ns", "250us", "8.5ms", "1s", "90s"]);
+});
+
+t.test("rates", async (t) => {
+  const cases: [string, number | null][] = [
+    ["100KiB/s", 102_400],
+    ["1MB/s", 1e6],
+    ["1 MiB/s", 2 ** 20],
+    ["2GiB/s", 2 ** 31],
+    ["500B/s", 500],
+    ["8Mbit/s", 1e6],
+    ["8kbit/s", 1000],
+    ["100KB/s", 100_000],
+    ["100KiB", null],
+    ["100", null],
+    ["fast", null],
+    ["1TB/s", null],
+  ];
+  for (const [text, bytes] of cases) t.equal(rateBytes(text), bytes, JSON.stringify(text));
+  t.same([100, 102_400, 2 ** 20, 3 * 2 ** 30].map(formatRate), ["100B/s", "100KiB/s", "1MiB/s", "3GiB/s"]);
+});
+
+t.test("defaults", async (t) => {
+  const local = {
+    pollMode: "sleepy",
+    schedFifo: "on",
+    cpu: null,
+    device: { kind: "packets" },
+    queueNs: 50e6,
+    finalizeNs: null,
+    reorderWindow: 3,
+    fwmark: null,
+    deviationIntervalMs: 10_000,
+  };
+  t.same(parseTunnelOptions(undefined), local);
+  t.same(parseTunnelOptions({ pollMode: undefined }), local, "undefined is the same as left out");
+  const direction = { length: null, rate: 102_400, intervalNs: null, jitterNs: null, shape: "cos4" };
+  t.same(parseConnectOptions({ peer, key }), {
+    peer: { host: "203.0.113.7", port: 1405, option: "peer" },
+    localAddress: null,
+    credentials: { kind: "keys", keys: { ...key, presharedKey: undefined } },
+    up: { option: "up", ...direction },
+    down: { option: "down", ...direction },
+    clientTimeoutNs: null,
+    serverTimeoutNs: null,
+    lingerNs: 0,
+    connectTimeoutNs: null,
+    signal: null,
+  });
+  const rate = 128 * 2 ** 20;
+  t.same(parseListenOptions({ address: "[::]:1405", password: "correct horse" }), {
+    address: { host: "::", port: 1405, option: "address" },
+    credentials: { kind: "password", password: "correct horse" },
+    limits: { maxRateUp: rate, maxRateDown: rate, minIntervalNs: 10_000, maxLength: 1500 },
+    lingerNs: 0,
+    maxStampAgeMs: null,
+    signal: null,
+  });
+});
+
+t.test("what is given is taken", async (t) => {
+  t.match(parseTunnelOptions({ schedFifo: "require", cpu: 0, queue: "1ms", reorderWindow: 0, fwmark: 0xffffffff }), {
+    schedFifo: "require",
+    cpu: 0,
+    queueNs: 1e6,
+    reorderWindow: 0,
+    fwmark: 0xffffffff,
+  });
+  t.equal(parseTunnelOptions({ schedFifo: false }).schedFifo, "off");
+  t.same(parseTunnelOptions({ device: { fd: 7 } }).device, { kind: "fd", fd: 7 });
+  t.same(parseTunnelOptions({ device: { tun: {} } }).device, {
+    kind: "tun",
+    name: null,
+    ipv4: [],
+    ipv6: [],
+    mtu: 1420,
+  });
+  const tun = { name: "tun-i405", ipv4: "10.140.5.2/24", ipv6: ["fd00::1/64", "fd01::1/128"], mtu: 9000 };
+  t.same(parseTunnelOptions({ device: { tun } }).device, { kind: "tun", ...tun, ipv4: ["10.140.5.2/24"] });
+  const up = { interval: "8.5ms", length: 1200, jitter: 0, jitterShape: "uniform" };
+  t.same(parseConnectOptions({ peer: "[2001:db8::7]:1405", key, up, linger: 0 }).up, {
+    option: "up",
+    length: 1200,
+    rate: null,
+    intervalNs: 8.5e6,
+    jitterNs: 0,
+    shape: "uniform",
+  });
+  t.same(parseConnectOptions({ peer: "host.example:1405", key }).peer.host, "host.example");
+  t.equal(parseListenOptions({ address: "0.0.0.0:0", key, maxStampAge: "90s" }).maxStampAgeMs, 90_000);
+});
+
+t.test("bad options: the path, what came, what was expected", async (t) => {
+  const connect = (more: object) => () => parseConnectOptions({ peer, key, ...more });
+  const listen = (more: object) => () => parseListenOptions({ address: peer, key, ...more });
+  const tunnel = (more: unknown) => () => parseTunnelOptions(more);
+  const device = (value: unknown) => tunnel({ device: value });
+  const cases: [() => unknown, string, RegExp][] = [
+    [tunnel(null), "options", /got null, expected an object/],
+    [tunnel("fast"), "options", /got "fast"/],
+    [tunnel({ pollmode: "dozy" }), "pollmode", /does not exist.*pollMode/],
+    [tunnel({ pollMode: "lazy" }), "pollMode", /got "lazy", expected "sleepy", "dozy" or "spinny"/],
+    [tunnel({ schedFifo: "yes" }), "schedFifo", /true, false or "require"/],
+    [tunnel({ cpu: -1 }), "cpu", /got -1/],
+    [tunnel({ cpu: 1.5 }), "cpu", /whole number/],
+    [tunnel({ queue: "50" }), "queue", /got "50".*Write a number and its unit/],
+    [tunnel({ queue: "20s" }), "queue", /"1ms" to "10s"/],
+    [tunnel({ queue: 50 }), "queue", /got 50/],
+    [tunnel({ reorderWindow: 65 }), "reorderWindow", /0 to 64/],
+    [tunnel({ fwmark: 0 }), "fwmark", /1 to 4294967295/],
+    [tunnel({ deviationInterval: "50ms" }), "deviationInterval", /"100ms"/],
+    [device("tun"), "device", /got "tun"/],
+    [device({}), "device", /neither tun nor fd/],
+    [device({ tun: {}, fd: 3 }), "device", /both tun and fd/],
+    [device({ fd: -1 }), "device.fd", /whole number/],
+    [device({ tun: null }), "device.tun", /got null/],
+    [device({ tun: { name: "a-name-that-is-too-long" } }), "device.tun.name", /1 to 15 bytes/],
+    [device({ tun: { name: "tun 0" } }), "device.tun.name", /white space/],
+    [device({ tun: { name: "" } }), "device.tun.name", /got ""/],
+    [device({ tun: { ipv4: "10.0.0.1" } }), "device.tun.ipv4", /prefix length, such as "10.140.5.2\/24"/],
+    [device({ tun: { ipv4: "10.0.0.1/33" } }), "device.tun.ipv4", /10\.0\.0\.1\/33/],
+    [device({ tun: { ipv6: ["fd00::1/64", "10.0.0.1/8"] } }), "device.tun.ipv6", /10\.0\.0\.1\/8/],
+    [device({ tun: { mtu: 500 } }), "device.tun.mtu", /576 to 65535/],
+    [device({ tun: { mtu: 1000, ipv6: "fd00::1/64" } }), "device.tun.mtu", /1280 to 65535/],
+    [connect({ peer: undefined }), "peer", /got undefined/],
+    [connect({ peer: "203.0.113.7" }), "peer", /Write "203\.0\.113\.7:1405"/],
+    [connect({ peer: "203.0.113.7:0" }), "peer", /1 to 65535/],
+    [connect({ peer: "203.0.113.7:70000" }), "peer", /70000/],
+    [connect({ peer: "203.0.113.300:1405" }), "peer", /300/],
+    [connect({ peer: "2001:db8::7:1405" }), "peer", /\[2001:db8::7\]:1405/],
+    [connect({ peer: "[nonsense]:1405" }), "peer", /nonsense/],
+    [connect({ localAddress: "eth0" }), "localAddress", /got "eth0"/],
+    [connect({ up: { rate: "1MB/s", interval: "1ms" } }), "up.interval", /either rate or interval/],
+    [connect({ up: { interval: "5us" } }), "up.interval", /got "5us", expected "10us" to "1s"/],
+    [connect({ down: { interval: "2s" } }), "down.interval", /"10us" to "1s"/],
+    [connect({ down: { rate: "100" } }), "down.rate", /Write a number and its unit/],
+    [connect({ down: { rate: "1B/s" } }), "down.rate", /"100B\/s"/],
+    [connect({ up: { length: 99 } }), "up.length", /100 to 65535/],
+    [connect({ up: { jitter: 5 } }), "up.jitter", /0 or "1ns" to "1s"/],
+    [connect({ up: { jitterShape: "round" } }), "up.jitterShape", /"cos4" or "uniform"/],
+    [connect({ up: { speed: 1 } }), "up.speed", /does not exist/],
+    [connect({ up: [] }), "up", /an array/],
+    [connect({ linger: "-1s" }), "linger", /got "-1s"/],
+    [connect({ connectTimeout: 0 }), "connectTimeout", /got 0/],
+    [connect({ clientTimeout: "25h" }), "clientTimeout", /"24h"/],
+    [connect({ signal: {} }), "signal", /an AbortSignal/],
+    [connect({ key: undefined }), "key", /neither key nor password/],
+    [connect({ password: "long enough" }), "key", /both key and password/],
+    [connect({ key: { ...key, publicKey: "" } }), "key.publicKey", /does not exist/],
+    [listen({ address: "1405" }), "address", /got "1405"/],
+    [listen({ limits: { maxLength: 50 } }), "limits.maxLength", /100 to 65535/],
+    [listen({ limits: { minInterval: "1us" } }), "limits.minInterval", /"10us"/],
+    [listen({ limits: { maxRateUp: 5 } }), "limits.maxRateUp", /got 5/],
+    [listen({ limits: { max: 5 } }), "limits.max", /maxRateUp/],
+    [listen({ maxStampAge: "10ms" }), "maxStampAge", /"1s"/],
+    [listen({ peer }), "peer", /does not exist/],
+  ];
+  for (const [parse, option, message] of cases) {
+    t.throws(parse, { code: "ERR_I405_OPTION", option, message }, option);
+    try {
+      parse();
+    } catch (error) {
+      t.ok((error as I405Error).message.length < 300, "one or two lines");
+    }
+  }
+});
+
+t.test("a password is not quoted", async (t) => {
+  try {
+    parseConnectOptions({ peer, password: "s3cret" });
+    t.fail("too short a password was taken");
+  } catch (error) {
+    t.match(error, { code: "ERR_I405_KEY", option: "password", message: /6 characters/ });
+    t.notMatch((error as I405Error).message, /s3cret/);
+  }
+});
+
+t.test("a direction where the route is known", async (t) => {
+  const ask = (more: object) => parseConnectOptions({ peer, key, up: more }).up;
+  const usual = resolveDirection(ask({}), 65_536);
+  t.same(usual, { length: 1500, intervalNs: 14_648_438, jitterNs: 3_662_109, jitterShape: "cos4" });
+  t.equal(resolveDirection(ask({}), 1400).length, 1400);
+  t.match(resolveDirection(ask({ length: 1200, rate: "1MB/s" }), 1500), { length: 1200, intervalNs: 1_200_000 });
+  t.match(resolveDirection(ask({ interval: "1ms", jitter: "1ms" }), 1500), { intervalNs: 1e6, jitterNs: 1e6 });
+  const cases: [object, string, RegExp][] = [
+    [{ length: 1500 }, "up.length", /got 1500, expected 100 to 1400, the MTU of the route/],
+    [{ rate: "1GB/s" }, "up.rate", /an interval of 1\.4us at 1400 bytes/],
+    [{ rate: "200B/s" }, "up.rate", /an interval of 7s/],
+    [{ interval: "1ms", jitter: "1.1ms" }, "up.jitter", /at most the mean interval, "1ms"/],
+  ];
+  for (const [more, option, message] of cases) {
+    t.throws(() => resolveDirection(ask(more), 1400), { code: "ERR_I405_OPTION", option, message });
+  }
+});
+
+t.test("headers and timeouts", async (t) => {
+  t.equal(headerOverhead("192.0.2.1"), 28);
+  t.equal(headerOverhead("2001:db8::1"), 48);
+  t.equal(headerOverhead("::ffff:192.0.2.1"), 28, "which goes over IPv4");
+  const direction = { length: 1500, intervalNs: 1e6, jitterNs: 0, jitterShape: "cos4" as const };
+  t.same(timingOf(direction, "2001:db8::1"), { datagramLength: 1452, intervalNs: 1e6, jitterNs: 0, shape: "cos4" });
+  t.equal(resolveTimeoutMs("clientTimeout", null, direction), 10_000);
+  t.equal(resolveTimeoutMs("clientTimeout", null, { ...direction, intervalNs: 0.5e9 }), 50_000);
+  t.equal(resolveTimeoutMs("clientTimeout", 100e6, direction), 100);
+  t.throws(() => resolveTimeoutMs("clientTimeout", 99e6, direction), {
+    code: "ERR_I405_OPTION",
+    option: "clientTimeout",
+    message: /at least 100 intervals, "100ms"/,
+  });
+});
+
+t.test("a rate asked for at the limit is not refused for rounding", async (t) => {
+  const asked = resolveDirection(parseConnectOptions({ peer, key, up: { rate: "77777B/s" } }).up, 1500);
+  const { limits } = parseListenOptions({
+    address: peer,
+    key,
+    limits: { maxRateUp: "77777B/s", maxRateDown: "77777B/s" },
+  });
+  t.equal(judgeWire({ up: asked, down: asked }, limits, 1500).refusal, null);
+  const faster = { ...asked, intervalNs: asked.intervalNs - 100 };
+  const judged = judgeWire({ up: asked, down: faster }, limits, 1500);
+  t.same(judged.refusal, { verdict: "bandwidth", limit: 77_777 });
+  t.equal(judged.wire.down.intervalNs, Math.ceil((1500 / 77_777) * 1e9));
+});

@@ -1,0 +1,181 @@
+/** The server's machine alone: initiations and what is answered. */
+import t from "tap";
+import type { InitiationSettings, Refusal } from "../lib/handshake-payloads.js";
+import { ATTEMPT_NS, CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "./fake/server-bench.js";
+
+const down = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" };
+
+t.test("an initiation: installed, scheduled, offered, and its end planned", async (t) => {
+  const bench = new ServerBench();
+  const at = bench.now;
+  const stamp = bench.initiate();
+  const log = bench.around.commands.take();
+  t.same(
+    log.map(([name]) => name),
+    ["install", "startSchedule", "offer", "endAt"],
+  );
+  t.match(log[0]?.[1], { generation: 1, aead: 1, receiveLength: 472, receiveIntervalNs: 10e6 });
+  const first = at + 510n * MS;
+  t.same(log[1], ["startSchedule", { ...down, firstDeadlineNs: first, endpoint: CLIENT }]);
+  t.same(log[2]?.[1], { kind: 2, version: 1, stamp, message: Uint8Array.of(0), every: 1, endpoint: CLIENT });
+  t.same(log[3], ["endAt", first + BigInt(ATTEMPT_NS)]);
+  t.same(bench.answered, ["accepted", 1]);
+  t.same(bench.keys[0]?.up.key, new Uint8Array(32), "our copy of the keys is zeroed");
+  t.same(bench.around.reports, [], "nothing is up before it is confirmed");
+});
+
+t.test("a late verdict starts at the next multiple of 500 ms", async (t) => {
+  const bench = new ServerBench();
+  const at = bench.now;
+  bench.around.time.nowNs += 1200n * MS;
+  const event = {
+    kind: 1,
+    version: 1,
+    stamp: 5,
+    message: Uint8Array.of(0),
+    source: CLIENT,
+    datagramLength: 472,
+  } as const;
+  bench.machine.handle({ type: "handshake", ...event, receivedNs: at });
+  t.equal(bench.around.commands.last("startSchedule").firstDeadlineNs, at + 1510n * MS);
+});
+
+t.test("the AEAD: AES-256-GCM where both ends have it", async (t) => {
+  for (const [own, offered, aead] of [
+    [3, 3, 1],
+    [1, 3, 0],
+    [3, 1, 0],
+  ] as const) {
+    const bench = new ServerBench(0, own);
+    bench.settings = { ...bench.settings, aeads: offered };
+    bench.initiate();
+    t.same(bench.answered, ["accepted", aead]);
+  }
+});
+
+t.test("what doesn't authenticate is not answered", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate(CLIENT, Uint8Array.of(0xff));
+  t.same(bench.around.commands.take(), []);
+  t.same(bench.around.reports, []);
+});
+
+t.test("unconfirmed: given up with its schedule", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  bench.around.commands.take();
+  await bench.around.time.pass(6510);
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.same(bench.around.commands.take(), [["forget", 1], ["stopOffer"]]);
+  t.same(bench.around.reports, []);
+  bench.opened(1);
+  t.same(bench.around.commands.take(), [], "too late");
+  bench.initiate();
+  t.equal(bench.around.commands.last("startSchedule")?.endpoint, CLIENT, "and it starts anew");
+});
+
+t.test("refused: the same schedule, clipped, and the same end", async (t) => {
+  const cases: [Partial<InitiationSettings>, string, [Refusal, number], object][] = [
+    [{ wire: wireOf(10e6, 1600) }, CLIENT, ["length", 1500], { datagramLength: 1472, intervalNs: 10e6 }],
+    [{}, ELSEWHERE, ["length", 400], { datagramLength: 372, intervalNs: 10e6 }],
+    [{ wire: wireOf(0.5e6) }, CLIENT, ["interval", 1e6], { datagramLength: 472, intervalNs: 1e6 }],
+    [{ wire: wireOf(1e6, 1500) }, CLIENT, ["bandwidth", 1e6], { datagramLength: 1472, intervalNs: 1.5e6 }],
+  ];
+  for (const [settings, source, answered, timing] of cases) {
+    const bench = new ServerBench();
+    bench.settings = { ...bench.settings, ...settings };
+    bench.initiate(source);
+    t.same(bench.answered, answered);
+    const log = bench.around.commands.take();
+    t.same(
+      log.map(([name]) => name),
+      ["startSchedule", "offer", "endAt"],
+      "nothing is installed",
+    );
+    t.match(log[0]?.[1], timing);
+    t.equal(log[2]?.[1], BigInt(log[0]?.[1].firstDeadlineNs) + BigInt(ATTEMPT_NS));
+    bench.opened(1);
+    t.same(bench.around.reports, []);
+  }
+  const bench = new ServerBench();
+  bench.understood = false;
+  bench.initiate();
+  t.same(bench.answered, ["notUnderstood", 0]);
+});
+
+t.test("two attempts are pending; the third drops the first", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  await bench.around.time.pass(1500);
+  bench.around.commands.take();
+  bench.initiate();
+  t.same(bench.around.commands.names(), ["install", "offer", "endAt"], "equal settings: the schedule just goes on");
+  await bench.around.time.pass(1500);
+  bench.initiate();
+  t.equal(bench.around.commands.last("forget"), 1);
+  bench.around.commands.take();
+  bench.opened(2);
+  const forgotten = bench.around.commands.take().filter(([name]) => name === "forget");
+  t.same(forgotten, [["forget", 3]], "confirming drops the other attempt");
+  t.equal(bench.around.reports[0]?.[0], "connected");
+});
+
+t.test("other settings: the old schedule ends as the new begins, and the answer waits for it", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.around.commands.stats.lastOpenedNs = 0n;
+  bench.settings = { ...bench.settings, wire: wireOf(20e6) };
+  const at = bench.now;
+  bench.initiate();
+  t.same(bench.around.commands.names(), ["install", "startSchedule", "stopOffer", "endAt"]);
+  await bench.around.time.pass(519);
+  t.same(bench.around.commands.names(), []);
+  await bench.around.time.pass(2);
+  const log = bench.around.commands.take();
+  t.same(
+    log.map(([name]) => name),
+    ["offer"],
+  );
+  t.ok(bench.now > at + 520n * MS);
+  bench.opened(2);
+  t.same(
+    bench.around.reports.map(([name, value]) => [name, (value?.wire?.down.intervalNs ?? value) as unknown]),
+    [
+      ["disconnected", "replaced"],
+      ["connected", 20e6],
+    ],
+  );
+});
+
+t.test("another version is told ours in 20 slots of 100 ms, if no schedule runs", async (t) => {
+  const bench = new ServerBench();
+  const at = bench.now;
+  const event = {
+    type: "otherVersion",
+    version: 2,
+    stamp: 77,
+    source: CLIENT,
+    datagramLength: 300,
+    receivedNs: at,
+  } as const;
+  bench.machine.handle(event);
+  const log = bench.around.commands.take();
+  t.same(
+    log.map(([name]) => name),
+    ["startSchedule", "offer", "endAt"],
+  );
+  const first = at + 600n * MS;
+  const timing = { datagramLength: 300, intervalNs: 100e6, jitterNs: 0, shape: "cos4" };
+  t.same(log[0]?.[1], { ...timing, firstDeadlineNs: first, endpoint: CLIENT });
+  t.same(log[1]?.[1], { kind: 3, version: 1, stamp: 77, message: Uint8Array.of(1, 1), every: 1, endpoint: CLIENT });
+  t.equal(log[2]?.[1], first + 1950n * MS);
+  bench.machine.handle({ ...event, stamp: 78 });
+  t.same(bench.around.commands.take(), [], "a schedule runs");
+});
+
+t.test("stale initiations: a warning that names the difference", async (t) => {
+  const bench = new ServerBench();
+  const stamp = bench.around.clock.wallMs() - 90_000;
+  bench.machine.handle({ type: "staleInitiation", stamp, floorMs: stamp + 30_000 });
+  t.same(bench.around.reports, [["warning", "I405_STALE_INITIATION"]]);
+});
