@@ -1,0 +1,168 @@
+/** `i405 server` and `i405 client` in two namespaces, as a user runs them. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { NetnsPair } from "../../test/helpers/netns.js";
+import { flags, Program, type ProgramEvent } from "../../test/helpers/program.js";
+
+export const PORT = 1405;
+/** Inner addresses. */
+export const SERVER = "10.140.5.1";
+export const CLIENT = "10.140.5.2";
+
+/** The checkout, from wherever this was compiled to. */
+export const ROOT = (function find(folder: string): string {
+  return existsSync(join(folder, "Cargo.toml")) ? folder : find(dirname(folder));
+})(import.meta.dirname);
+
+const COMMAND = [process.execPath, join(ROOT, "dist", "cli", "main.js")];
+
+export interface WireSettings {
+  /** `1ms`; or `speed`. */
+  interval?: string;
+  /** `100KiB/s`. */
+  speed?: string;
+  /** IP length of each datagram. */
+  length?: number;
+  /** `0` for none; undefined for the default. */
+  jitter?: string;
+}
+
+export interface TunnelSettings {
+  wire: WireSettings;
+  clientMode?: string;
+  serverMode?: string;
+  /** Core of the client's timed thread. */
+  clientCpu?: number;
+  serverCpu?: number;
+  /** How often each side reports its lateness. */
+  deviation?: string;
+}
+
+/** The figures of `closed`, as far as the benches read them. */
+export interface FinalStats {
+  slots: Record<"sent" | "missed" | "late" | "carrying" | "cover" | "handshake" | "sendErrors", number>;
+  inner: Record<"packetsSent" | "bytesSent" | "packetsReceived" | "bytesReceived" | "queueDrops", number>;
+  throttleStalls: number;
+}
+
+/** Lateness as the sender itself saw it, microseconds. */
+export interface DeviationEvent extends ProgramEvent {
+  count: number;
+  mean: number;
+  stddev: number;
+  p50: number;
+  p99: number;
+  max: number;
+  missed: number;
+}
+
+function wireFlags({ interval, speed, length, jitter }: WireSettings): string[] {
+  return ["up", "down"].flatMap((direction) =>
+    flags({
+      [`${direction}-packet-interval`]: interval,
+      [`${direction}-speed`]: speed,
+      [`${direction}-packet-length`]: length,
+      [`${direction}-packet-jitter`]: jitter,
+    }),
+  );
+}
+
+/** A folder with a password file that goes away with the bench. */
+function passwordFile(): { file: string; remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), "i405-bench-"));
+  const file = join(folder, "password");
+  writeFileSync(file, `${randomBytes(16).toString("hex")}\n`, { mode: 0o600 });
+  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The client's arguments alone, for a bench whose server is absent. */
+export function clientArguments(peer: string, password: string, settings: TunnelSettings): string[] {
+  return [
+    ...COMMAND,
+    "client",
+    ...flags({ peer, passwordFile: password, tunName: "i405c", tunIpv4: `${CLIENT}/24`, json: true }),
+    ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
+    ...flags({ outgoingSendDeviationStats: settings.deviation }),
+    ...wireFlags(settings.wire),
+  ];
+}
+
+/** A client that finds nobody. */
+export class LonelyClient {
+  readonly #password = passwordFile();
+  readonly program: Program;
+
+  constructor(pair: NetnsPair, settings: TunnelSettings) {
+    this.program = new Program(pair.a, clientArguments(`${pair.b.ipv4}:${PORT}`, this.#password.file, settings));
+  }
+
+  async stop(): Promise<void> {
+    await this.program.stop();
+    this.#password.remove();
+  }
+}
+
+/** Both ends, the client in namespace a and the server in b. */
+export class Tunnel {
+  readonly #removePassword: () => void;
+
+  private constructor(
+    readonly client: Program,
+    readonly server: Program,
+    removePassword: () => void,
+  ) {
+    this.#removePassword = removePassword;
+  }
+
+  /** Resolves once data may flow both ways. */
+  static async start(pair: NetnsPair, settings: TunnelSettings): Promise<Tunnel> {
+    const { file, remove } = passwordFile();
+    const address = `${pair.b.ipv4}:${PORT}`;
+    const server = new Program(pair.b, [
+      ...COMMAND,
+      "server",
+      ...flags({ listenAddr: address, passwordFile: file, tunName: "i405s", tunIpv4: `${SERVER}/24`, json: true }),
+      ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
+      ...flags({ outgoingSendDeviationStats: settings.deviation }),
+    ]);
+    let client: Program | undefined;
+    try {
+      await server.event("listening");
+      client = new Program(pair.a, clientArguments(address, file, settings));
+      await Promise.all([client.event("connected"), server.event("connected")]);
+      return new Tunnel(client, server, remove);
+    } catch (error) {
+      await Promise.all([client?.stop(), server.stop()]);
+      remove();
+      throw error;
+    }
+  }
+
+  /** Closes the client, then the server; what each counted. */
+  async stop(): Promise<{ client: FinalStats; server: FinalStats }> {
+    try {
+      const figures = async (program: Program) => {
+        program.kill("SIGTERM");
+        return (await program.event<{ stats: FinalStats }>("closed")).stats;
+      };
+      const client = await figures(this.client);
+      return { client, server: await figures(this.server) };
+    } finally {
+      await Promise.all([this.client.stop(), this.server.stop()]);
+      this.#removePassword();
+    }
+  }
+
+  /** Deviation events of one side between two places in its event list. */
+  static deviations(program: Program, from: number, to: number): DeviationEvent[] {
+    return program.events.slice(from, to).filter((event): event is DeviationEvent => event.event === "deviation");
+  }
+}
+
+/** How many packets a second of `innerLength` fill a direction of `wire` (interval in ms), times `factor`. */
+export function offeredPps(wire: { intervalMs: number; length: number }, innerLength: number, factor: number): number {
+  // 50 bytes of each datagram are headers, counter, offset and tag (docs/protocol.md).
+  return ((wire.length - 50) / innerLength) * (1000 / wire.intervalMs) * factor;
+}

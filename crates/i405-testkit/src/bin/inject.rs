@@ -1,0 +1,118 @@
+//! Sends a listener what a stranger might, from a socket of its own, and counts the answers: there must be none.
+//!
+//! ```text
+//! inject garbage --to A:P --length 1500 --count 1000 [--pps 1000] [--seed N] [--bind A:P] [--listen-ms 500]
+//! inject replay  --to A:P --file F --direction up|down [--first 0] --count 1000 ...the same...
+//! ```
+//!
+//! `replay` sends the UDP payloads of a capture or of a relay's record, byte for byte; *up* is what the recording side
+//! received. `done` tells how many went out, how many answers came, and whether the port was closed (ICMP).
+
+use std::fs::File;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::ExitCode;
+
+use i405_testkit::args::{Args, Failure};
+use i405_testkit::clock::{millis, monotonic_ns};
+use i405_testkit::endpoint::{connect_udp, headers, is_idle, is_refusal};
+use i405_testkit::json::Line;
+use i405_testkit::pace::Pace;
+use i405_testkit::program::{self, stopped};
+use i405_testkit::record::{self, Direction};
+use i405_testkit::rng::Rng;
+
+fn main() -> ExitCode {
+    program::run(inject)
+}
+
+/// Where the next payload comes from.
+enum Source {
+    Garbage(Rng, Vec<u8>),
+    Replay(std::vec::IntoIter<Vec<u8>>),
+}
+
+impl Source {
+    fn next(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Garbage(rng, payload) => {
+                rng.fill(payload);
+                Some(payload.clone())
+            }
+            Self::Replay(payloads) => payloads.next(),
+        }
+    }
+}
+
+fn inject(mut args: Args) -> Result<(), Failure> {
+    let to: SocketAddr = args.required("to")?;
+    let mut source = match args.mode.as_deref() {
+        Some("garbage") => {
+            let length: usize = args.required("length")?;
+            let payload = vec![0; length.saturating_sub(headers(&to))];
+            Source::Garbage(Rng::new(args.or("seed", 1405)?), payload)
+        }
+        Some("replay") => {
+            let mut file = File::open(args.required::<String>("file")?)?;
+            let direction = match args.required::<String>("direction")?.as_str() {
+                "up" => Direction::In,
+                "down" => Direction::Out,
+                other => return Err(format!("--direction {other}: up or down is expected").into()),
+            };
+            let mut payloads = record::payloads(&mut file, direction)?;
+            payloads.drain(..args.or("first", 0)?.min(payloads.len()));
+            Source::Replay(payloads.into_iter())
+        }
+        other => return Err(format!("a mode is needed, garbage or replay, got {other:?}").into()),
+    };
+    let count: u64 = args.required("count")?;
+    let mut pace = Pace::new(args.or("pps", 1000.0)?);
+    let listen_ns = millis(args.or("listen-ms", 500.0)?);
+    let socket = connect_udp(args.value("bind")?, to)?;
+    args.finish()?;
+    socket.set_nonblocking(true)?;
+
+    let (mut sent, mut answers) = (0, Answers::default());
+    'sending: while sent < count && !stopped() {
+        for _ in 0..pace.wait().min(count - sent) {
+            let Some(payload) = source.next() else { break 'sending };
+            match socket.send(&payload) {
+                Ok(_) => sent += 1,
+                Err(error) if is_refusal(&error) => answers.refusals += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        answers.take(&socket)?;
+    }
+    let end_ns = monotonic_ns() + listen_ns;
+    let mut quiet = Pace::new(1000.0);
+    while monotonic_ns() < end_ns && !stopped() {
+        quiet.wait();
+        answers.take(&socket)?;
+    }
+    Line::event("done")
+        .plain("sent", sent)
+        .plain("answers", answers.datagrams)
+        .plain("refused", answers.refusals)
+        .print();
+    Ok(())
+}
+
+#[derive(Default)]
+struct Answers {
+    datagrams: u64,
+    refusals: u64,
+}
+
+impl Answers {
+    fn take(&mut self, socket: &UdpSocket) -> Result<(), Failure> {
+        let mut buffer = [0; 2048];
+        loop {
+            match socket.recv(&mut buffer) {
+                Ok(_) => self.datagrams += 1,
+                Err(error) if is_refusal(&error) => self.refusals += 1,
+                Err(error) if is_idle(&error) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

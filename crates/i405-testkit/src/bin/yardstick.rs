@@ -1,0 +1,166 @@
+//! What this machine does without a tunnel: a bare sender on a fixed grid, and a spinner that counts what it loses.
+//!
+//! ```text
+//! yardstick sleep --interval-us 1000 --seconds 60 [--to 10.0.0.2:9] [--length 1500] [--cpu 1] [--fifo]
+//! yardstick spin  ...the same...  [--breathe-us 80]
+//! ```
+//!
+//! `sleep` waits with an absolute `clock_nanosleep`, `spin` watches the clock. Both follow the tunnel's rule for late
+//! wake-ups: go at once, skip the deadlines that have passed, count them as missed. Without `--to` nothing is sent.
+//!
+//! A spinner under SCHED_FIFO runs into the kernel's real-time throttle, which takes it off its core for 50 ms of
+//! every second. `--breathe-us` sleeps that long after each deadline, so that what is counted is the machine's loss
+//! and not the throttle's. Gaps: spells above 50 us in which the spinner did not run although it wanted to.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::process::ExitCode;
+
+use i405_testkit::args::{Args, Failure};
+use i405_testkit::clock::{monotonic_ns, seconds, sleep_until, thread_cpu_ns};
+use i405_testkit::endpoint::{connect_udp, headers};
+use i405_testkit::json::Line;
+use i405_testkit::program::{self, stopped};
+use i405_testkit::rng::Rng;
+use i405_testkit::summary::Summary;
+use i405_testkit::sys::sched;
+
+/// A spell without the CPU that counts as lost. 50 us, as the design's figures have it.
+const GAP_NS: u64 = 50_000;
+
+/// Time between set-up and first deadline. 10 ms.
+const LEAD_NS: u64 = 10_000_000;
+
+fn main() -> ExitCode {
+    program::run(yardstick)
+}
+
+/// What a spinner did not get.
+#[derive(Default)]
+struct Lost {
+    gaps: Vec<u64>,
+    looked_ns: u64,
+}
+
+impl Lost {
+    /// The clock was due to be read at `expected_ns` and was read at `now_ns`.
+    fn note(&mut self, expected_ns: u64, now_ns: u64) {
+        let gap = now_ns.saturating_sub(expected_ns);
+        if gap > GAP_NS {
+            self.gaps.push(gap);
+        }
+        self.looked_ns = now_ns;
+    }
+}
+
+enum Wait {
+    Sleep,
+    Spin { breathe_ns: u64, lost: Lost },
+}
+
+impl Wait {
+    fn until(&mut self, deadline_ns: u64) -> u64 {
+        match self {
+            Self::Sleep => {
+                sleep_until(deadline_ns);
+                monotonic_ns()
+            }
+            Self::Spin { breathe_ns, lost } => {
+                if *breathe_ns > 0 {
+                    let wake_ns = (monotonic_ns() + *breathe_ns).min(deadline_ns);
+                    sleep_until(wake_ns);
+                    lost.note(wake_ns, monotonic_ns());
+                }
+                loop {
+                    let now = monotonic_ns();
+                    lost.note(lost.looked_ns, now);
+                    if now >= deadline_ns {
+                        return now;
+                    }
+                    std::hint::spin_loop();
+                }
+            }
+        }
+    }
+}
+
+fn yardstick(mut args: Args) -> Result<(), Failure> {
+    let breathe_ns = seconds(args.or("breathe-us", 0.0)? / 1e6);
+    let mut wait = match args.mode.as_deref() {
+        Some("sleep") => Wait::Sleep,
+        Some("spin") => Wait::Spin { breathe_ns, lost: Lost::default() },
+        other => return Err(format!("a mode is needed, sleep or spin, got {other:?}").into()),
+    };
+    let interval_ns = seconds(args.or("interval-us", 1000.0)? / 1e6);
+    let duration_ns = seconds(f64::min(args.or("seconds", 10.0)?, program::LONGEST_S));
+    let to: Option<SocketAddr> = args.value("to")?;
+    let length: usize = args.or("length", 1500)?;
+    let cpu: Option<usize> = args.value("cpu")?;
+    let fifo = args.switch("fifo")?;
+    args.finish()?;
+    if interval_ns == 0 {
+        return Err("--interval-us must be above 0".into());
+    }
+
+    let socket = to.map(|to| connect_udp(None, to)).transpose()?;
+    let mut payload = vec![0; length.saturating_sub(to.map_or(28, |to| headers(&to)))];
+    Rng::new(1405).fill(&mut payload);
+    let slots = duration_ns / interval_ns;
+    let mut lateness: Vec<u64> = Vec::with_capacity(slots as usize + 1);
+    if let Some(cpu) = cpu {
+        sched::pin(cpu)?;
+    }
+    if fifo {
+        sched::fifo()?;
+    }
+    sched::settle()?;
+    Line::event("ready").print();
+
+    let start_ns = monotonic_ns() + LEAD_NS;
+    if let Wait::Spin { lost, .. } = &mut wait {
+        sleep_until(start_ns - LEAD_NS / 2);
+        lost.looked_ns = monotonic_ns();
+    }
+    let cpu_before = thread_cpu_ns();
+    let (mut slot, mut missed, mut errors) = (0, 0, 0_u64);
+    while slot < slots && !stopped() {
+        let deadline_ns = start_ns + slot * interval_ns;
+        let now = wait.until(deadline_ns);
+        if now < deadline_ns {
+            continue;
+        }
+        errors += u64::from(send(socket.as_ref(), &mut payload, slot).is_err());
+        lateness.push(now - deadline_ns);
+        let next = (now - start_ns) / interval_ns + 1;
+        missed += next.min(slots) - slot - 1;
+        slot = next;
+    }
+    let ran_ns = monotonic_ns() - start_ns;
+    let cpu_ns = thread_cpu_ns() - cpu_before;
+    let mut line = Line::event("done")
+        .plain("slots", slot.min(slots))
+        .plain("sent", lateness.len())
+        .plain("missed", missed)
+        .plain("sendErrors", errors)
+        .plain("startNs", start_ns)
+        .real("seconds", ran_ns as f64 / 1e9)
+        .real("cpuShare", cpu_ns as f64 / ran_ns as f64)
+        .summary("latenessUs", &Summary::of(&mut lateness));
+    if let Wait::Spin { lost, .. } = &mut wait {
+        let total_ns: u64 = lost.gaps.iter().sum();
+        line = line
+            .real("gapShare", total_ns as f64 / ran_ns as f64)
+            // Whole intervals that passed during gaps: what a perfect spinner has to miss.
+            .plain("gapSlots", lost.gaps.iter().map(|gap| gap / interval_ns).sum::<u64>())
+            .summary("gapsUs", &Summary::of(&mut lost.gaps));
+    }
+    line.print();
+    Ok(())
+}
+
+fn send(socket: Option<&UdpSocket>, payload: &mut [u8], slot: u64) -> std::io::Result<()> {
+    let Some(socket) = socket else { return Ok(()) };
+    if let Some(head) = payload.first_chunk_mut::<4>() {
+        *head = (slot as u32).to_be_bytes();
+    }
+    socket.send(payload).map(|_| ())
+}

@@ -1,0 +1,7 @@
+//! The system calls that no safe wrapper offers, and the only `unsafe` of this crate.
+
+pub mod filter;
+pub mod packet;
+pub mod sched;
+pub mod signal;
+pub mod stamped;

@@ -1,0 +1,136 @@
+/** Figures about lists of numbers, the tests that tell chance from structure, and what the machine itself took away. */
+import { readdirSync, readFileSync } from "node:fs";
+import jStat from "jstat";
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export function stddev(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / values.length);
+}
+
+function ascending(values: readonly number[]): Float64Array {
+  return Float64Array.from(values).sort();
+}
+
+/** Nearest rank; `share` 0..1. NaN for an empty list. */
+export function percentile(values: readonly number[], share: number): number {
+  return rank(ascending(values), share);
+}
+
+function rank(sorted: Float64Array, share: number): number {
+  const place = Math.min(Math.max(Math.ceil(share * sorted.length), 1), sorted.length) - 1;
+  return sorted[place] ?? NaN;
+}
+
+/** Without the largest ones: what is left of `share` of the values, smallest first. */
+export function trim(values: readonly number[], share = 0.999): number[] {
+  return [...ascending(values).subarray(0, Math.ceil(share * values.length))];
+}
+
+export interface Summary {
+  count: number;
+  mean: number;
+  stddev: number;
+  p50: number;
+  p90: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+export function summarize(values: readonly number[]): Summary {
+  const sorted = ascending(values);
+  return {
+    count: values.length,
+    mean: mean(values),
+    stddev: stddev(values),
+    p50: rank(sorted, 0.5),
+    p90: rank(sorted, 0.9),
+    p99: rank(sorted, 0.99),
+    p999: rank(sorted, 0.999),
+    max: rank(sorted, 1),
+  };
+}
+
+/** Probability of a statistic at least this large if chance alone is at work. */
+export function chiSquaredP(statistic: number, degrees: number): number {
+  return 1 - jStat.chisquare.cdf(statistic, degrees);
+}
+
+/** Are these counts those of a uniform choice among their places? */
+export function chiSquaredUniform(counts: readonly number[]): number {
+  const expected = mean(counts);
+  const statistic = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  return chiSquaredP(statistic, counts.length - 1);
+}
+
+/** Are these two sets of counts drawn alike? Places that are empty in both say nothing and are left out. */
+export function chiSquaredTwoSample(one: readonly number[], other: readonly number[]): number {
+  const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+  const ratio = Math.sqrt(total(other) / total(one));
+  let statistic = 0;
+  let places = 0;
+  one.forEach((count, index) => {
+    const pair = count + other[index]!;
+    if (pair === 0) return;
+    places += 1;
+    statistic += (ratio * count - other[index]! / ratio) ** 2 / pair;
+  });
+  return chiSquaredP(statistic, places - 1);
+}
+
+/** Kolmogorov and Smirnov's test: are these values uniform in 0..1? Stephens' correction makes it good from 5 on. */
+export function uniformP(values: readonly number[]): number {
+  const sorted = ascending(values);
+  const n = sorted.length;
+  let distance = 0;
+  sorted.forEach((value, index) => {
+    distance = Math.max(distance, (index + 1) / n - value, value - index / n);
+  });
+  const scaled = distance * (Math.sqrt(n) + 0.12 + 0.11 / Math.sqrt(n));
+  // The series doesn't settle for small arguments, where the answer is 1 to all digits.
+  if (scaled < 0.2) return 1;
+  let sum = 0;
+  for (let k = 1; k <= 100; k += 1) sum += 2 * (k % 2 === 1 ? 1 : -1) * Math.exp(-2 * k * k * scaled * scaled);
+  return Math.min(Math.max(sum, 0), 1);
+}
+
+/** Probability of at least `hits` of `trials` by tossing a coin (normal approximation with continuity correction). */
+export function coinP(hits: number, trials: number): number {
+  const z = (hits - 0.5 - trials / 2) / Math.sqrt(trials / 4);
+  return 1 - jStat.normal.cdf(z, 0, 1);
+}
+
+/** Kernel clock ticks a second, a constant of the kernel's interface to user space. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds that the hypervisor gave to others while this machine wanted to run, over all cores, since boot. */
+export function stolenSeconds(): number {
+  const fields = readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.split(/\s+/);
+  return Number(fields[8] ?? 0) / TICKS_PER_SECOND;
+}
+
+/** CPU seconds used so far by each thread of a process, by thread id, with the thread's name. */
+export function threadCpu(pid: number): { tid: number; name: string; seconds: number }[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
+    try {
+      const [stat, schedstat] = ["stat", "schedstat"].map((file) =>
+        readFileSync(`/proc/${pid}/task/${tid}/${file}`, "utf8"),
+      );
+      const name = stat!.slice(stat!.indexOf("(") + 1, stat!.lastIndexOf(")"));
+      // schedstat counts nanoseconds on the CPU; the ticks of stat miss threads that run shortly and often.
+      return [{ tid: Number(tid), name, seconds: Number(schedstat!.split(" ")[0]) / 1e9 }];
+    } catch {
+      return []; // The thread has ended meanwhile.
+    }
+  });
+}
+
+/** Resident memory of a process in bytes. */
+export function residentBytes(pid: number): number {
+  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? NaN) * 1024;
+}
