@@ -9,6 +9,7 @@ use i405_proto::schedule::Schedule;
 use i405_proto::seal::{DATA_OVERHEAD, MIN_DATAGRAM, Sealer};
 use rtrb::Producer;
 
+use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::command::{IngressCommand, ReceiveCommand, Start};
 use crate::error::Error;
@@ -16,7 +17,6 @@ use crate::opening::random;
 use crate::queue::{Gate, queue};
 use crate::realtime::Throttle;
 use crate::shared::{Shared, lock};
-use crate::spinner::Breath;
 use crate::tunnel::ScheduleRequest;
 use crate::waker::Waker;
 use crate::warnings;

@@ -7,8 +7,10 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::config::PollMode;
+use crate::realtime::Throttle;
 use crate::sending::{Sending, transmit};
 use crate::wait::{sleep_until, spin_until};
 
@@ -17,30 +19,42 @@ use crate::wait::{sleep_until, spin_until};
 const SLEEPY_LEAD_NS: u64 = 100_000;
 /// `dozy`: the margin, from waking to the deadline; wake-up, build, and the rest is spun.
 const DOZY_MARGIN_NS: u64 = 120_000;
+/// Shortest interval of which a spinning dispatcher sleeps half: a wake-up takes 30 us and more.
+const SHORTEST_DOZE_NS: u64 = 100_000;
 /// Longest uninterrupted sleep: so long may a command wait.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
 /// How long the thread is parked without a schedule before it looks whether it is to end.
 const IDLE_PARK: Duration = Duration::from_millis(100);
 
-/// How a mode waits.
-#[derive(Clone, Copy)]
+/// How to wait, by mode and schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiting {
-    lead_ns: u64,
+    /// From the release to the deadline; None: released right after the slot before.
+    lead_ns: Option<u64>,
+    /// The last part of the wait is spun.
     spin: bool,
+    /// The pause of a dispatcher that does nothing but spin.
+    breath: Option<Breath>,
 }
 
 impl Waiting {
-    fn of(mode: PollMode, finalize_ns: Option<u64>) -> Self {
-        let (default_ns, spin) = match mode {
-            PollMode::Sleepy => (SLEEPY_LEAD_NS, false),
-            PollMode::Dozy | PollMode::Spinny => (DOZY_MARGIN_NS, true),
-        };
-        Waiting { lead_ns: finalize_ns.unwrap_or(default_ns), spin }
+    fn of(mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>, interval_ns: u64) -> Self {
+        let half_ns = interval_ns / 2;
+        if mode == PollMode::Sleepy {
+            // Where two sleeps do not fit between two slots, one has to do.
+            let lead_ns = finalize_ns.unwrap_or(SLEEPY_LEAD_NS);
+            return Waiting { lead_ns: (lead_ns <= half_ns).then_some(lead_ns), spin: false, breath: None };
+        }
+        if interval_ns < SHORTEST_DOZE_NS {
+            return Waiting { lead_ns: None, spin: true, breath: Breath::of(throttle, interval_ns) };
+        }
+        let lead_ns = finalize_ns.unwrap_or(DOZY_MARGIN_NS).min(half_ns);
+        Waiting { lead_ns: Some(lead_ns), spin: true, breath: None }
     }
 
-    /// When to begin assembling. With short intervals, at once: two sleeps do not fit between two slots.
-    fn release_ns(self, deadline_ns: u64, interval_ns: u64) -> u64 {
-        if interval_ns < 2 * self.lead_ns { 0 } else { deadline_ns.saturating_sub(self.lead_ns) }
+    /// When to begin assembling.
+    fn release_ns(self, deadline_ns: u64) -> u64 {
+        self.lead_ns.map_or(0, |lead_ns| deadline_ns.saturating_sub(lead_ns))
     }
 
     /// Returns the clock at the call.
@@ -56,9 +70,9 @@ impl Waiting {
 }
 
 /// Runs until it is told to stop.
-pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>) {
-    let waiting = Waiting::of(mode, finalize_ns);
+pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>) {
     let socket = sending.socket();
+    let mut slots = 0u64;
     loop {
         sending.apply_commands();
         if sending.stopped() {
@@ -68,7 +82,8 @@ pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>) {
             thread::park_timeout(IDLE_PARK);
             continue;
         };
-        let release_ns = waiting.release_ns(deadline_ns, interval_ns);
+        let waiting = Waiting::of(mode, finalize_ns, throttle, interval_ns);
+        let release_ns = waiting.release_ns(deadline_ns);
         let now_ns = monotonic_ns();
         if now_ns < release_ns {
             sleep_until(release_ns.min(now_ns + LONGEST_SLEEP_NS));
@@ -78,6 +93,12 @@ pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>) {
         let called_ns = waiting.wait_for_deadline(deadline_ns);
         let outcome = transmit(&socket, slot, called_ns);
         sending.finish(&outcome);
+        slots += 1;
+        if let Some(breath) = waiting.breath
+            && slots.is_multiple_of(breath.every_slots)
+        {
+            sleep_until(called_ns + breath.pause_ns);
+        }
     }
 }
 
@@ -86,10 +107,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_release_is_a_fixed_time_before_the_deadline_where_two_waits_fit() {
-        let sleepy = Waiting::of(PollMode::Sleepy, None);
-        assert_eq!(sleepy.release_ns(5_000_000, 1_000_000), 5_000_000 - SLEEPY_LEAD_NS);
-        assert_eq!(sleepy.release_ns(5_000_000, 100_000), 0);
-        assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000)).release_ns(5_000_000, 1_000_000), 4_950_000);
+    fn sleepy_is_released_a_fixed_time_before_the_deadline_where_two_sleeps_fit() {
+        let waiting = Waiting::of(PollMode::Sleepy, None, None, 1_000_000);
+        assert_eq!(waiting.release_ns(5_000_000), 5_000_000 - SLEEPY_LEAD_NS);
+        assert_eq!(Waiting::of(PollMode::Sleepy, None, None, 100_000).release_ns(5_000_000), 0);
+    }
+
+    #[test]
+    fn dozy_sleeps_at_least_half_of_the_interval_or_pauses() {
+        let throttle = Some(Throttle { runtime_ns: 950_000_000, period_ns: 1_000_000_000 });
+        let of = |interval_ns| Waiting::of(PollMode::Dozy, None, throttle, interval_ns);
+        assert_eq!((of(1_000_000).lead_ns, of(1_000_000).breath), (Some(DOZY_MARGIN_NS), None));
+        assert_eq!(of(100_000).lead_ns, Some(50_000));
+        assert_eq!(of(20_000).lead_ns, None);
+        assert!(of(20_000).breath.is_some(), "nothing but spinning needs the pause");
+        assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000), throttle, 1_000_000).lead_ns, Some(50_000));
     }
 }

@@ -5,6 +5,7 @@
 //! Read in this order: [`tunnel`], `sending` and `dispatcher`, `receiving` and `receiver`, `spinner`, `reporter`.
 //! Everything `unsafe` is in `sys`.
 
+mod breath;
 mod carousel;
 pub mod clock;
 mod command;

@@ -189,7 +189,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         sending: None,
         every: None,
         shape: None,
-        throttle: started.throttle.filter(|_| config.poll_mode == PollMode::Spinny),
+        throttle: started.throttle.filter(|_| config.poll_mode != PollMode::Sleepy),
     };
     Ok(Opened { shared, control, dispatcher: started.dispatcher, local_address, device_name })
 }

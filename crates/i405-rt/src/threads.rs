@@ -86,7 +86,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
             Some((receiving, ingress)) => {
                 Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
             }
-            None => dispatcher::run(sending, mode, finalize_ns),
+            None => dispatcher::run(sending, mode, finalize_ns, throttle),
         }
     })?;
     let dispatcher = timed.thread().clone();
