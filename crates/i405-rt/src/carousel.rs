@@ -61,10 +61,11 @@ impl Carousel {
         self.offer.endpoint = endpoint;
     }
 
-    /// Wraps as many copies as there is room for.
+    /// Wraps as many copies as there is room for now. Room that comes meanwhile waits for the next time, or a reporter
+    /// that is slower than the slots would never be done.
     pub fn refill(&mut self, wrapper: &Wrapper) {
         let random = SystemRandom::new();
-        while !self.copies.is_full() {
+        for _ in 0..self.copies.slots() {
             let mut nonce = [0; NONCE];
             if random.fill(&mut nonce).is_err() {
                 return;

@@ -107,14 +107,17 @@ impl Reporter {
 
     fn collect(&mut self, seen: &mut Seen) {
         for trash in &mut self.trash {
-            while trash.pop().is_ok() {}
+            for _ in 0..trash.slots() {
+                drop(trash.pop());
+            }
         }
         if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
             carousel.refill(&self.shared.wrapper);
         }
         {
             let mut window = lock(&self.shared.window);
-            while let Ok(late_ns) = self.records.pop() {
+            for _ in 0..self.records.slots() {
+                let Ok(late_ns) = self.records.pop() else { break };
                 window.lateness.record(late_ns);
             }
         }
