@@ -1,0 +1,109 @@
+/** The documents say what the program does: flags, exit codes, error codes, labels, and links that lead somewhere. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
+import { FLAGS } from "../lib/cli/flag-table.js";
+import { anchors, fences, localLinks } from "./helpers/markdown.js";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
+
+/** Flags of i405 that are not of `server` and `client`. */
+const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
+/** Flags of other programs in the documents' commands. */
+const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup"];
+/** Flags by their whole names, where prose writes `--outgoing-...`. */
+const FAMILIES = ["up-", "down-", "outgoing-", "incoming-"];
+
+function flagsIn(text: string): string[] {
+  return [...text.matchAll(/(?<![\w-])--([a-z][a-z0-9-]*)/g)].map(([, name = ""]) => name);
+}
+
+t.test("every flag is in commands.md, and no other", async (t) => {
+  const known = new Set(FLAGS.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]));
+  const documented = new Set(flagsIn(read("docs/commands.md")));
+  t.same(
+    FLAGS.map(({ name }) => name).filter((name) => !documented.has(name)),
+    [],
+  );
+  for (const document of DOCUMENTS) {
+    const all = [...known, ...OTHER_FLAGS, ...FOREIGN_FLAGS, ...FAMILIES];
+    const unknown = flagsIn(read(document)).filter((name) => !all.includes(name));
+    t.same(unknown, [], document);
+  }
+});
+
+t.test("a config file in the documents has keys that are flags", async (t) => {
+  const files = DOCUMENTS.flatMap((document) => fences(read(document))).filter(({ language }) => language === "toml");
+  t.ok(files.length > 0);
+  for (const { text } of files) {
+    for (const [, key = ""] of text.matchAll(/^([\w-]+) = /gm))
+      t.ok(
+        FLAGS.find(({ name }) => name === key),
+        key,
+      );
+  }
+});
+
+t.test("every exit code is in commands.md", async (t) => {
+  const codes = [...EXIT_CODES_HELP.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => code);
+  t.same(codes, ["0", "1", "2", "3", "4", "128"]);
+  for (const code of codes) t.match(read("docs/commands.md"), new RegExp(`^\\| ${code}\\b`, "m"));
+});
+
+t.test("codes in the documents are codes in the program", async (t) => {
+  const folders = ["lib", "lib/cli", "crates/i405-rt/src"];
+  const sources = folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => read(join(folder, entry.name))),
+  );
+  for (const document of DOCUMENTS) {
+    for (const [code] of read(document).matchAll(/\b(?:ERR_)?I405_[A-Z_]*[A-Z]\b/g)) {
+      // Variables of the environment look alike, and are in the sources as well.
+      t.ok(
+        sources.find((text) => text.includes(code)),
+        `${document}: ${code}`,
+      );
+    }
+  }
+});
+
+t.test("the protocol's labels and sections are those that the code names", async (t) => {
+  const protocol = read("docs/protocol.md");
+  const headings = anchors(protocol);
+  const sources = ["lib", "crates/i405-proto/src", "test/plain"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => read(join(folder, entry.name))),
+  );
+  const cited = sources.flatMap((text) =>
+    [...text.matchAll(/docs\/protocol\.md, "([^"]+)"/g)].map(([, heading = ""]) => heading),
+  );
+  t.ok(cited.length > 5);
+  for (const heading of new Set(cited)) t.ok(headings.includes(anchors(`# ${heading}`)[0] ?? ""), heading);
+  const scripts = ["lib", "test/plain"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => read(join(folder, name))),
+  );
+  const labels = scripts.flatMap((text) =>
+    [...text.matchAll(/"(i405[ /][a-z0-9/ ]+)"/g)].map(([, label = ""]) => label),
+  );
+  t.ok(labels.length > 5);
+  for (const label of new Set(labels)) t.ok(protocol.includes(`"${label}"`), label);
+});
+
+t.test("links lead somewhere", async (t) => {
+  for (const document of DOCUMENTS) {
+    for (const link of localLinks(read(document))) {
+      const [path = "", anchor] = link.split("#");
+      const target = path === "" ? document : join(dirname(document), path);
+      t.ok(existsSync(join(ROOT, target)), `${document}: ${link}`);
+      if (anchor !== undefined) t.ok(anchors(read(target)).includes(anchor), `${document}: ${link}`);
+    }
+  }
+});
