@@ -4,6 +4,7 @@
  */
 import {
   createCipheriv,
+  createDecipheriv,
   createHash,
   createHmac,
   createPrivateKey,
@@ -45,13 +46,55 @@ export function x25519Public(privateKey: Uint8Array): Buffer {
   return createPublicKey(key).export({ format: "der", type: "spki" }).subarray(SPKI_X25519.length);
 }
 
-/** ChaCha20-Poly1305 as Noise uses it, with a nonce of 4 zeros and n in little-endian. */
-export function seal(key: Uint8Array, n: number, ad: Uint8Array, plaintext: Uint8Array): Buffer {
-  const nonce = Buffer.alloc(12);
-  nonce.writeUInt32LE(n, 4);
-  const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: 16 });
+export type AeadName = "chacha20-poly1305" | "aes-256-gcm";
+
+/** Ciphertext | tag (16). */
+export function aeadSeal(
+  name: AeadName,
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ad: Uint8Array,
+  plaintext: Uint8Array,
+): Buffer {
+  // Both names take the same options; only the overloads of Node's types differ.
+  const cipher = createCipheriv(name as "chacha20-poly1305", key, nonce, { authTagLength: 16 });
   cipher.setAAD(ad, { plaintextLength: plaintext.length });
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** The plaintext, or null if the tag doesn't verify. */
+export function aeadOpen(
+  name: AeadName,
+  key: Uint8Array,
+  nonce: Uint8Array,
+  ad: Uint8Array,
+  sealed: Uint8Array,
+): Buffer | null {
+  const end = sealed.length - 16;
+  const decipher = createDecipheriv(name as "chacha20-poly1305", key, nonce, { authTagLength: 16 });
+  decipher.setAAD(ad, { plaintextLength: end });
+  decipher.setAuthTag(sealed.subarray(end));
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(0, end)), decipher.final()]);
+  } catch {
+    return null;
+  }
+}
+
+/** Noise's nonce: 4 zeros and n in little-endian. */
+function noiseNonce(n: number): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUInt32LE(n, 4);
+  return nonce;
+}
+
+/** ChaCha20-Poly1305 as Noise uses it. */
+export function seal(key: Uint8Array, n: number, ad: Uint8Array, plaintext: Uint8Array): Buffer {
+  return aeadSeal("chacha20-poly1305", key, noiseNonce(n), ad, plaintext);
+}
+
+export function open(key: Uint8Array, n: number, ad: Uint8Array, sealed: Uint8Array): Buffer | null {
+  return aeadOpen("chacha20-poly1305", key, noiseNonce(n), ad, sealed);
 }
 
 export function scrypt(password: string): Buffer {

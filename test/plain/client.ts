@@ -1,0 +1,114 @@
+/** A client written from docs/protocol.md alone: carousel, response, confirmation, data, close. */
+import { CLOSE, controlBlock, NEWEST_STAMP } from "./aggfrag.js";
+import { Channel } from "./channel.js";
+import { datagramLength, PlainEnd } from "./end.js";
+import { Gathering } from "./gathering.js";
+import { PlainInitiator, RESPONSE_BYTES, type PlainSettings, type PlainVerdict } from "./handshake.js";
+import type { PlainSecrets } from "./secrets.js";
+import { fragmentCount, INITIATION, RESPONSE, unwrap, VERSION, wrap, WRONG_VERSION, type Fragment } from "./wire.js";
+
+export class PlainClient extends PlainEnd {
+  readonly stamp: number;
+  readonly n: number;
+  /** The handshake fragments that came. */
+  readonly fragments: Fragment[] = [];
+  /** Every whole response: the same bytes each time. */
+  readonly responses: Buffer[] = [];
+  verdict: PlainVerdict | null = null;
+  channel: Channel | null = null;
+  /** Whether a datagram of the server's opened. */
+  confirmed = false;
+  /** Kind 3: the sender's version, lowest and highest. */
+  versions: { version: number; lowest: number; highest: number } | null = null;
+  /** While true, the response is taken but nothing is sealed: the carousel goes on. */
+  holdBack = false;
+  readonly #secrets: PlainSecrets;
+  readonly #settings: PlainSettings;
+  readonly #handshake: PlainInitiator;
+  readonly #serverPort: number;
+  #gathering: Gathering | null = null;
+  #f = 0;
+
+  constructor(secrets: PlainSecrets, settings: PlainSettings, serverPort: number, stamp = Date.now()) {
+    super();
+    this.#secrets = secrets;
+    this.#settings = settings;
+    this.#serverPort = serverPort;
+    this.stamp = stamp;
+    this.n = datagramLength(settings.up.length);
+    this.#handshake = new PlainInitiator(secrets.noise, stamp, settings);
+  }
+
+  /** Opens the socket and begins the carousel. */
+  async start(): Promise<void> {
+    await this.open();
+    this.run(this.#settings.up.intervalNs, () => this.send(this.nextDatagram(), this.#serverPort));
+  }
+
+  /** How many slots the initiation takes. */
+  get slots(): number {
+    return fragmentCount(this.#secrets.initiationBytes, this.n);
+  }
+
+  /** What the next slot carries. */
+  nextDatagram(): Buffer {
+    if (this.channel === null || this.holdBack) return this.nextFragment();
+    const stamp = Buffer.alloc(6);
+    stamp.writeUIntBE(this.stamp, 0, 6);
+    return this.channel.seal(this.n, this.confirmed ? [] : [controlBlock(NEWEST_STAMP, stamp)]);
+  }
+
+  /** The carousel's next datagram, made anew. */
+  nextFragment(version = VERSION): Buffer {
+    const head = { version, kind: INITIATION, f: this.#f, stamp: this.stamp };
+    this.#f = (this.#f + 1) % this.slots;
+    return wrap(this.#secrets.up, this.n, head, this.#handshake.message);
+  }
+
+  /** Sends a datagram that the test made itself. */
+  inject(datagram: Buffer): void {
+    this.send(datagram, this.#serverPort);
+  }
+
+  write(packet: Uint8Array): void {
+    this.channel!.writer.push(packet);
+  }
+
+  /** Close blocks in 8 slots. */
+  sendClose(): void {
+    this.stop();
+    for (let i = 0; i < 8; i++) this.inject(this.channel!.seal(this.n, [controlBlock(CLOSE)]));
+  }
+
+  protected override take(datagram: Buffer): void {
+    if (this.channel?.open(datagram) === true) {
+      this.confirmed = true;
+      return;
+    }
+    const fragment = unwrap(this.#secrets.down, datagram);
+    if (fragment === null) {
+      this.unknown.push(datagram);
+      return;
+    }
+    this.fragments.push(fragment);
+    if (fragment.kind === RESPONSE) this.#takeResponse(fragment, datagram.length);
+    else if (fragment.kind === WRONG_VERSION) {
+      this.versions = { version: fragment.version, lowest: fragment.bytes[0]!, highest: fragment.bytes[1]! };
+    } else throw new Error(`kind ${fragment.kind} from a server`);
+  }
+
+  #takeResponse(fragment: Fragment, n: number): void {
+    if (fragment.stamp !== this.stamp || fragment.version !== VERSION)
+      throw new Error("not this initiation's response");
+    this.#gathering ??= new Gathering(fragment.stamp, RESPONSE_BYTES, n);
+    const message = this.#gathering.take(fragment);
+    if (message === null) return;
+    this.#gathering = null;
+    this.responses.push(message);
+    if (this.verdict !== null) return;
+    const { session, ...verdict } = this.#handshake.finish(message);
+    this.verdict = verdict;
+    if (verdict.verdict === 0) this.channel = new Channel(session, "up", verdict.aeadId);
+    else this.stop();
+  }
+}
