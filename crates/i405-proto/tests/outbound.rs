@@ -1,0 +1,329 @@
+//! Slots one by one: under which key, with which contents, and to where they leave.
+
+use std::net::SocketAddr;
+
+use i405_proto::handshake_wire::{Head, KIND_RESPONSE, VERSION, Wrapper};
+use i405_proto::keys::{Aead, DirectionKeys};
+use i405_proto::outbound::{CLOSE_SLOTS, Contents, Notices, Outbound, Prepared, SendingSession};
+use i405_proto::packer::InnerQueue;
+use i405_proto::seal::{Opener, Sealer};
+
+const N: usize = 100;
+/// Of the payload, after BlockOffset.
+const BODY: usize = N - 4 - 2 - 16;
+const THROWAWAY: u8 = 0;
+
+fn keys(fill: u8) -> DirectionKeys {
+    DirectionKeys { key: [fill; 32], iv: [fill; 12], mask: [fill; 32] }
+}
+
+fn endpoint(last: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, last], 1405))
+}
+
+/// IPv4 packets of these lengths, the last first.
+struct Queue(Vec<u16>);
+
+impl InnerQueue for Queue {
+    fn next_len(&mut self) -> Option<usize> {
+        self.0.last().map(|length| usize::from(*length))
+    }
+
+    fn read(&mut self, into: &mut [u8]) {
+        let length = self.0.pop().expect("`next_len` said that there is one");
+        into.fill(length as u8);
+        into[0] = 0x45;
+        into[2..4].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// An outbound half, its queue, and the key of the session that it sends under.
+struct Sending {
+    outbound: Outbound,
+    queue: Queue,
+    session: u8,
+}
+
+/// A slot as it left.
+#[derive(Debug, PartialEq, Eq)]
+struct Built {
+    endpoint: SocketAddr,
+    bytes: Vec<u8>,
+    contents: Contents,
+    notices: Notices,
+}
+
+impl Sending {
+    fn new() -> Self {
+        let throwaway = Sealer::new(Aead::Aes256Gcm, keys(THROWAWAY));
+        Sending { outbound: Outbound::new(throwaway, N), queue: Queue(Vec::new()), session: THROWAWAY }
+    }
+
+    fn with_session(announce_stamp: Option<u64>) -> Self {
+        let mut sending = Sending::new();
+        sending.send_under(1, announce_stamp);
+        sending
+    }
+
+    fn send_under(&mut self, generation: u8, announce_stamp: Option<u64>) -> Option<u32> {
+        let sealer = Sealer::new(Aead::Aes256Gcm, keys(generation));
+        let session = SendingSession { generation: generation.into(), sealer, announce_stamp };
+        self.session = generation;
+        self.outbound.set_session(Some(Box::new(session))).map(|old| old.generation)
+    }
+
+    fn build(&mut self, prepared: Option<&Prepared>) -> Built {
+        let (slot, notices) = self.outbound.build(endpoint(1), prepared, &mut self.queue);
+        Built { endpoint: slot.endpoint, bytes: slot.datagram.to_vec(), contents: slot.contents, notices }
+    }
+
+    /// Builds a slot and opens it under the session's key; its counter must be this. Returns the payload.
+    fn data(&mut self, counter: u32) -> Vec<u8> {
+        let built = self.build(None);
+        open(self.session, counter, &built.bytes).expect("a data datagram of the session")
+    }
+}
+
+fn open(key: u8, counter: u32, datagram: &[u8]) -> Option<Vec<u8>> {
+    let opener = Opener::new(Aead::Aes256Gcm, keys(key));
+    let mut scratch = vec![0; datagram.len()];
+    if opener.counter(datagram) != counter {
+        return None;
+    }
+    opener.open(counter, datagram, &mut scratch).map(<[u8]>::to_vec)
+}
+
+fn prepared(length: usize) -> Prepared {
+    let head = Head { version: VERSION, kind: KIND_RESPONSE, fragment: 0, stamp: 7 };
+    let mut bytes = vec![0; length].into_boxed_slice();
+    Wrapper::new(&[8; 32], &[9; 32]).wrap(&head, &[1; 500], &[5; 16], &mut bytes);
+    Prepared { endpoint: endpoint(2), bytes }
+}
+
+const ANNOUNCED: [u8; 9] = [0xF3, 0, 6, 1, 2, 3, 4, 5, 6];
+const STAMP: u64 = 0x0102_0304_0506;
+const CLOSE: [u8; 3] = [0xF4, 0, 0];
+
+#[test]
+fn without_a_session_packets_wait_and_slots_are_cover() {
+    let mut sending = Sending::new();
+    sending.queue.0.push(40);
+    for counter in 0..5 {
+        let built = sending.build(None);
+        assert_eq!((built.contents, built.endpoint), (Contents::Cover, endpoint(1)));
+        assert_eq!(built.notices, Notices::default());
+        assert_eq!(open(THROWAWAY, counter, &built.bytes), Some(vec![0; BODY + 2]));
+    }
+    assert_eq!(sending.queue.0, [40]);
+    assert_eq!(sending.outbound.generation(), None);
+}
+
+#[test]
+fn contents_say_what_a_slot_carries() {
+    let mut sending = Sending::with_session(None);
+    sending.queue.0.extend([100, 30, 20]);
+    let built = sending.build(None);
+    assert_eq!(built.contents, Contents::Carrying { packets: 3, bytes: BODY as u32 });
+    let built = sending.build(None);
+    assert_eq!(built.contents, Contents::Carrying { packets: 0, bytes: 150 - BODY as u32 });
+    assert_eq!(sending.build(None).contents, Contents::Cover);
+    assert_eq!(sending.data(3), [0; BODY + 2]);
+}
+
+#[test]
+fn a_packet_under_way_starts_again_under_another_key() {
+    let mut sending = Sending::with_session(None);
+    sending.queue.0.push(BODY as u16 + 10);
+    let first = sending.data(0);
+    assert_eq!(sending.send_under(2, None), Some(1));
+    assert_eq!(sending.outbound.generation(), Some(2));
+    assert_eq!(sending.data(0), first);
+    assert_eq!(sending.data(1)[..2], [0, 10]);
+
+    // Also with slots without a session in between.
+    sending.queue.0.push(BODY as u16 + 10);
+    let first = sending.data(2);
+    assert!(sending.outbound.set_session(None).is_some());
+    assert_eq!(sending.build(None).contents, Contents::Cover);
+    assert_eq!(sending.send_under(3, None), None);
+    assert_eq!(sending.data(0), first);
+}
+
+#[test]
+fn the_stamp_is_announced_until_a_datagram_opened() {
+    let mut sending = Sending::with_session(Some(STAMP));
+    sending.queue.0.extend([40; 10]);
+    for counter in 0..4 {
+        assert_eq!(sending.data(counter)[2..11], ANNOUNCED);
+    }
+    // One of an older session says nothing about this one.
+    sending.outbound.opened(0);
+    assert_eq!(sending.data(4)[2..11], ANNOUNCED);
+    sending.outbound.opened(1);
+    assert_eq!(sending.data(5)[2], 0x45);
+}
+
+#[test]
+fn the_next_session_announces_its_own_stamp_or_none() {
+    let mut sending = Sending::with_session(Some(STAMP + 1));
+    sending.data(0);
+    sending.send_under(2, Some(STAMP));
+    assert_eq!(sending.data(0)[2..11], ANNOUNCED);
+    sending.send_under(3, None);
+    assert_eq!(sending.data(0)[2..], [0; BODY]);
+    sending.outbound.opened(3);
+    assert_eq!(sending.data(1)[2..], [0; BODY]);
+}
+
+#[test]
+fn while_a_stamp_is_announced_no_packet_runs_over() {
+    let mut sending = Sending::with_session(Some(STAMP));
+    sending.queue.0.extend([70, 69]);
+    for counter in 0..2 {
+        let payload = sending.data(counter);
+        assert_eq!((&payload[..2], &payload[2..11]), (&[0, 0][..], &ANNOUNCED[..]));
+    }
+    assert_eq!(sending.queue.0, [70], "69 bytes fit beside the announcement, 70 don't");
+    sending.outbound.opened(1);
+    assert_eq!(sending.data(2)[2], 0x45);
+    assert_eq!(sending.queue.0, [0; 0]);
+}
+
+#[test]
+fn a_close_is_said_in_eight_slots_and_told_with_the_last() {
+    let mut sending = Sending::with_session(None);
+    sending.data(0);
+    sending.outbound.say_close();
+    for slot in 1..=CLOSE_SLOTS {
+        let built = sending.build(None);
+        assert_eq!(open(1, slot, &built.bytes).unwrap()[2..5], CLOSE);
+        assert_eq!(built.notices.close_said, slot == CLOSE_SLOTS);
+    }
+    let after = sending.build(None);
+    assert!(!after.notices.close_said);
+    assert_eq!(open(1, CLOSE_SLOTS + 1, &after.bytes), Some(vec![0; BODY + 2]));
+}
+
+#[test]
+fn a_close_waits_for_no_packet() {
+    let mut sending = Sending::with_session(None);
+    sending.queue.0.extend([20, 9000]);
+    sending.data(0);
+    sending.outbound.say_close();
+    let payload = sending.data(1);
+    // BlockOffset 0: the receiver drops what it has of the packet.
+    assert_eq!((&payload[..2], &payload[2..5], payload[5]), (&[0, 0][..], &CLOSE[..], 0x45));
+}
+
+#[test]
+fn a_close_stands_behind_the_stamp() {
+    let mut sending = Sending::with_session(Some(STAMP));
+    sending.outbound.say_close();
+    assert_eq!(sending.data(0)[2..14], [&ANNOUNCED[..], &CLOSE[..]].concat());
+}
+
+#[test]
+fn handshake_slots_count_for_no_close() {
+    let mut sending = Sending::with_session(None);
+    let copy = prepared(N);
+    sending.outbound.set_carousel(2);
+    sending.outbound.say_close();
+    for slot in 0..2 * CLOSE_SLOTS {
+        let built = sending.build(Some(&copy));
+        assert_eq!(built.contents == Contents::Handshake, slot % 2 == 0);
+        assert_eq!(built.notices.close_said, slot == 2 * CLOSE_SLOTS - 1);
+    }
+}
+
+#[test]
+fn without_a_session_a_close_is_said_at_once() {
+    let mut sending = Sending::new();
+    sending.outbound.say_close();
+    assert!(sending.build(None).notices.close_said);
+    assert!(!sending.build(None).notices.close_said);
+    // A session that comes later has nothing left to say.
+    sending.send_under(1, None);
+    assert_eq!(sending.data(0)[2..], [0; BODY]);
+}
+
+#[test]
+fn every_eighth_slot_is_the_carousels() {
+    let mut sending = Sending::with_session(None);
+    let copy = prepared(N);
+    sending.queue.0.extend([BODY as u16; 100]);
+    sending.outbound.set_carousel(8);
+    let mut counter = 0;
+    for slot in 0..40 {
+        assert_eq!(sending.outbound.wants_handshake(), slot % 8 == 0);
+        let built = sending.build(Some(&copy));
+        if slot % 8 == 0 {
+            assert_eq!((built.contents, built.endpoint), (Contents::Handshake, endpoint(2)));
+            assert_eq!(built.bytes[..], copy.bytes[..]);
+        } else {
+            assert_eq!(built.contents, Contents::Carrying { packets: 1, bytes: BODY as u32 });
+            assert_eq!(built.endpoint, endpoint(1));
+            assert!(open(1, counter, &built.bytes).is_some(), "handshake slots take no counter of the session");
+            counter += 1;
+        }
+    }
+    sending.outbound.set_carousel(0);
+    assert!(!sending.outbound.wants_handshake());
+    assert!(sending.build(Some(&copy)).contents != Contents::Handshake);
+}
+
+#[test]
+fn a_new_carousel_begins_at_once() {
+    let mut sending = Sending::with_session(None);
+    sending.outbound.set_carousel(8);
+    sending.build(None);
+    assert!(!sending.outbound.wants_handshake());
+    sending.outbound.set_carousel(8);
+    assert!(sending.outbound.wants_handshake());
+}
+
+#[test]
+fn a_handshake_slot_seals_cover_all_the_same() {
+    let mut sending = Sending::with_session(None);
+    let copy = prepared(N);
+    sending.outbound.set_carousel(1);
+    for _ in 0..3 {
+        assert_eq!(sending.build(Some(&copy)).bytes[..], copy.bytes[..]);
+    }
+    // What it sealed is still in the buffer: the third under the throwaway key.
+    assert!(open(THROWAWAY, 2, sending.outbound.buffer()).is_some());
+    assert!(sending.outbound.set_session(None).is_some());
+    assert!(open(THROWAWAY, 3, &sending.build(None).bytes).is_some());
+}
+
+#[test]
+fn a_copy_that_is_missing_or_of_another_length_is_no_handshake_slot() {
+    let mut sending = Sending::with_session(None);
+    sending.outbound.set_carousel(1);
+    for (counter, copy) in [None, Some(prepared(N - 1)), Some(prepared(N + 1))].iter().enumerate() {
+        let built = sending.build(copy.as_ref());
+        assert_eq!((built.contents, built.endpoint), (Contents::Cover, endpoint(1)));
+        assert!(open(1, counter as u32, &built.bytes).is_some());
+    }
+}
+
+#[test]
+fn another_schedules_buffer_has_its_length() {
+    let mut sending = Sending::with_session(None);
+    sending.queue.0.push(120);
+    sending.data(0);
+    assert_eq!(sending.outbound.replace_buffer(vec![1; 52].into_boxed_slice()).len(), N);
+    assert_eq!(sending.outbound.datagram_length(), 52);
+    let payload = sending.data(1);
+    assert_eq!((payload.len(), &payload[..2]), (32, &[0, 120 - BODY as u8][..]));
+}
+
+#[test]
+fn a_spare_throwaway_key_waits_its_turn() {
+    let mut sending = Sending::new();
+    sending.outbound.give_throwaway(Box::new(Sealer::new(Aead::Aes256Gcm, keys(9))));
+    for counter in 0..3 {
+        let built = sending.build(None);
+        assert!(!built.notices.wants_throwaway);
+        assert!(open(THROWAWAY, counter, &built.bytes).is_some());
+    }
+}
