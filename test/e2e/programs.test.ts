@@ -1,0 +1,53 @@
+/** Programs with tunnels inside, as good guests: what they do to their process, and what it does to them. No privilege. */
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { here, type Program } from "../helpers/program.js";
+import { node } from "./support.js";
+
+function program(name: string, ...args: string[]): Program {
+  return node(here, [fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url)), ...args]);
+}
+
+t.test("an event loop that stands still for two seconds costs no slots", async (t) => {
+  const running = program("blocked");
+  interface Blocked {
+    expected: number;
+    ends: { sent: number; missed: number }[];
+  }
+  const { expected, ends } = await running.event<Blocked>("blocked");
+  t.equal(ends.length, 2);
+  for (const [index, { sent, missed }] of ends.entries()) {
+    const what = `${index === 0 ? "client" : "server"}: ${sent} sent, ${missed} missed of ${expected.toFixed(1)}`;
+    // Reading clock and counters takes a moment in which slots pass, longer where something else has the core.
+    t.ok(Math.abs(sent + missed - expected) <= 0.02 * expected + 2, what);
+    t.ok(sent >= 0.9 * expected, what);
+  }
+  t.match(await running.event("after"), { intact: true, states: ["connected", "connected"] });
+  t.match(await running.exit, { code: 0, signal: null });
+  t.equal(running.stderr, "");
+});
+
+t.test("several tunnels in one program, and in worker threads", async (t) => {
+  const running = program("many");
+  const { here, workers, exits } = await running.event("done");
+  t.same({ here, workers, exits }, { here: [true, true, true, true], workers: [true, true], exits: [0, 0] });
+  t.match(await running.exit, { code: 0, signal: null });
+  t.equal(running.stderr, "");
+});
+
+for (const [how, code] of [
+  ["exit", 7],
+  ["exit while connecting", 7],
+  ["throw", 1],
+  ["unref", 0],
+  ["terminate", 0],
+] as const) {
+  t.test(`a program that ends without close(): ${how}`, async (t) => {
+    const running = program("leaves", how);
+    await running.event("leaving");
+    t.same(await running.exit, { code, signal: null });
+    if (how === "throw") t.match(running.stderr, /Error: on purpose/);
+    else t.equal(running.stderr, "");
+    t.equal(running.events.some(({ event }) => event === "closed"), how === "terminate");
+  });
+}

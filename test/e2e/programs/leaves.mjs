@@ -1,0 +1,39 @@
+// A program that ends without close(): by process.exit, by an exception, or because nothing keeps it alive.
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { generatePassword, I405Tunnel } from "i405";
+
+const [how] = process.argv.slice(2);
+const password = generatePassword();
+const way = { interval: "2ms", length: 400 };
+const server = new I405Tunnel({ schedFifo: false });
+await server.listen({ address: "127.0.0.1:0", password });
+const client = new I405Tunnel({ schedFifo: false });
+const connected = client.connect({ peer: server.localAddress ?? "", password, up: way, down: way });
+// In the middle of a handshake as well as in the middle of a session.
+if (how !== "exit while connecting") await connected;
+console.log(JSON.stringify({ event: "leaving" }));
+
+switch (how) {
+  case "exit":
+  case "exit while connecting":
+    process.exit(7);
+    break;
+  case "throw":
+    throw new Error("on purpose");
+  case "unref":
+    server.unref();
+    client.unref();
+    break;
+  case "terminate": {
+    // A worker thread that is ended from outside, with a tunnel inside.
+    const worker = new Worker(new URL(import.meta.url), { argv: ["stay"] });
+    await once(worker.stdout, "data");
+    await worker.terminate();
+    await client.close();
+    await server.close();
+    console.log(JSON.stringify({ event: "closed" }));
+    break;
+  }
+  default:
+}
