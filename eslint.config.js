@@ -39,6 +39,7 @@ export default defineConfig(
       "@typescript-eslint/no-unsafe-assignment": "off",
       "@typescript-eslint/no-unsafe-call": "off",
       "@typescript-eslint/no-unsafe-member-access": "off",
+      "@typescript-eslint/no-unsafe-return": "off",
       "@typescript-eslint/no-floating-promises": "off",
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/no-misused-promises": "off",
@@ -50,8 +51,10 @@ export default defineConfig(
       globals: {
         process: "readonly",
         console: "readonly",
+        performance: "readonly",
         setTimeout: "readonly",
         clearTimeout: "readonly",
+        AbortSignal: "readonly",
         Buffer: "readonly",
         URL: "readonly",
       },

@@ -353,10 +353,12 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
    */
   listen(options: ListenOptions): Promise<void>;
   /**
-   * Copies one inner IP packet in. False: the queue is full and the packet was not taken; wait for `drain`.
+   * Copies one inner IP packet in. False: the queue is full, or no session is up yet, and the packet was not taken;
+   * wait for `drain`.
    *
    * @throws {I405Error} `ERR_I405_STATE` before the tunnel is open, `ERR_I405_CLOSED` after, `ERR_I405_DEVICE` if the
-   * device isn't `"packets"`, `ERR_I405_OPTION` if this is no Uint8Array.
+   * device isn't `"packets"`, `ERR_I405_OPTION` if this is no Uint8Array, `ERR_I405_ARGUMENT` if it isn't one whole IPv4
+   * or IPv6 packet.
    */
   write(packet: Uint8Array): boolean;
   /**

@@ -1,3 +1,4 @@
+// @ts-check
 // Makes a fresh checkout ready: packages, addon, dist/. Nothing but Node's own modules; fast when nothing changed.
 //   node scripts/setup.mjs            what `npm start` needs
 //   node scripts/setup.mjs --tests    and the programs that the tests run

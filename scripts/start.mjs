@@ -1,3 +1,4 @@
+// @ts-check
 // `npm start`: set-up, then the command line; without arguments the demo.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -1,3 +1,4 @@
+// @ts-check
 // `npm test`: set-up, then every check of the project; all of them run, whatever fails.
 //   npm test -- test/cli.test.ts    only tap, with these arguments
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -8,7 +9,8 @@ import { addCargoToPath, componentsProblem, toolchainProblem } from "./setup/too
 
 /** @typedef {import("./setup/checks.mjs").Check} Check */
 
-const bin = (/** @type {string[]} */ ...path) => join(ROOT, "node_modules", ...path);
+/** @param {string[]} path */
+const bin = (...path) => join(ROOT, "node_modules", ...path);
 const TAP_LOG = join(ROOT, ".setup", "tests.tap");
 
 /**
@@ -16,12 +18,13 @@ const TAP_LOG = join(ROOT, ".setup", "tests.tap");
  * @returns {Check}
  */
 function tapCheck(parameters) {
-  // tap's own summary is read from the raw log: what is on the screen depends on the reporter.
-  return {
-    name: "tap",
-    command: [process.execPath, bin("tap", "dist", "esm", "run.mjs"), `--output-file=${TAP_LOG}`, ...parameters],
-    counts: () => readFileSync(TAP_LOG, "utf8"),
-  };
+  const tap = [process.execPath, bin("tap", "dist", "esm", "run.mjs")];
+  // A terminal gets tap's moving view, and the counts are in the raw log; elsewhere the raw log is the output.
+  if (!process.stdout.isTTY) {
+    return { name: "tap", command: [...tap, "--reporter=tap", ...parameters], counts: (output) => output };
+  }
+  const command = [...tap, `--output-file=${TAP_LOG}`, ...parameters];
+  return { name: "tap", command, counts: () => readFileSync(TAP_LOG, "utf8"), terminal: true };
 }
 
 /** @returns {Check[]} */

@@ -1,7 +1,8 @@
 import t from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
-import { flagOfOption } from "../lib/cli/flags.js";
+import { flagOfOption, flagsOf } from "../lib/cli/flags.js";
+import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options.js";
 import { pretendWorld, temporaryFile, type PretendTunnel, type PretendWorld } from "./cli-world.js";
 
 const PASSWORD = ["--password", "a-long-password"];
@@ -77,6 +78,39 @@ t.test("a server's limits", async (t) => {
     maxStampAge: "1min",
     limits: { maxRateUp: "1MB/s", maxRateDown: "2MB/s", minInterval: "1ms", maxLength: 1400 },
   });
+});
+
+t.test("every flag is one that the API takes", async (t) => {
+  const values: Record<string, string> = {
+    ...{
+      peer: "203.0.113.7:1405",
+      "listen-addr": "0.0.0.0:1405",
+      "local-addr": "0.0.0.0:0",
+      password: "a-long-password",
+    },
+    ...{ device: "tun", "tun-name": "tun-x", "tun-ipv4": "10.0.0.2/24", "tun-ipv6": "fd00::2/64", "tun-mtu": "1400" },
+    ...{ "up-packet-length": "1200", "down-packet-length": "1200", "jitter-shape": "cos4", "poll-mode": "dozy" },
+    ...{ "max-packet-length": "1400", route: "10.0.0.0/8", fwmark: "7", cpu: "0", "reorder-window": "5" },
+  };
+  const other = (name: string) => (name.endsWith("speed") ? "1MB/s" : "20s");
+  const left = new Set(["config", "json", "up-packet-interval", "down-packet-interval", "require-sched-fifo"]);
+  const intervals = ["--up-packet-interval", "1ms", "--down-packet-interval", "1ms", "--require-sched-fifo"];
+  for (const command of ["client", "server"] as const) {
+    const flags = flagsOf(command).filter(({ name }) => !left.has(name) && !/key|password-file/.test(name));
+    const parameters = flags.flatMap(({ name, kind }) => {
+      if (kind === "switch") return [`--${name}`];
+      const value = /jitter$|delta$|interval$|queue$/.test(name) ? "1ms" : other(name);
+      return [`--${name}`, values[name] ?? value];
+    });
+    const { options, asked: peer } = await asked([command, ...parameters]);
+    parseTunnelOptions(options);
+    if (command === "client") parseConnectOptions(peer);
+    else parseListenOptions(peer);
+    t.equal(Object.keys(options).length, 9, "all that is local");
+  }
+  const { options, asked: peer } = await asked([...CLIENT, ...intervals]);
+  t.equal(parseTunnelOptions(options).schedFifo, "require");
+  t.match(parseConnectOptions(peer), { up: { intervalNs: 1e6 }, down: { intervalNs: 1e6 } });
 });
 
 t.test("outgoing and incoming stand for up and down", async (t) => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
 import type { ConnectOptions, Connection, ListenOptions, TunnelOptions, TunnelStats } from "../index.js";
-import type { RunTunnel, World } from "../lib/cli/run.js";
+import type { World } from "../lib/cli/run.js";
 import type { Stop } from "../lib/cli/signals.js";
 import { SOME_STATS } from "./cli-stats.js";
 
@@ -103,7 +103,7 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
       const tunnel = new PretendTunnel(options);
       prepare(tunnel);
       tunnels.push(tunnel);
-      return tunnel as unknown as RunTunnel;
+      return tunnel;
     },
     runIp: (parameters) => {
       ipCalls.push(parameters.join(" "));

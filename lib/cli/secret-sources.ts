@@ -10,9 +10,9 @@ const STDIN = "-";
 
 export interface SecretReader {
   /** The secret in a file that a flag names; `-` is standard input. */
-  fromFile(flag: string, file: string): string;
+  fromFile: (flag: string, file: string) => string;
   /** The secret in a variable, which is taken out so that no child inherits it; undefined if it isn't set. */
-  fromEnvironment(name: string): string | undefined;
+  fromEnvironment: (name: string) => string | undefined;
 }
 
 export function secretReader(environment: NodeJS.ProcessEnv, stdin = 0): SecretReader {

@@ -1,11 +1,13 @@
+// @ts-check
 // Runs one check after the other and counts what the test runners themselves report.
 import { spawn } from "node:child_process";
 
 /**
  * @typedef {object} Check
  * @property {string} name
- * @property {[string, ...string[]]} command
+ * @property {string[]} command program and parameters
  * @property {(output: string) => string} [counts] where a runner's counts are to be found, given its standard output
+ * @property {boolean} [terminal] leave it the terminal; its output isn't read
  *
  * @typedef {object} Result
  * @property {string} name
@@ -40,10 +42,9 @@ export function countTests(text) {
  * @returns {Promise<Result>}
  */
 export function runCheck(root, check) {
-  const [command, ...parameters] = check.command;
+  const [command = "", ...parameters] = check.command;
   process.stdout.write(`\n== ${check.name}\n`);
-  // Only cargo's output is read here as it goes by; the others keep the terminal.
-  const readsOutput = check.counts !== undefined && command === "cargo";
+  const readsOutput = check.counts !== undefined && check.terminal !== true;
   const child = spawn(command, parameters, {
     cwd: root,
     stdio: ["ignore", readsOutput ? "pipe" : "inherit", "inherit"],

@@ -1,3 +1,4 @@
+// @ts-check
 // Which step is out of date: by a hash over the contents of what it reads, kept in .setup/ after it succeeded.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+// @ts-check
 // The steps of the set-up, in order. Each does nothing when it is up to date.
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";

@@ -1,3 +1,4 @@
+// @ts-check
 // What the machine has to bring along: Node, Rust, a C compiler. Each check returns what to say, or null.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";

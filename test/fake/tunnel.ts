@@ -157,6 +157,8 @@ export class FakeTunnel implements NativeTunnel, Port {
     this.#command("sendUnder");
     if (!this.#sessions.has(generation)) throw new I405Error("ERR_I405_ARGUMENT", "no such generation");
     this.#sending = { generation, announce: announceStamp };
+    if (this.#refused) this.emit({ type: "drain" });
+    this.#refused = false;
   }
 
   forget(generation: number): void {
@@ -189,7 +191,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     const bytes = this.#queue.reduce((sum, each) => sum + each.length, 0);
     const slots = schedule === null ? 4 : Math.max(1, this.options.queueNs / schedule.intervalNs);
     const room = slots * ((schedule?.datagramLength ?? 1472) - DATA_OVERHEAD);
-    if (bytes + packet.length > room) {
+    if (this.#sending === null || bytes + packet.length > room) {
       this.#refused = true;
       return false;
     }

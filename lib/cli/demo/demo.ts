@@ -25,8 +25,9 @@ export interface DemoRequest {
 const DEFAULT_SECONDS = 20;
 const LEAST_SECONDS = 4;
 const MOST_SECONDS = 3600;
-/** Quiet and busy by turns, four of each; in a long demo no stretch is longer than this, ms. */
+/** Quiet and busy by turns, four of each; but long enough for a report of lateness, and never boring, ms. */
 const STRETCHES = 8;
+const SHORTEST_STRETCH_MS = 1000;
 const LONGEST_STRETCH_MS = 5000;
 /** The wire of both directions: 250 datagrams a second are many to count and few for any machine. */
 const INTERVAL_MS = 4;
@@ -118,7 +119,7 @@ async function perform(
     new Sender(ends.server, (bytes) => watch.sent("down", now(), bytes)),
   ];
   const endMs = watch.startMs + lengthMs;
-  const stretchMs = Math.min(lengthMs / STRETCHES, LONGEST_STRETCH_MS);
+  const stretchMs = Math.min(Math.max(lengthMs / STRETCHES, SHORTEST_STRETCH_MS), LONGEST_STRETCH_MS);
   const terminal = io.terminal() !== null;
   const frameMs = terminal ? FRAME_MS : stretchMs / LINES_PER_STRETCH;
   const screen = new Screen(io);

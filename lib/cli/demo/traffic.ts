@@ -37,7 +37,7 @@ export class Sender {
   #refused: Uint8Array | undefined;
 
   constructor(
-    readonly tunnel: Pick<I405Tunnel, "write" | "on">,
+    readonly tunnel: Pick<I405Tunnel, "write"> & { on(event: "drain", listener: () => void): unknown },
     readonly onSent: (bytes: number) => void,
     readonly random: () => number = Math.random,
   ) {

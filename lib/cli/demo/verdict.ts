@@ -59,7 +59,8 @@ function intervals(watch: Watch, direction: Direction): string {
 function late(watch: Watch): string {
   return CONDITIONS.map((condition) => {
     const reports = watch.lateness[condition];
-    const { mean, stddev } = pooled(reports);
+    const { count, mean, stddev } = pooled(reports);
+    if (count === 0) return `${condition} not measured`;
     const max = Math.max(0, ...reports.map((report) => report.max));
     return `${condition} mean ${mean.toFixed(1)} us, stddev ${stddev.toFixed(1)}, max ${max.toFixed(1)}`;
   }).join("; ");
