@@ -65,13 +65,23 @@ impl EventSink for ChannelSink {
             if last {
                 channel.unref(&mut cx);
             }
-            let listener = listener.to_inner(&mut cx);
-            let events = write::events(&mut cx, batch)?;
-            let this = cx.undefined();
-            listener.call(&mut cx, this, [events.upcast()])?;
-            Ok(())
+            match cx.try_catch(|cx| Ok(hand_over(cx, &listener, batch).is_ok())) {
+                // A worker thread that is ended from outside, which V8 says by an exception without a value. Neon would
+                // report it, find that no JavaScript may run any more, and abort the process.
+                Err(thrown) if thrown.is_a::<JsNull, _>(&mut cx) => Ok(()),
+                Err(thrown) => cx.throw(thrown),
+                Ok(_) => Ok(()),
+            }
         });
         // Refused when the environment is gone: a worker ended, the process exits.
         sent.is_ok()
     }
+}
+
+fn hand_over<'cx>(cx: &mut Cx<'cx>, listener: &Root<JsFunction>, batch: Vec<Event>) -> NeonResult<()> {
+    let listener = listener.to_inner(cx);
+    let events = write::events(cx, batch)?;
+    let this = cx.undefined();
+    listener.call(cx, this, [events.upcast()])?;
+    Ok(())
 }

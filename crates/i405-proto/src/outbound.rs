@@ -213,16 +213,17 @@ impl Outbound {
         } else {
             self.packer.cover(payload);
             // Without a session nobody can read a close: it is said by ending.
-            if self.session.is_none() && self.close_slots_left > 0 {
+            if self.close_slots_left > 0 && self.session.as_ref().is_none_or(|session| session.sealer.remaining() == 0)
+            {
                 self.close_slots_left = 0;
                 notices.close_said = true;
             }
             &mut self.throwaway
         };
 
-        // Cannot fail: a sealer without counters left was not chosen, and the throwaway key's spare comes 2^27 slots early.
-        let sealed = sealer.seal(&mut self.datagram);
-        debug_assert!(sealed.is_ok());
+        // A sealer without counters left was not chosen, and the throwaway key's spare is asked for 2^27 slots early. Were
+        // there none all the same, the tunnel has to end: nothing may leave unsealed.
+        sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
         match prepared {
             Some(copy) => {
                 (SealedSlot { endpoint: copy.endpoint, datagram: &copy.bytes, contents: Contents::Handshake }, notices)

@@ -28,6 +28,7 @@ impl Tun {
             DeviceConfig::Fd(raw) => {
                 let refused = |source| Error::DeviceFd { fd: *raw, source };
                 let fd = fd::duplicate(*raw).map_err(refused)?;
+                require_plain_tun(&fd).map_err(refused)?;
                 rustix::io::ioctl_fionbio(&fd, true).map_err(|errno| refused(errno.into()))?;
                 Ok(Some(Tun { fd, name: None }))
             }
@@ -93,5 +94,31 @@ impl Tun {
     /// For poll.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// A number that happens to be open may be anything, a socket of the program's own for example.
+fn require_plain_tun(fd: &OwnedFd) -> io::Result<()> {
+    let kinds = libc::IFF_TUN | libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+    let flags = fd::tun_flags(fd).map_err(|_| io::Error::other("it is no TUN descriptor with an interface"))?;
+    if flags & kinds == libc::IFF_TUN | libc::IFF_NO_PI {
+        return Ok(());
+    }
+    Err(io::Error::other("it has to be opened with IFF_TUN and IFF_NO_PI, without IFF_VNET_HDR"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_is_no_tun_is_refused() {
+        let (socket, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        for fd in [socket.as_raw_fd(), -1, 1_000_000] {
+            let refused = Tun::open(&DeviceConfig::Fd(fd)).err().unwrap();
+            assert_eq!(refused.code(), "ERR_I405_DEVICE_FD");
+        }
     }
 }

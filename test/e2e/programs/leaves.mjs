@@ -26,10 +26,13 @@ switch (how) {
     client.unref();
     break;
   case "terminate": {
-    // A worker thread that is ended from outside, with a tunnel inside.
-    const worker = new Worker(new URL(import.meta.url), { argv: ["stay"] });
-    await once(worker.stdout, "data");
-    await worker.terminate();
+    // Worker threads that are ended from outside, with tunnels inside that just then report something or other.
+    for (let round = 0; round < 8; round += 1) {
+      const worker = new Worker(new URL(import.meta.url), { argv: ["stay"], stdout: true });
+      await once(worker.stdout, "data");
+      await new Promise((resolve) => setTimeout(resolve, round * 3));
+      await worker.terminate();
+    }
     await client.close();
     await server.close();
     console.log(JSON.stringify({ event: "closed" }));

@@ -5,3 +5,4 @@ pub mod packet;
 pub mod sched;
 pub mod signal;
 pub mod stamped;
+pub mod tun;
