@@ -10,17 +10,13 @@ import type { Duplex } from "node:stream";
 
 /**
  * How the timed thread waits for a deadline. Local: the two ends may differ.
- *
  * - `"sleepy"`: sleeps to the deadline. Costs least.
  * - `"dozy"`: sleeps until shortly before the deadline and spins the rest.
  * - `"spinny"`: polls all the time. Costs a whole core.
  */
 export type PollMode = "sleepy" | "dozy" | "spinny";
 
-/**
- * Density of the deliberate jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there for
- * comparison.
- */
+/** Density of the jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there to compare with. */
 export type JitterShape = "cos4" | "uniform";
 
 /** A number and `ns`, `us`, `ms`, `s`, `min` or `h`: `"8.5ms"`, `"250us"`, `"1s"`, `"2min"`. */
@@ -262,10 +258,7 @@ export type TunnelEvents = {
   /** The waiting queue has room again after `write` returned false. */
   drain: () => void;
   warning: (warning: TunnelWarning) => void;
-  /**
-   * Fatal: the tunnel is closed. Without a listener it is not thrown: pending promises, streams and iterators get it,
-   * and if there are none the first `close()` rejects with it.
-   */
+  /** Fatal, and never thrown: pending promises, streams and iterators get it too, or else the first `close()`. */
   error: (error: I405Error) => void;
   /** Everything is released; the last event. */
   close: () => void;
@@ -303,7 +296,7 @@ export interface TunnelStats {
   };
   /** `unknown`: opened by no key. `overBudget`: dropped unseen in a flood. */
   datagrams: { received: bigint; opened: bigint; unknown: bigint; replayed: bigint; overBudget: bigint };
-  /** `stale`: initiations at or below the floor, or too old. */
+  /** `stale`: fragments of initiations below the floor or too old; copies of the newest two do not count. */
   handshake: { fragments: bigint; stale: bigint };
   reassembly: { payloadsLost: bigint; blocksDropped: bigint };
   /** Events that did not fit between two turns of the event loop. */
@@ -395,11 +388,7 @@ export class I405Error extends Error {
 
 /** 32 random bytes, clamped as X25519 keys are, in base64. */
 export function generatePrivateKey(): string;
-/**
- * The public key of a private key, in base64.
- *
- * @throws {I405Error} `ERR_I405_KEY`
- */
+/** The public key of a private key, in base64. @throws {I405Error} `ERR_I405_KEY` */
 export function publicKey(privateKey: string): string;
 /** 32 random bytes in base64. */
 export function generatePresharedKey(): string;
