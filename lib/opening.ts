@@ -150,7 +150,19 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
     return addon.open(
-      { ...byRole, fwmark, device, pollMode, schedFifo, cpu, pairing: keys, initiationLength, queueNs, finalizeNs, reorderWindow },
+      {
+        ...byRole,
+        fwmark,
+        device,
+        pollMode,
+        schedFifo,
+        cpu,
+        pairing: keys,
+        initiationLength,
+        queueNs,
+        finalizeNs,
+        reorderWindow,
+      },
       (events) => {
         opening.onEvents(events);
       },

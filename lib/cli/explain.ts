@@ -39,7 +39,7 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
 /** API words as they are called here, in messages that were written for programs. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:set |say )?schedFifo(?:: | to )false/g, "give --no-sched-fifo"],
-  [/\(connectTimeout\)/g, "(--connect-timeout)"],
+  [/ \(connectTimeout\)/g, ""],
   [/\bpollMode "(\w+)"/g, "--poll-mode $1"],
 ];
 

@@ -48,6 +48,9 @@ for (const [how, code] of [
     t.same(await running.exit, { code, signal: null });
     if (how === "throw") t.match(running.stderr, /Error: on purpose/);
     else t.equal(running.stderr, "");
-    t.equal(running.events.some(({ event }) => event === "closed"), how === "terminate");
+    t.equal(
+      running.events.some(({ event }) => event === "closed"),
+      how === "terminate",
+    );
   });
 }

@@ -104,7 +104,10 @@ t.test("what is in use, and what isn't there", { skip }, async (t) => {
   });
 
   // All the while the tunnel that was there first went on.
-  t.same(client.events.map(({ event }) => event), ["connecting", "connected"]);
+  t.same(
+    client.events.map(({ event }) => event),
+    ["connecting", "connected"],
+  );
   t.equal((await end(client)).code, 0);
   t.equal((await end(server)).code, 0);
 });
@@ -118,7 +121,8 @@ t.test("a server's limits", { skip }, async (t) => {
   const server = await stage.server();
   const password = ["--password-file", passwordFile(stage.folder)];
   const connect = ["client", ...password, "--no-sched-fifo", "--peer", stage.endpoint, ...tunFlags("client")];
-  const length = (bytes: number) => ["--up-packet-length", "--down-packet-length"].flatMap((flag) => [flag, String(bytes)]);
+  const length = (bytes: number) =>
+    ["--up-packet-length", "--down-packet-length"].flatMap((flag) => [flag, String(bytes)]);
   const capture = await CaptureRun.start(stage.b, { udpPort: 1405 });
   for (const [args, message] of [
     [[...length(1001), "--up-speed", "100KB/s"], /length.*1000 bytes/],
@@ -134,7 +138,10 @@ t.test("a server's limits", { skip }, async (t) => {
     t.equal(flow.lengths.length, 1, "refusals look like anything else");
     t.ok(asked.includes(flow.lengths[0]!) || flow.lengths[0] === 1000);
   }
-  t.same(server.events.map(({ event }) => event), ["listening"]);
+  t.same(
+    server.events.map(({ event }) => event),
+    ["listening"],
+  );
 
   // What is within them is taken, after all of that.
   const client = stage.client([...length(1000), "--up-speed", "300KB/s", "--down-speed", "200KB/s"]);

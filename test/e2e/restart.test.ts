@@ -14,7 +14,8 @@ t.test("the server is killed and started again", { skip }, async (t) => {
   const stage = new Stage(t, { client: [...wire, "--client-timeout", "1s", "--server-timeout", "1s"] });
   const capture = await CaptureRun.start(stage.a, { udpPort: 1405 });
   const { server, client } = await stage.connect();
-  const ping = () => icmpPing(stage.a, { to: INNER.server4, length: [84, 1400], count: 20, meanMs: 10, timeoutMs: 5000 });
+  const ping = () =>
+    icmpPing(stage.a, { to: INNER.server4, length: [84, 1400], count: 20, meanMs: 10, timeoutMs: 5000 });
   t.match(await ping(), { received: 20, corrupt: 0 }, "before");
 
   for (const round of [1, 2]) {
@@ -30,7 +31,10 @@ t.test("the server is killed and started again", { skip }, async (t) => {
     await Promise.all([client.event("connected", from), again.event("connected")]);
     t.match(await ping(), { received: 20, corrupt: 0 }, `after restart ${round}`);
     const said = client.events.slice(from).map(({ event }) => event);
-    t.same(said.filter((event) => event !== "warning"), ["silent", "disconnected", "connected"]);
+    t.same(
+      said.filter((event) => event !== "warning"),
+      ["silent", "disconnected", "connected"],
+    );
   }
 
   const { stats } = await end(client);

@@ -39,7 +39,9 @@ for (const family of [4, 6] as const) {
     const { code, stats } = await end(client);
     t.equal(code, 0);
     const { packets } = await capture.stop();
-    const outside = packets.filter(({ direction, protocol }) => direction === "in" && protocol !== 0 && protocol !== 58);
+    const outside = packets.filter(
+      ({ direction, protocol }) => direction === "in" && protocol !== 0 && protocol !== 58,
+    );
     const up = flows(outside);
     t.equal(up.length, 1, "nothing left the client but the tunnel");
     t.match(up[0]!.packets[0], { destinationPort: PORT, protocol: 17 });
@@ -124,7 +126,9 @@ t.test("an exit node with NAT", { skip: skip || noNat }, async (t) => {
   tcpSource(a, { to: sink.local, bytes: 500_000 });
   t.match(await sink.finished(), { bytes: 500_000, intact: true, from: /^203\.0\.113\.1:/ });
   const { packets } = await capture.stop();
-  const sources = new Set(packets.filter(({ version, direction }) => version === 4 && direction === "in").map(({ source }) => source));
+  const sources = new Set(
+    packets.filter(({ version, direction }) => version === 4 && direction === "in").map(({ source }) => source),
+  );
   t.same([...sources], ["203.0.113.1"], "the world sees the exit's address");
   t.equal((await end(client)).code, 0);
   t.equal((await end(server)).code, 0);

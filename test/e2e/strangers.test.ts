@@ -87,7 +87,11 @@ t.test("strangers", { skip }, async (t) => {
 
   const { packets } = readCapture(later);
   const out = packets.filter(({ direction }) => direction === "out");
-  t.same([...new Set(out.map(({ destination }) => destination))], [stage.a.ipv4], "the server talks to its client only");
+  t.same(
+    [...new Set(out.map(({ destination }) => destination))],
+    [stage.a.ipv4],
+    "the server talks to its client only",
+  );
   t.same([...new Set(out.map(({ ipLength }) => ipLength))], [1500]);
   const genuine = packets.filter(({ direction, source }) => direction === "in" && source === stage.a.ipv4);
   t.same([...new Set(genuine.map(({ destinationPort }) => destinationPort))], [PORT]);

@@ -115,7 +115,14 @@ export class Stage {
 
   async server(extra: readonly string[] = []): Promise<Program> {
     const own = ["--listen-addr", this.endpoint, ...EASY, ...tunFlags("server", this.setup.tunMtu)];
-    const program = i405(this.b, ["server", "--json", ...own, ...this.#secrets.server, ...(this.setup.server ?? []), ...extra]);
+    const program = i405(this.b, [
+      "server",
+      "--json",
+      ...own,
+      ...this.#secrets.server,
+      ...(this.setup.server ?? []),
+      ...extra,
+    ]);
     await program.event("listening");
     return program;
   }
@@ -152,8 +159,10 @@ export async function end(
   const startMs = performance.now();
   const exit = await program.stop(signal);
   const ms = performance.now() - startMs;
-  const closed = program.events.find(({ event }) => event === "closed") as (ProgramEvent & { stats: ClosedStats }) | undefined;
-  if (closed === undefined) throw new Error(`ended without its counters: ${program.lines.join("\n")}\n${program.stderr}`);
+  const closed = program.events.find(({ event }) => event === "closed") as
+    (ProgramEvent & { stats: ClosedStats }) | undefined;
+  if (closed === undefined)
+    throw new Error(`ended without its counters: ${program.lines.join("\n")}\n${program.stderr}`);
   return { ...exit, ms, stats: closed.stats };
 }
 

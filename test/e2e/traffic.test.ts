@@ -78,9 +78,12 @@ t.test("a slow wire: 100 KiB/s, the default", { skip }, async (t) => {
   // No flag for the wire at all; the queue holds what waits at such a rate.
   const stage = new Stage(t, { client: ["--queue", "3s"], server: ["--queue", "3s"] });
   const { server, client } = await stage.connect();
-  t.match(client.events.find(({ event }) => event === "connected"), {
-    wire: { up: { length: 1500, intervalNs: 14_648_438 }, down: { length: 1500, intervalNs: 14_648_438 } },
-  });
+  t.match(
+    client.events.find(({ event }) => event === "connected"),
+    {
+      wire: { up: { length: 1500, intervalNs: 14_648_438 }, down: { length: 1500, intervalNs: 14_648_438 } },
+    },
+  );
   const both = ways(stage);
   await Promise.all(both.map((way) => tcp(t, way, way.addresses[0], 200_000)));
   await Promise.all(both.map((way) => gentle(t, way, way.addresses[1], { length: [60, 1400], pps: 20, count: 60 })));
@@ -96,11 +99,12 @@ t.test("two wires of different speeds, lengths and shapes", { skip }, async (t) 
     up: { length: 300, intervalNs: 2_000_000, jitterNs: 0, jitterShape: "uniform" },
     down: { length: 1200, intervalNs: 1_144_409, jitterNs: 1_000_000, jitterShape: "uniform" },
   };
-  for (const program of [client, server]) t.match(program.events.find(({ event }) => event === "connected"), { wire });
+  for (const program of [client, server])
+    t.match(
+      program.events.find(({ event }) => event === "connected"),
+      { wire },
+    );
   const [upWay, downWay] = ways(stage);
-  await Promise.all([
-    tcp(t, upWay, upWay.addresses[0], 200_000),
-    tcp(t, downWay, downWay.addresses[1], 2_000_000),
-  ]);
+  await Promise.all([tcp(t, upWay, upWay.addresses[0], 200_000), tcp(t, downWay, downWay.addresses[1], 2_000_000)]);
   for (const program of [client, server]) t.equal((await end(program)).code, 0);
 });

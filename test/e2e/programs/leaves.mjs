@@ -1,5 +1,6 @@
 // A program that ends without close(): by process.exit, by an exception, or because nothing keeps it alive.
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { generatePassword, I405Tunnel } from "i405";
 
@@ -14,6 +15,18 @@ const connected = client.connect({ peer: server.localAddress ?? "", password, up
 if (how !== "exit while connecting") await connected;
 console.log(JSON.stringify({ event: "leaving" }));
 
+/** How many threads of tunnels this process has. */
+function timedThreads() {
+  const names = readdirSync("/proc/self/task").map((thread) => {
+    try {
+      return readFileSync(`/proc/self/task/${thread}/comm`, "utf8");
+    } catch {
+      return ""; // It has ended meanwhile.
+    }
+  });
+  return names.filter((name) => name.startsWith("i405-")).length;
+}
+
 switch (how) {
   case "exit":
   case "exit while connecting":
@@ -27,12 +40,15 @@ switch (how) {
     break;
   case "terminate": {
     // Worker threads that are ended from outside, with tunnels inside that just then report something or other.
-    for (let round = 0; round < 8; round += 1) {
+    const before = timedThreads();
+    for (let round = 0; round < 5; round += 1) {
       const worker = new Worker(new URL(import.meta.url), { argv: ["stay"], stdout: true });
       await once(worker.stdout, "data");
       await new Promise((resolve) => setTimeout(resolve, round * 3));
       await worker.terminate();
     }
+    // Nobody closed those tunnels: they end with the thread that had them.
+    while (timedThreads() > before) await new Promise((resolve) => setTimeout(resolve, 20));
     await client.close();
     await server.close();
     console.log(JSON.stringify({ event: "closed" }));

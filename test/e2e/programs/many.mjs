@@ -25,11 +25,7 @@ async function pair(/** @type {number} */ number) {
   return up.equals(packetOf(number)) && down.equals(packetOf(number + 1));
 }
 
-async function sendOne(
-  /** @type {I405Tunnel} */ from,
-  /** @type {I405Tunnel} */ to,
-  /** @type {number} */ number,
-) {
+async function sendOne(/** @type {I405Tunnel} */ from, /** @type {I405Tunnel} */ to, /** @type {number} */ number) {
   const arrived = once(to, "packet");
   from.write(packetOf(number));
   return /** @type {[Buffer]} */ ((await arrived).map((packet) => Buffer.from(packet)));
@@ -37,7 +33,9 @@ async function sendOne(
 
 if (isMainThread) {
   const workers = [0, 1].map(() => new Worker(new URL(import.meta.url)));
-  const answers = Promise.all(workers.map(async (worker) => /** @type {[boolean]} */ (await once(worker, "message"))[0]));
+  const answers = Promise.all(
+    workers.map(async (worker) => /** @type {[boolean]} */ (await once(worker, "message"))[0]),
+  );
   const exits = Promise.all(workers.map(async (worker) => /** @type {[number]} */ (await once(worker, "exit"))[0]));
   const here = await Promise.all([10, 20, 30, 40].map(pair));
   console.log(JSON.stringify({ event: "done", here, workers: await answers, exits: await exits }));
