@@ -23,7 +23,7 @@ export interface Place {
 /** The network that this process itself is in. */
 export const here: Place = { command: (argv) => [...argv] };
 
-/** A program gets this long to say what it is waited for; only something broken takes longer. */
+/** A program gets this long, and its own `--seconds`, to say what it is waited for; only a broken one takes longer. */
 const PATIENCE_MS = 120_000;
 
 /** After SIGTERM a program gets this long before SIGKILL. */
@@ -47,6 +47,7 @@ export class Program {
   readonly exit: Promise<ProgramExit>;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #name: string;
+  readonly #patienceMs: number;
   #stderr = "";
   #exited: ProgramExit | null = null;
   #waiters = new Set<() => void>();
@@ -54,6 +55,8 @@ export class Program {
   constructor(place: Place, argv: readonly string[], environment: NodeJS.ProcessEnv = {}) {
     const [command, ...rest] = place.command(argv);
     this.#name = argv.slice(0, 2).join(" ");
+    const asked = argv.indexOf("--seconds");
+    this.#patienceMs = PATIENCE_MS + (asked < 0 ? 0 : Number(argv[asked + 1]) * 1000);
     this.#child = spawn(command!, rest, { env: { ...process.env, ...environment } });
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
     // Writing to a program that has ended is no reason to fail: its exit says what matters.
@@ -107,7 +110,7 @@ export class Program {
         const said = [...this.lines.slice(-5), this.#stderr.trim()].join("\n");
         finish(() => reject(new Error(`${this.#name}: ${why} before ${what}\n${said}`)));
       };
-      const timer = setTimeout(() => fail("nothing came"), PATIENCE_MS);
+      const timer = setTimeout(() => fail("nothing came"), this.#patienceMs);
       const check = () => {
         const found = look();
         if (found !== undefined) finish(() => resolve(found));
