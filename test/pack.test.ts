@@ -74,7 +74,14 @@ t.test("they install without scripts, and bring what they need", { skip }, async
   t.ok(existsSync(join(app, "node_modules", addon, "index.node")));
   t.notOk(existsSync(join(own, "index.node")), "no addon of a checkout");
   t.notOk(manifest.devDependencies ?? manifest.scripts, "nothing that only a checkout has a use for");
-  for (const name of ["LICENSE", "README.md", "index.d.ts", "docs/protocol.md", "examples/circuit.mjs"]) {
+  for (const name of [
+    "LICENSE",
+    "README.md",
+    "index.d.ts",
+    "types/options.d.ts",
+    "docs/protocol.md",
+    "examples/circuit.mjs",
+  ]) {
     t.ok(existsSync(join(own, name)), name);
   }
 });

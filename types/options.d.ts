@@ -1,0 +1,188 @@
+/** What a tunnel is told: the options of `new I405Tunnel`, `connect` and `listen`. Part of the contract, `index.d.ts`. */
+
+/**
+ * How the timed thread waits for a deadline. Local: the two ends may differ.
+ * - `"sleepy"`: sleeps to the deadline. Costs least.
+ * - `"dozy"`: sleeps until shortly before the deadline and spins the rest.
+ * - `"spinny"`: polls all the time. Costs a whole core.
+ */
+export type PollMode = "sleepy" | "dozy" | "spinny";
+
+/** Density of the jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there to compare with. */
+export type JitterShape = "cos4" | "uniform";
+
+/** A number and `ns`, `us`, `ms`, `s`, `min` or `h`: `"8.5ms"`, `"250us"`, `"1s"`, `"2min"`. */
+export type Duration = string;
+
+/**
+ * Outer IP packets per second, in bytes: `"100KiB/s"`, `"1MB/s"`, `"500B/s"`; or in bits: `"8Mbit/s"`. `k`, `M` and
+ * `G` are powers of 1000, `Ki`, `Mi` and `Gi` of 1024.
+ */
+export type Rate = string;
+
+/** One direction of the wire. Either `rate` or `interval`, not both (`ERR_I405_OPTION`). */
+export interface WireOptions {
+  /**
+   * IP length of every datagram in bytes, 100 to the MTU of the route. Default: the smaller of that MTU and 1500.
+   * The server may refuse it: `ERR_I405_REFUSED`.
+   */
+  length?: number;
+  /**
+   * Bytes per second; the mean interval becomes `length / rate`, which has to be `"10us"` to `"1s"`. Default
+   * `"100KiB/s"`, unless `interval` is given. The server may refuse it: `ERR_I405_REFUSED`.
+   */
+  rate?: Rate;
+  /** Mean interval, `"10us"` to `"1s"`. Default: from `rate`. The server may refuse it: `ERR_I405_REFUSED`. */
+  interval?: Duration;
+  /** Half width of the jitter around the mean, 0 to the mean interval. Default: 25 % of the mean. */
+  jitter?: Duration | 0;
+  /** Default `"cos4"`. */
+  jitterShape?: JitterShape;
+}
+
+/** One direction of the wire, as agreed. */
+export interface WireDirection {
+  /** IP length of every datagram, bytes. */
+  length: number;
+  /** Mean interval, nanoseconds. */
+  intervalNs: number;
+  /** Half width of the jitter, nanoseconds. */
+  jitterNs: number;
+  jitterShape: JitterShape;
+}
+
+/** The wire, as agreed. `up` is client to server, `down` the other way. */
+export interface Wire {
+  up: WireDirection;
+  down: WireDirection;
+}
+
+/** Static keys in WireGuard's format: 32 bytes in base64. A bad one: `ERR_I405_KEY`. */
+export interface StaticKeys {
+  /** This end's own, from {@link generatePrivateKey}. */
+  privateKey: string;
+  /** The other end's, from {@link publicKey} over there. */
+  peerPublicKey: string;
+  /** Optional second secret, the same at both ends, from {@link generatePresharedKey}. Default: none. */
+  presharedKey?: string;
+}
+
+/** A TUN interface that the tunnel makes. Needs CAP_NET_ADMIN. */
+export interface TunOptions {
+  /** Interface name, 1 to 15 bytes without `/` or white space. Default: the kernel chooses. */
+  name?: string;
+  /** Address with prefix length, `"10.140.5.2/24"`, or several. Default: none. */
+  ipv4?: string | string[];
+  /** Address with prefix length, `"fd00:405::2/64"`, or several. Default: none. */
+  ipv6?: string | string[];
+  /** Bytes, 576 (1280 with `ipv6`) to 65535. Default 1420. */
+  mtu?: number;
+}
+
+/**
+ * Where inner packets come from and go to: a TUN interface, the descriptor of one that somebody else opened (0 or
+ * above, a dup of it is used), or this program itself.
+ */
+export type DeviceOptions = { tun: TunOptions } | { fd: number } | "packets";
+
+/** What is local to this end. */
+export interface TunnelOptions {
+  /** Default `"sleepy"`. */
+  pollMode?: PollMode;
+  /**
+   * SCHED_FIFO for the timed threads. `true` (default): where it is refused, a `warning`; `"require"`: where it is
+   * refused, `connect` and `listen` fail; `false`: the ordinary class.
+   */
+  schedFifo?: boolean | "require";
+  /**
+   * Core for the timed thread, from 0. Default: not pinned. A core that another spinny tunnel of this thread already
+   * polls on: `ERR_I405_CPU_IN_USE` from `connect` and `listen`.
+   */
+  cpu?: number;
+  /** Default `"packets"`. */
+  device?: DeviceOptions;
+  /** Bound of the waiting queue as a duration of slots, `"1ms"` to `"10s"`. Default `"50ms"`. */
+  queue?: Duration;
+  /**
+   * How long before its deadline a slot's contents are fixed, `"10us"` to `"1s"`. Longer costs latency, shorter can
+   * make slots late. Default: by poll mode, `"100us"` in `sleepy`, `"120us"` in `dozy`, `"20us"` in `spinny`. Where two
+   * waits don't fit between two slots, contents are fixed right after the slot before.
+   */
+  finalizeDelta?: Duration;
+  /** Later payloads held before a missing one is given up (RFC 9347), 0 to 64. Default 3. */
+  reorderWindow?: number;
+  /**
+   * SO_MARK of the outer socket, 1 to 4294967295, so that a default route through the tunnel can leave it out.
+   * Default: none.
+   */
+  fwmark?: number;
+  /** How often `deviation` is emitted, `"100ms"` to `"24h"`. Default `"10s"`. Costs nothing while nobody listens. */
+  deviationInterval?: Duration;
+}
+
+/** Exactly one of the two (`ERR_I405_OPTION`). */
+export interface CredentialOptions {
+  /** Static keys: recommended. */
+  key?: StaticKeys;
+  /** A generated password ({@link generatePassword}), at least 8 characters (`ERR_I405_KEY`). One client per password. */
+  password?: string;
+}
+
+/** With whom a client talks, and how. */
+export interface ConnectOptions extends CredentialOptions {
+  /**
+   * The server: `"203.0.113.7:1405"`, `"[2001:db8::7]:1405"`, `"host.example:1405"`. A name is looked up once:
+   * `ERR_I405_RESOLVE`.
+   */
+  peer: string;
+  /** Local address and port, 0 for any. Default `"0.0.0.0:0"` or `"[::]:0"`, as the peer is. */
+  localAddress?: string;
+  /** Client to server. */
+  up?: WireOptions;
+  /** Server to client. */
+  down?: WireOptions;
+  /**
+   * Silence of the server after which the client handshakes anew; at least 100 intervals of `down`, at most `"24h"`.
+   * Default: 10 s, or 100 intervals where that is longer.
+   */
+  clientTimeout?: Duration;
+  /**
+   * Silence of the client after which the server ends its schedule; at least 100 intervals of `up`, at most `"24h"`.
+   * Default: 10 s, or 100 intervals where that is longer.
+   */
+  serverTimeout?: Duration;
+  /** Cover slots after close, before the schedule ends, at most `"24h"`. Default 0. */
+  linger?: Duration | 0;
+  /**
+   * Fail with `ERR_I405_CONNECT_TIMEOUT` if no session is up within this time, `"1ms"` to `"24h"`; the schedule then
+   * ends. Default: try for ever.
+   */
+  connectTimeout?: Duration;
+  /** Ends the attempt (`ERR_I405_ABORTED`), and later the tunnel, when aborted. */
+  signal?: AbortSignal;
+}
+
+/** What a server lets a client ask for. The client's error is `ERR_I405_REFUSED` and names the figure. */
+export interface Limits {
+  /** Default `"128MiB/s"`. */
+  maxRateUp?: Rate;
+  /** Default `"128MiB/s"`. */
+  maxRateDown?: Rate;
+  /** Shortest mean interval in either direction, `"10us"` to `"1s"`. Default `"10us"`. */
+  minInterval?: Duration;
+  /** Largest IP length in either direction, bytes, 100 to 65535. Default 1500. The route's MTU bounds it as well. */
+  maxLength?: number;
+}
+
+/** Where a server listens, and for whom. */
+export interface ListenOptions extends CredentialOptions {
+  /** `"0.0.0.0:1405"`, `"[::]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`. */
+  address: string;
+  limits?: Limits;
+  /** Cover slots after the client is gone or `close()`, before the schedule ends, at most `"24h"`. Default 0. */
+  linger?: Duration | 0;
+  /** Refuse initiations older than this, `"1s"` to `"24h"`; only where both clocks are right. Default: off. */
+  maxStampAge?: Duration;
+  /** Ends the tunnel when aborted. */
+  signal?: AbortSignal;
+}
