@@ -49,7 +49,10 @@ export interface NativeOpenOptions {
   device: NativeDevice;
   pollMode: PollModeName;
   schedFifo: "on" | "off" | "require";
-  cpu: number | null;
+  /** Cores, one for each dispatcher; empty: the addon's choice. */
+  cpus: number[];
+  /** 1, or 2: two dispatchers hedge every slot. */
+  dispatchers: 1 | 2;
   pairing: NativePairing;
   /** Server: bytes of an initiation, by the pairing's Noise pattern: 1344 (IKpsk2) or 1296 (NNpsk0). */
   initiationLength: number;
@@ -121,6 +124,10 @@ export interface NativeStats {
   slotsCarrying: bigint;
   slotsCover: bigint;
   slotsHandshake: bigint;
+  /** Sent by the second dispatcher. */
+  slotsHedged: bigint;
+  /** Of the cover slots: a dispatcher's own datagram, because the other one was stopped while it built. */
+  slotsEmergency: bigint;
   sendErrors: bigint;
   lastSendErrno: number;
   innerPacketsSent: bigint;

@@ -10,8 +10,10 @@ const claimed = new Set<number>();
  * @returns What gives it back, once.
  * @throws {I405Error} `ERR_I405_CPU_IN_USE`
  */
-export function claimCpu({ pollMode, cpu }: LocalSettings): () => void {
-  if (pollMode !== "spinny" || cpu === null) return () => undefined;
+export function claimCpu({ pollMode, cpus }: LocalSettings): () => void {
+  // The first dispatcher is the one that polls.
+  const [cpu] = cpus;
+  if (pollMode !== "spinny" || cpu === undefined) return () => undefined;
   if (claimed.has(cpu)) {
     throw new I405Error(
       "ERR_I405_CPU_IN_USE",

@@ -21,7 +21,9 @@ import { parseDuration, parseRate, type DurationRange } from "./units.js";
 export interface LocalSettings {
   pollMode: PollModeName;
   schedFifo: "on" | "off" | "require";
-  cpu: number | null;
+  /** One for each dispatcher, or none. */
+  cpus: number[];
+  dispatchers: 1 | 2;
   device: NativeDevice;
   queueNs: number;
   finalizeNs: number | null;
@@ -99,6 +101,7 @@ const TUNNEL_FIELDS = [
   "pollMode",
   "schedFifo",
   "cpu",
+  "dispatchers",
   "device",
   "queue",
   "finalizeDelta",
@@ -110,11 +113,12 @@ const TUNNEL_FIELDS = [
 /** @throws {I405Error} `ERR_I405_OPTION` */
 export function parseTunnelOptions(options: unknown): LocalSettings {
   const raw = readObject("options", options, TUNNEL_FIELDS);
+  const dispatchers = readDispatchers(raw.dispatchers);
   return {
     pollMode: readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy"),
     schedFifo: readSchedFifo(raw.schedFifo),
-    // Linux numbers at most 8,192 cores.
-    cpu: readInteger("cpu", raw.cpu, 0, 8191) ?? null,
+    cpus: readCpus(raw.cpu, dispatchers),
+    dispatchers,
     device: readDevice(raw.device),
     queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),
     finalizeNs:
@@ -126,6 +130,23 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
     deviationIntervalMs:
       parseDuration("deviationInterval", raw.deviationInterval ?? "10s", { min: "100ms", max: "24h" }) / 1e6,
   };
+}
+
+function readDispatchers(value: unknown): 1 | 2 {
+  if (value === undefined || value === 1 || value === 2) return value ?? 1;
+  throw optionError({ option: "dispatchers", came: describe(value), expected: "1 or 2" });
+}
+
+function readCpus(value: unknown, dispatchers: 1 | 2): number[] {
+  if (value === undefined) return [];
+  // Linux numbers at most 8,192 cores.
+  const cpus = (Array.isArray(value) ? value : [value]).map((cpu) => readInteger("cpu", cpu, 0, 8191) ?? 0);
+  if (cpus.length !== dispatchers || new Set(cpus).size !== cpus.length) {
+    const expected =
+      dispatchers === 1 ? "one core (or dispatchers: 2)" : "two different cores, one for each dispatcher";
+    throw optionError({ option: "cpu", came: JSON.stringify(value), expected });
+  }
+  return cpus;
 }
 
 function readSchedFifo(value: unknown): LocalSettings["schedFifo"] {

@@ -37,6 +37,12 @@ function allChecks() {
     { name: "cargo fmt", command: ["cargo", "fmt", "--all", "--check"] },
     { name: "cargo clippy", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"] },
     { name: "cargo test", command: ["cargo", "test", "--locked", "--no-fail-fast"], counts: (output) => output },
+    // A check of its own: the feature replaces the atomics of the whole crate.
+    {
+      name: "hedge model",
+      command: ["cargo", "test", "--locked", "-p", "i405-proto", "--features", "loom", "--test", "hedge_model"],
+      counts: (output) => output,
+    },
     tapCheck([]),
   ];
 }

@@ -90,7 +90,14 @@ t.test("every flag is one that the API takes", async (t) => {
     },
     ...{ device: "tun", "tun-name": "tun-x", "tun-ipv4": "10.0.0.2/24", "tun-ipv6": "fd00::2/64", "tun-mtu": "1400" },
     ...{ "up-packet-length": "1200", "down-packet-length": "1200", "jitter-shape": "cos4", "poll-mode": "dozy" },
-    ...{ "max-packet-length": "1400", route: "10.0.0.0/8", fwmark: "7", cpu: "0", "reorder-window": "5" },
+    ...{
+      "max-packet-length": "1400",
+      route: "10.0.0.0/8",
+      fwmark: "7",
+      cpu: "0",
+      dispatchers: "1",
+      "reorder-window": "5",
+    },
   };
   const other = (name: string) => (name.endsWith("speed") ? "1MB/s" : "20s");
   const left = new Set(["config", "json", "up-packet-interval", "down-packet-interval", "require-sched-fifo"]);
@@ -106,7 +113,7 @@ t.test("every flag is one that the API takes", async (t) => {
     parseTunnelOptions(options);
     if (command === "client") parseConnectOptions(peer);
     else parseListenOptions(peer);
-    t.equal(Object.keys(options).length, 9, "all that is local");
+    t.equal(Object.keys(options).length, 10, "all that is local");
   }
   const { options, asked: peer } = await asked([...CLIENT, ...intervals]);
   t.equal(parseTunnelOptions(options).schedFifo, "require");
@@ -205,6 +212,17 @@ t.test("a config file has the flags' names; flags go before it", async (t) => {
     up: { interval: "8.5ms", jitter: "0" },
     down: { interval: "1ms" },
   });
+});
+
+t.test("two dispatchers have two cores, as a list", async (t) => {
+  const file = temporaryFile(t, "client.toml", ["dispatchers = 2", "cpu = [2, 3]"].join("\n"));
+  const client = ["client", "--peer", "203.0.113.7:1405", "--password", "long enough", "--device", "packets"];
+  const fromFile = await asked([...client, "--config", file]);
+  t.match(fromFile.options, { dispatchers: 2, cpu: [2, 3] });
+  const fromFlags = await asked([...client, "--dispatchers", "2", "--cpu", "0,1"]);
+  t.match(fromFlags.options, { dispatchers: 2, cpu: [0, 1] });
+  const wrong = await asked([...client, "--cpu", "0,one"]);
+  t.equal(wrong.options.cpu, "0,one", "quoted by the option's own message");
 });
 
 t.test("a config file that is wrong is told where", async (t) => {

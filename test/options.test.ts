@@ -57,7 +57,8 @@ t.test("defaults", async (t) => {
   const local = {
     pollMode: "sleepy",
     schedFifo: "on",
-    cpu: null,
+    cpus: [],
+    dispatchers: 1,
     device: { kind: "packets" },
     queueNs: 50e6,
     finalizeNs: null,
@@ -94,7 +95,7 @@ t.test("defaults", async (t) => {
 t.test("what is given is taken", async (t) => {
   t.match(parseTunnelOptions({ schedFifo: "require", cpu: 0, queue: "1ms", reorderWindow: 0, fwmark: 0xffffffff }), {
     schedFifo: "require",
-    cpu: 0,
+    cpus: [0],
     queueNs: 1e6,
     reorderWindow: 0,
     fwmark: 0xffffffff,
@@ -136,6 +137,10 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ schedFifo: "yes" }), "schedFifo", /true, false or "require"/],
     [tunnel({ cpu: -1 }), "cpu", /got -1/],
     [tunnel({ cpu: 1.5 }), "cpu", /whole number/],
+    [tunnel({ cpu: [0, 1] }), "cpu", /expected one core/],
+    [tunnel({ dispatchers: 2, cpu: 1 }), "cpu", /two different cores/],
+    [tunnel({ dispatchers: 2, cpu: [1, 1] }), "cpu", /got \[1,1\]/],
+    [tunnel({ dispatchers: 3 }), "dispatchers", /1 or 2/],
     [tunnel({ queue: "50" }), "queue", /got "50".*Write a number and its unit/],
     [tunnel({ queue: "20s" }), "queue", /"1ms" to "10s"/],
     [tunnel({ queue: 50 }), "queue", /got 50/],

@@ -82,6 +82,13 @@ export interface TunnelStats {
     carrying: bigint;
     cover: bigint;
     handshake: bigint;
+    /** With `dispatchers: 2`, sent by the second one because the first was late. */
+    hedged: bigint;
+    /**
+     * Of the cover slots, with `dispatchers: 2`: sent without what waited, because the other dispatcher was stopped
+     * while it built.
+     */
+    emergency: bigint;
     /** Refused by the kernel; the schedule went on. */
     sendErrors: bigint;
     /** errno of the newest of them, 0: none. */

@@ -95,10 +95,17 @@ export interface TunnelOptions {
    */
   schedFifo?: boolean | "require";
   /**
-   * Core for the timed thread, from 0. Default: not pinned. A core that another spinny tunnel of this thread already
-   * polls on: `ERR_I405_CPU_IN_USE` from `connect` and `listen`.
+   * Core for the timed thread, from 0; with `dispatchers: 2` two of them, `[2, 3]`. Default: not pinned; with two
+   * dispatchers the first two cores that the process may use (`ERR_I405_CPU` if there is only one). A core that another
+   * spinny tunnel of this thread already polls on: `ERR_I405_CPU_IN_USE` from `connect` and `listen`.
    */
-  cpu?: number;
+  cpu?: number | number[];
+  /**
+   * 2: hedged dispatch. Two timed threads on two cores are ready for every slot and the one that runs first sends it,
+   * so that a core which the hypervisor or another program takes away delays nothing. Costs the second core what the
+   * poll mode costs (`"spinny"`: what `"dozy"` costs). Default 1.
+   */
+  dispatchers?: 1 | 2;
   /** Default `"packets"`. */
   device?: DeviceOptions;
   /** Bound of the waiting queue as a duration of slots, `"1ms"` to `"10s"`. Default `"50ms"`. */

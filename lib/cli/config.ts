@@ -5,7 +5,12 @@ import { describe, I405Error } from "../errors.js";
 import type { Flag } from "./flags.js";
 import { refuseOpenToOthers } from "./secret-sources.js";
 
-export type FlagValue = string | number | boolean | string[];
+export type FlagValue = string | number | boolean | string[] | number[];
+
+/** The list of a flag that may be repeated; empty for other values. */
+export function texts(value: FlagValue | undefined): string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
+}
 
 /** Values by the flags' own names, aliases resolved. */
 export function readConfig(
@@ -51,6 +56,10 @@ function readValue(file: string, key: string, flag: Flag, value: unknown): FlagV
     case "integer":
       if (typeof value === "number") return value;
       break;
+    case "integers":
+      if (typeof value === "number") return value;
+      if (Array.isArray(value) && value.every((each) => typeof each === "number")) return value;
+      break;
     case "texts":
       if (isText(value)) return [value];
       if (Array.isArray(value) && value.every(isText)) return value;
@@ -66,6 +75,7 @@ function readValue(file: string, key: string, flag: Flag, value: unknown): FlagV
 const EXPECTED = {
   switch: "true or false",
   integer: "a whole number",
+  integers: "a whole number or a list of them, [2, 3]",
   texts: `a string or a list of strings, ["...", "..."]`,
   text: `a string in quotes, "..."`,
 };

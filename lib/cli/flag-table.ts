@@ -220,11 +220,19 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "cpu",
-    kind: "integer",
+    kind: "integers",
     value: "<core>",
-    help: "pin the timed thread to this core, from 0",
+    help: "pin the timed thread to this core, from 0; for two dispatchers two of them: 2,3",
     group: TIMING,
     option: "cpu",
+  },
+  {
+    name: "dispatchers",
+    kind: "integer",
+    value: "<1|2>",
+    help: "2: two threads on two cores, of which the one that runs first sends each slot (default 1)",
+    group: TIMING,
+    option: "dispatchers",
   },
   {
     name: "finalize-delta",

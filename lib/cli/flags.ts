@@ -6,7 +6,7 @@ import { FLAGS } from "./flag-table.js";
 
 export type TunnelCommand = "server" | "client";
 
-export type FlagKind = "text" | "integer" | "texts" | "switch";
+export type FlagKind = "text" | "integer" | "integers" | "texts" | "switch";
 
 export interface Flag {
   /** Long name without dashes; the key in a config file. */

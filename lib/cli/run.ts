@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
+import { texts } from "./config.js";
 import { EXIT_FAILED, EXIT_OK, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
@@ -102,7 +103,7 @@ function routeRequest(settings: Settings, device: string, peer?: string) {
   const routes = settings.get("route")?.value;
   const families = ([4, 6] as const).filter((family) => settings.has(`tun-ipv${family}`));
   const fwmark = Number(settings.get("fwmark")?.value ?? DEFAULT_FWMARK);
-  return { routes: Array.isArray(routes) ? routes : [], device, fwmark, families, peer };
+  return { routes: texts(routes), device, fwmark, families, peer };
 }
 
 function addRoutes(tunnel: RunTunnel, settings: Settings, world: World, report: Report): (() => void) | undefined {

@@ -45,7 +45,7 @@ export class GivenFlags {
       return;
     }
     if (flag.kind === "texts" && Array.isArray(before.value)) {
-      before.value.push(text ?? "");
+      (before.value as string[]).push(text ?? "");
       return;
     }
     const first = this.#spelled.get(flag.name) ?? flag.name;
@@ -59,7 +59,9 @@ function readText(flag: Flag, text: string | undefined): FlagValue {
   if (text === undefined) return "";
   if (flag.kind === "texts") return [text];
   // What isn't a number stays as it is, so that the option's own message quotes it.
-  return flag.kind === "integer" && /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : text;
+  if (flag.kind === "integers" && /^\d+(,\d+)+$/.test(text)) return text.split(",").map(Number);
+  const isNumber = flag.kind === "integer" || flag.kind === "integers";
+  return isNumber && /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : text;
 }
 
 /** Flags and config file as one. @throws {I405Error} `ERR_I405_USAGE`, `ERR_I405_CONFIG`, `ERR_I405_SECRET_FILE` */

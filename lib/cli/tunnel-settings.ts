@@ -1,6 +1,6 @@
 /** From flags to the options of the public API. Values go through as they are: the API parses and refuses them. */
 import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
-import type { FlagValue } from "./config.js";
+import { texts, type FlagValue } from "./config.js";
 import { flagsOf, type TunnelCommand } from "./flags.js";
 import type { SecretReader } from "./secret-sources.js";
 import { usageError, type Settings } from "./settings.js";
@@ -8,7 +8,16 @@ import { usageError, type Settings } from "./settings.js";
 /** SO_MARK for `--route default` where none is given: the port's number, which is easy to recognise in `ip rule`. */
 export const DEFAULT_FWMARK = 5125;
 
-const LOCAL_OPTIONS = ["pollMode", "cpu", "queue", "fwmark", "deviationInterval", "finalizeDelta", "reorderWindow"];
+const LOCAL_OPTIONS = [
+  "pollMode",
+  "cpu",
+  "dispatchers",
+  "queue",
+  "fwmark",
+  "deviationInterval",
+  "finalizeDelta",
+  "reorderWindow",
+];
 
 /** Flags whose value isn't simply an option's. */
 const SPECIAL = new Set([
@@ -57,7 +66,7 @@ export function listenOptions(settings: Settings, secrets: SecretReader): Listen
 
 export function wantsDefaultRoute(settings: Settings): boolean {
   const routes = settings.get("route")?.value;
-  return Array.isArray(routes) && routes.some((route) => route === "default" || /\/0+$/.test(route));
+  return texts(routes).some((route) => route === "default" || /\/0+$/.test(route));
 }
 
 function needs(settings: Settings, flag: string, example: string): void {

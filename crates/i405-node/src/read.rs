@@ -97,6 +97,15 @@ fn optional_number<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &st
     }
 }
 
+fn numbers<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for item in from.get::<JsArray, _, _>(cx, name)?.to_vec(cx)? {
+        let value = item.downcast_or_throw::<JsNumber, _>(cx)?.value(cx);
+        numbers.push(whole(cx, name, value)?);
+    }
+    Ok(numbers)
+}
+
 fn text<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<String> {
     Ok(from.get::<JsString, _, _>(cx, name)?.value(cx))
 }
@@ -179,7 +188,8 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
             "require" => SchedFifo::Require,
             other => return bad(cx, format!("schedFifo: unknown \"{other}\"")),
         },
-        cpu: optional_number(cx, from, "cpu")?.map(as_usize),
+        cpus: numbers(cx, from, "cpus")?.into_iter().map(as_usize).collect(),
+        dispatchers: as_usize(number(cx, from, "dispatchers")?),
         pairing: PairingKeys {
             send_wrap: bytes(cx, pairing, "sendWrap")?,
             send_mask: bytes(cx, pairing, "sendMask")?,

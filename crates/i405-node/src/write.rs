@@ -123,15 +123,6 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
     let to = cx.empty_object();
     let (send, ingress, receive) = (&counters.send, &counters.ingress, &counters.receive);
     for (name, counter) in [
-        ("slotsSent", &send.sent),
-        ("slotsMissed", &send.missed),
-        ("slotsLate", &send.late),
-        ("slotsCarrying", &send.carrying),
-        ("slotsCover", &send.cover),
-        ("slotsHandshake", &send.handshake),
-        ("sendErrors", &send.errors),
-        ("innerPacketsSent", &send.inner_packets),
-        ("innerBytesSent", &send.inner_bytes),
         ("innerPacketsReceived", &receive.inner_packets),
         ("innerBytesReceived", &receive.inner_bytes),
         ("queueDrops", &ingress.queue_drops),
@@ -147,13 +138,28 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
         ("payloadsLost", &receive.payloads_lost),
         ("blocksDropped", &receive.blocks_dropped),
         ("eventsDropped", &receive.events_dropped),
-        ("throttleStalls", &send.throttle_stalls),
+        ("slotsHedged", &counters.hedge.sent),
         ("lastOpenedNs", &receive.last_opened_ns),
     ] {
         set_bigint(cx, to, name, counter.get())?;
     }
+    for (name, value) in [
+        ("slotsSent", counters.dispatched(|each| &each.sent)),
+        ("slotsMissed", counters.missed()),
+        ("slotsLate", counters.dispatched(|each| &each.late)),
+        ("slotsCarrying", counters.dispatched(|each| &each.carrying)),
+        ("slotsCover", counters.dispatched(|each| &each.cover)),
+        ("slotsHandshake", counters.dispatched(|each| &each.handshake)),
+        ("slotsEmergency", counters.dispatched(|each| &each.emergency)),
+        ("sendErrors", counters.dispatched(|each| &each.errors)),
+        ("innerPacketsSent", counters.dispatched(|each| &each.inner_packets)),
+        ("innerBytesSent", counters.dispatched(|each| &each.inner_bytes)),
+        ("throttleStalls", counters.dispatched(|each| &each.throttle_stalls)),
+    ] {
+        set_bigint(cx, to, name, value)?;
+    }
     set_bigint(cx, to, "malformedInner", ingress.malformed.get() + receive.malformed_inner.get())?;
-    set_number(cx, to, "lastSendErrno", send.last_errno.get() as f64)?;
+    set_number(cx, to, "lastSendErrno", counters.last_errno() as f64)?;
     Ok(to)
 }
 

@@ -5,13 +5,14 @@
 //! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
 //!
 //! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
-//! `inbound`.
+//! `inbound`; `hedge`.
 
 #![deny(unsafe_code)]
 
 pub mod block;
 pub mod budget;
 pub mod handshake_wire;
+pub mod hedge;
 pub mod inbound;
 pub mod keys;
 pub mod lateness;

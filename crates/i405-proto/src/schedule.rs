@@ -177,6 +177,11 @@ impl Schedule {
         self.deadline_ns
     }
 
+    /// A second schedule that goes on with the same deadlines, for a second dispatcher of the same slots.
+    pub fn at_same_place(&self) -> Schedule {
+        Schedule { timing: self.timing, deadline_ns: self.deadline_ns, rng: self.rng.clone() }
+    }
+
     /// On to the deadline after this one.
     pub fn advance(&mut self) {
         self.deadline_ns = self.deadline_ns.saturating_add(self.timing.draw(&mut self.rng));

@@ -19,6 +19,8 @@ pub const TRASH_CAPACITY: usize = 8192;
 pub struct Start {
     pub(crate) schedule: Schedule,
     pub(crate) datagram: Box<[u8]>,
+    /// Further buffers of that length, where dispatchers hand slots to each other.
+    pub(crate) spares: Vec<Box<[u8]>>,
     pub(crate) endpoint: SocketAddr,
     pub(crate) end_at_ns: Option<u64>,
     /// A larger waiting queue, where this schedule carries more in the bounded time.

@@ -84,8 +84,10 @@ pub struct OpenConfig {
     pub poll_mode: PollMode,
     /// Under which scheduling class.
     pub sched_fifo: SchedFifo,
-    /// On which core.
-    pub cpu: Option<usize>,
+    /// On which cores, one for each dispatcher; empty: wherever the kernel puts one, two chosen ones for two.
+    pub cpus: Vec<usize>,
+    /// 1, or 2: two dispatchers hedge every slot.
+    pub dispatchers: usize,
     /// The pairing's keys.
     pub pairing: PairingKeys,
     /// Length of the pairing's initiation message, bytes: 1344 or 1296.

@@ -54,6 +54,8 @@ pub struct Control {
     pub(crate) sending: Option<u32>,
     pub(crate) every: Option<u32>,
     pub(crate) shape: Option<(usize, u64)>,
+    /// Buffers that a schedule needs beside the one that is built in.
+    pub(crate) spares: usize,
     /// The kernel's limit on a spinning thread.
     pub(crate) throttle: Option<Throttle>,
 }
@@ -104,10 +106,15 @@ impl Control {
             lock(&shared.notices).push(warnings::short_pause(timing.interval_ns()));
         }
         self.shape = Some((datagram_length, timing.interval_ns()));
-        let datagram = vec![0; datagram_length].into_boxed_slice();
-        // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.
-        let _ = crate::sys::memory::lock(&datagram);
-        Ok(Box::new(Start { schedule, datagram, endpoint, end_at_ns: None, queue: larger }))
+        let buffer = || {
+            let buffer = vec![0; datagram_length].into_boxed_slice();
+            // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.
+            let _ = crate::sys::memory::lock(&buffer);
+            buffer
+        };
+        let datagram = buffer();
+        let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
+        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, queue: larger }))
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::config::PollMode;
 use crate::realtime::Throttle;
-use crate::sending::{Sending, transmit};
+use crate::slots::Slots;
 use crate::wait::{sleep_until, spin_until};
 
 /// `sleepy`: assembling begins this long before the deadline. It covers the wake-up (p99 about 65 us where this was
@@ -70,15 +70,14 @@ impl Waiting {
 }
 
 /// Runs until it is told to stop.
-pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>) {
-    let socket = sending.socket();
-    let mut slots = 0u64;
+pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>) {
+    let mut dispatched = 0u64;
     loop {
-        sending.apply_commands();
-        if sending.stopped() {
+        slots.apply_commands();
+        if slots.stopped() {
             return;
         }
-        let (Some(deadline_ns), Some(interval_ns)) = (sending.deadline_ns(), sending.interval_ns()) else {
+        let (Some(deadline_ns), Some(interval_ns)) = (slots.deadline_ns(), slots.interval_ns()) else {
             thread::park_timeout(IDLE_PARK);
             continue;
         };
@@ -89,13 +88,14 @@ pub fn run(mut sending: Sending, mode: PollMode, finalize_ns: Option<u64>, throt
             sleep_until(release_ns.min(now_ns + LONGEST_SLEEP_NS));
             continue;
         }
-        let Some(slot) = sending.assemble() else { continue };
+        if !slots.assemble() {
+            continue;
+        }
         let called_ns = waiting.wait_for_deadline(deadline_ns);
-        let outcome = transmit(&socket, slot, called_ns);
-        sending.finish(&outcome);
-        slots += 1;
+        slots.dispatch(called_ns);
+        dispatched += 1;
         if let Some(breath) = waiting.breath
-            && slots.is_multiple_of(breath.every_slots)
+            && dispatched.is_multiple_of(breath.every_slots)
         {
             sleep_until(called_ns + breath.pause_ns);
         }

@@ -71,6 +71,12 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Two dispatchers need two cores.
+    #[error("{dispatchers} dispatchers need as many cores, and this process may use fewer")]
+    Cores {
+        /// How many were asked for.
+        dispatchers: usize,
+    },
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -100,7 +106,7 @@ impl Error {
             Error::Tun { .. } => "ERR_I405_TUN",
             Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
-            Error::Cpu { .. } => "ERR_I405_CPU",
+            Error::Cpu { .. } | Error::Cores { .. } => "ERR_I405_CPU",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

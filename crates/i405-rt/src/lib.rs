@@ -2,9 +2,10 @@
 //!
 //! It does no handshake (that is TypeScript's) and decides nothing about bytes (that is `i405-proto`'s).
 //! Threads of a tunnel: dispatcher, receiver, ingress (or all three in one spinner) and reporter.
-//! Read in this order: [`tunnel`], `sending` and `dispatcher`, `receiving` and `receiver`, `spinner`, `reporter`.
+//! Read in this order: [`tunnel`], `slots`, `assembling`, `sending` and `dispatcher`, `hedge` and `hedged`, `receiving` and `receiver`, `spinner`, `reporter`.
 //! Everything `unsafe` is in `sys`.
 
+mod assembling;
 mod breath;
 mod carousel;
 pub mod clock;
@@ -13,8 +14,11 @@ pub mod config;
 pub mod control;
 mod device;
 mod dispatcher;
+mod emergency;
 pub mod error;
 pub mod event;
+mod hedge;
+mod hedged;
 mod ingress;
 mod opening;
 mod packet_ring;
@@ -25,6 +29,7 @@ mod receiving;
 mod reporter;
 mod sending;
 mod shared;
+mod slots;
 mod socket;
 mod spinner;
 mod stats;

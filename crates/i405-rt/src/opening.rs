@@ -17,21 +17,25 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
+use crate::assembling::{Assembler, Parts};
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
 use crate::config::{OpenConfig, PollMode};
 use crate::control::{Control, LONGEST_DATAGRAM};
 use crate::device::Tun;
+use crate::emergency::Emergency;
 use crate::error::Error;
 use crate::event::EventSink;
+use crate::hedge::{DISPATCHERS, Hedge};
+use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
 use crate::reporter::Reporter;
-use crate::sending::{Sending, SendingParts};
+use crate::sending::{Sending, Tally};
 use crate::shared::{LatenessWindow, Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
-use crate::threads::{self, Work};
+use crate::threads::{self, Dispatch, Work};
 use crate::waker::Waker;
 use crate::warnings;
 
@@ -46,7 +50,7 @@ const PACKETS_CAPACITY: usize = 4 << 20;
 pub struct Opened {
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: Control,
-    pub(crate) dispatcher: Thread,
+    pub(crate) dispatchers: Vec<Thread>,
     pub(crate) local_address: SocketAddr,
     pub(crate) device_name: Option<String>,
 }
@@ -87,7 +91,6 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let (ingress, ingress_commands) = RingBuffer::new(COMMAND_CAPACITY);
     let (sending_trash, trash_of_sending) = RingBuffer::new(TRASH_CAPACITY);
     let (receiving_trash, trash_of_receiving) = RingBuffer::new(COMMAND_CAPACITY);
-    let (record, records) = RingBuffer::new(RECORD_CAPACITY);
     let (event, events) = RingBuffer::new(EVENT_CAPACITY);
     let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
     let queue_capacity = queue_in.capacity();
@@ -133,17 +136,32 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         notices: Mutex::new(Vec::new()),
         failure: Mutex::new(None),
     });
+    let assembler = Assembler::new(Parts {
+        counters: Arc::clone(&counters),
+        outbound: Outbound::new(throwaway()?, MIN_DATAGRAM),
+        queue: queue_out,
+        commands: send_commands,
+        trash: sending_trash,
+        stop: Arc::clone(&stop),
+    });
+    let mut records = Vec::new();
+    let mut tally = || {
+        let (record, taken) = RingBuffer::new(RECORD_CAPACITY);
+        records.push(taken);
+        Tally { records: record }
+    };
+    let sending = if config.dispatchers == DISPATCHERS {
+        let hedge = Hedge::new(Arc::clone(&socket), assembler);
+        let mut one = |which| -> Result<HedgedSlots, Error> {
+            let emergency = Emergency::new(throwaway()?, LONGEST_DATAGRAM);
+            Ok(HedgedSlots::new(Arc::clone(&hedge), which, tally(), emergency))
+        };
+        Dispatch::Hedged(Box::new([one(0)?, one(1)?]))
+    } else {
+        Dispatch::Alone(Box::new(Sending::new(Arc::clone(&socket), assembler, tally())))
+    };
     let work = Work {
-        sending: Sending::new(SendingParts {
-            socket: Arc::clone(&socket),
-            counters: Arc::clone(&counters),
-            outbound: Outbound::new(throwaway()?, MIN_DATAGRAM),
-            queue: queue_out,
-            commands: send_commands,
-            trash: sending_trash,
-            records: record,
-            stop: Arc::clone(&stop),
-        }),
+        sending,
         receiving: Receiving::new(ReceivingParts {
             socket,
             inbound,
@@ -153,7 +171,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         }),
         ingress: ingress_work,
     };
-    let started = threads::start(config, &shared, work).inspect_err(|_| {
+    let started = threads::start(config, &shared, &stop, work).inspect_err(|_| {
         stop.store(true, Ordering::Release);
         shared.receiver.stop();
         shared.ingress.stop();
@@ -189,7 +207,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         sending: None,
         every: None,
         shape: None,
+        spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
         throttle: started.throttle.filter(|_| config.poll_mode != PollMode::Sleepy),
     };
-    Ok(Opened { shared, control, dispatcher: started.dispatcher, local_address, device_name })
+    Ok(Opened { shared, control, dispatchers: started.dispatchers, local_address, device_name })
 }

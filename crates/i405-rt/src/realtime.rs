@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::num::NonZeroU64;
 
-use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
 use crate::config::SchedFifo;
 use crate::error::Error;
@@ -51,6 +51,19 @@ pub fn set_up(fifo: SchedFifo, cpu: Option<usize>) -> Result<Shortfalls, Error> 
     }
     shortfalls.memory = memory::reserve_stack().err();
     Ok(shortfalls)
+}
+
+/// On which core each of so many dispatchers runs: those asked for, or, for two, the first two that this process may use.
+///
+/// # Errors
+/// [`Error::Cores`] if two are needed and there is only one.
+pub fn cores(asked: &[usize], dispatchers: usize) -> Result<Vec<usize>, Error> {
+    if asked.len() >= dispatchers || dispatchers < 2 {
+        return Ok(asked.to_vec());
+    }
+    let mask = sched_getaffinity(None).map_err(|errno| Error::system("read the affinity mask")(errno.into()))?;
+    let available: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| mask.is_set(cpu)).take(dispatchers).collect();
+    if available.len() < dispatchers { Err(Error::Cores { dispatchers }) } else { Ok(available) }
 }
 
 /// The kernel's limit on real-time threads: how much of each period they may run, nanoseconds.

@@ -34,7 +34,8 @@ pub struct Reporter {
     pub(crate) sink: Box<dyn EventSink>,
     pub(crate) events: Consumer<ReceiverEvent>,
     pub(crate) packets: Option<Consumer<u8>>,
-    pub(crate) records: Consumer<u64>,
+    /// One of each dispatcher.
+    pub(crate) records: Vec<Consumer<u64>>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -116,9 +117,11 @@ impl Reporter {
         }
         {
             let mut window = lock(&self.shared.window);
-            for _ in 0..self.records.slots() {
-                let Ok(late_ns) = self.records.pop() else { break };
-                window.lateness.record(late_ns);
+            for records in &mut self.records {
+                for _ in 0..records.slots() {
+                    let Ok(late_ns) = records.pop() else { break };
+                    window.lateness.record(late_ns);
+                }
             }
         }
         while self.pending.len() < MOST_EVENTS
@@ -157,7 +160,7 @@ impl Reporter {
         if rose(&mut seen.schedules_ended, send.schedules_ended.get()) {
             self.pending.push(Event::ScheduleEnded);
         }
-        if rose(&mut seen.closes_said, send.closes_said.get()) {
+        if rose(&mut seen.closes_said, shared.counters.dispatched(|each| &each.closes_said)) {
             self.pending.push(Event::CloseSent);
         }
         if rose(&mut seen.exhausted, send.exhausted.get()) {
@@ -193,11 +196,11 @@ impl Reporter {
             shared.wants_drain.store(false, Ordering::Release);
             self.pending.push(Event::Drain);
         }
-        if let Some(stalls) = seen.stalls.rise(send.throttle_stalls.get(), now_ns) {
+        if let Some(stalls) = seen.stalls.rise(shared.counters.dispatched(|each| &each.throttle_stalls), now_ns) {
             self.pending.push(warnings::throttled(stalls));
         }
-        if let Some(errors) = seen.send_errors.rise(send.errors.get(), now_ns) {
-            self.pending.push(warnings::send_failing(errors, send.last_errno.get()));
+        if let Some(errors) = seen.send_errors.rise(shared.counters.dispatched(|each| &each.errors), now_ns) {
+            self.pending.push(warnings::send_failing(errors, shared.counters.last_errno()));
         }
     }
 

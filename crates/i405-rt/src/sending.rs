@@ -1,220 +1,51 @@
-//! The sending half of a tunnel as a timed thread runs it, without the waiting: commands, assembling, sending, record.
-//!
-//! 1. [`Sending::apply_commands`]: what the control side wants
-//! 2. [`Sending::assemble`]: the slot of the next deadline, its bytes final
-//! 3. the caller waits for the deadline
-//! 4. [`transmit`]: one system call
-//! 5. [`Sending::finish`]: record, next deadline
-//!
-//! Nothing here allocates, locks or logs, and nothing but the contents of a buffer depends on inner traffic.
+//! The slots of a dispatcher that is alone, and what every dispatcher does at a deadline: send, and count.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use i405_proto::outbound::{Contents, Notices, Outbound, Prepared};
-use i405_proto::schedule::Schedule;
-use rtrb::{Consumer, Producer};
+use i405_proto::outbound::{Contents, Notices, Prepared};
+use rtrb::Producer;
 use socket2::SockAddr;
 
-use crate::command::{Feed, SendCommand, Start, Trash};
-use crate::queue::QueueConsumer;
+use crate::assembling::{Assembler, Running};
+use crate::command::Trash;
+use crate::slots::Slots;
 use crate::socket::OuterSocket;
-use crate::stats::{Counters, LATE_NS};
+use crate::stats::{LATE_NS, SendCounters};
 
-/// What the control side hands to the thread that dispatches.
-pub struct SendingParts {
-    pub(crate) socket: Arc<OuterSocket>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) outbound: Outbound,
-    pub(crate) queue: QueueConsumer,
-    pub(crate) commands: Consumer<SendCommand>,
-    pub(crate) trash: Producer<Trash>,
-    pub(crate) records: Producer<u64>,
-    pub(crate) stop: Arc<AtomicBool>,
-}
-
-struct Running {
-    schedule: Schedule,
-    endpoint: SocketAddr,
-    end_at_ns: Option<u64>,
-}
-
-/// The sending half.
-pub struct Sending {
-    parts: SendingParts,
-    running: Option<Running>,
-    next: Option<Box<Start>>,
-    feed: Option<Box<Feed>>,
-    copy: Option<Prepared>,
-}
-
-/// A slot that waits for its deadline: sealed, addressed, in the kernel's terms.
-pub struct ReadySlot<'a> {
-    address: SockAddr,
-    datagram: &'a [u8],
-    contents: Contents,
-    notices: Notices,
+/// Sends it. The only system call between a deadline and the wire. Returns the kernel's refusal, 0 for none.
+#[inline]
+pub fn transmit(socket: &OuterSocket, datagram: &[u8], address: &SockAddr) -> i32 {
+    match socket.send(datagram, address) {
+        Ok(_) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+    }
 }
 
 /// What became of a slot.
 pub struct Outcome {
-    /// CLOCK_MONOTONIC at the call.
-    called_ns: u64,
+    /// From its deadline to the call.
+    pub(crate) late_ns: u64,
+    /// Slots that were passed with it.
+    pub(crate) missed: u64,
     /// The kernel's refusal, 0 for none.
-    errno: i32,
-    contents: Contents,
-    notices: Notices,
+    pub(crate) errno: i32,
+    /// What it held.
+    pub(crate) contents: Contents,
+    /// The last close slot is out.
+    pub(crate) close_said: bool,
 }
 
-/// Sends it. The only system call between a deadline and the wire.
-#[inline]
-pub fn transmit(socket: &OuterSocket, slot: ReadySlot<'_>, called_ns: u64) -> Outcome {
-    let errno = match socket.send(slot.datagram, &slot.address) {
-        Ok(_) => 0,
-        Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
-    };
-    Outcome { called_ns, errno, contents: slot.contents, notices: slot.notices }
+/// Where a dispatcher counts: its own counters, and the latenesses for the reporter.
+pub struct Tally {
+    pub(crate) records: Producer<u64>,
 }
 
-impl Sending {
-    /// Idle at first: no schedule.
-    pub fn new(parts: SendingParts) -> Self {
-        Sending { parts, running: None, next: None, feed: None, copy: None }
-    }
-
-    /// The socket, for [`transmit`].
-    pub fn socket(&self) -> Arc<OuterSocket> {
-        Arc::clone(&self.parts.socket)
-    }
-
-    /// Deadline of the next slot; None while no schedule runs.
-    pub fn deadline_ns(&self) -> Option<u64> {
-        self.running.as_ref().map(|running| running.schedule.deadline_ns())
-    }
-
-    /// Mean interval of the schedule that runs.
-    pub fn interval_ns(&self) -> Option<u64> {
-        self.running.as_ref().map(|running| running.schedule.timing().interval_ns())
-    }
-
-    /// Whether the thread is to end.
-    pub fn stopped(&self) -> bool {
-        self.parts.stop.load(Ordering::Acquire)
-    }
-
-    /// Carries out what the control side wants.
-    pub fn apply_commands(&mut self) {
-        while let Ok(command) = self.parts.commands.pop() {
-            self.apply(command);
-        }
-        self.change_schedule();
-        let opened = self.parts.counters.receive.opened_generation.get();
-        if opened > 0 {
-            self.parts.outbound.opened((opened - 1) as u32);
-        }
-    }
-
-    fn apply(&mut self, command: SendCommand) {
-        match command {
-            SendCommand::Start(start) => {
-                if let Some(old) = self.next.replace(start) {
-                    self.discard(Trash::Start(old));
-                }
-            }
-            SendCommand::EndAt(instant) => {
-                if let Some(next) = &mut self.next {
-                    next.end_at_ns = instant;
-                } else if let Some(running) = &mut self.running {
-                    running.end_at_ns = instant;
-                }
-            }
-            SendCommand::Carousel(feed) => {
-                self.parts.outbound.set_carousel(feed.as_ref().map_or(0, |feed| feed.every));
-                if let Some(old) = std::mem::replace(&mut self.feed, feed) {
-                    self.discard(Trash::Feed(old));
-                }
-            }
-            SendCommand::Session(session) => {
-                if let Some(old) = self.parts.outbound.set_session(session) {
-                    self.discard(Trash::Session(old));
-                }
-            }
-            SendCommand::Throwaway(sealer) => self.parts.outbound.give_throwaway(sealer),
-            SendCommand::Endpoint(endpoint) => {
-                if let Some(running) = &mut self.running {
-                    running.endpoint = endpoint;
-                }
-                if let Some(next) = &mut self.next {
-                    next.endpoint = endpoint;
-                }
-            }
-            SendCommand::SayClose => self.parts.outbound.say_close(),
-            #[cfg(test)]
-            SendCommand::Panic => panic!("asked to panic"),
-        }
-    }
-
-    /// A new schedule begins where the old one's next deadline would come after the new one's first.
-    fn change_schedule(&mut self) {
-        let begins = match (&self.running, &self.next) {
-            (Some(running), Some(next)) => running.schedule.deadline_ns() >= next.schedule.deadline_ns(),
-            (None, Some(_)) => true,
-            (_, None) => false,
-        };
-        if begins && let Some(mut start) = self.next.take() {
-            let mut schedule = Schedule::new(start.schedule.timing(), 0, [0; 32]);
-            std::mem::swap(&mut schedule, &mut start.schedule);
-            let datagram = std::mem::take(&mut start.datagram);
-            let old = self.parts.outbound.replace_buffer(datagram);
-            self.discard(Trash::Datagram(old));
-            if let Some(queue) = start.queue.take() {
-                let old = std::mem::replace(&mut self.parts.queue, queue);
-                start.queue = Some(old);
-            }
-            self.running = Some(Running { schedule, endpoint: start.endpoint, end_at_ns: start.end_at_ns });
-            self.discard(Trash::Start(start));
-        }
-        let ended = self
-            .running
-            .as_ref()
-            .is_some_and(|running| running.end_at_ns.is_some_and(|end| running.schedule.deadline_ns() >= end));
-        if ended {
-            self.running = None;
-            self.parts.counters.send.schedules_ended.add(1);
-        }
-    }
-
-    /// Builds and seals the slot of the next deadline; None while no schedule runs.
-    pub fn assemble(&mut self) -> Option<ReadySlot<'_>> {
-        let endpoint = self.running.as_ref()?.endpoint;
-        if let Some(used) = self.copy.take() {
-            self.discard(Trash::Prepared(used));
-        }
-        if self.parts.outbound.wants_handshake()
-            && let Some(feed) = &mut self.feed
-        {
-            self.copy = feed.copies.pop().ok();
-        }
-        let (slot, notices) = self.parts.outbound.build(endpoint, self.copy.as_ref(), &mut self.parts.queue);
-        Some(ReadySlot {
-            address: self.parts.socket.address(slot.endpoint),
-            datagram: slot.datagram,
-            contents: slot.contents,
-            notices,
-        })
-    }
-
-    /// Records what became of the slot and goes on to the next deadline, past those that have passed.
-    pub fn finish(&mut self, outcome: &Outcome) {
-        let Some(running) = &mut self.running else { return };
-        let counters = &self.parts.counters.send;
-        let late_ns = outcome.called_ns.saturating_sub(running.schedule.deadline_ns());
-        running.schedule.advance();
-        counters.missed.add(running.schedule.skip_passed(outcome.called_ns));
+impl Tally {
+    /// Counts what became of a slot.
+    pub fn count(&mut self, counters: &SendCounters, outcome: &Outcome) {
+        counters.missed.add(outcome.missed);
         counters.sent.add(1);
-        counters.queued_bytes.set(self.parts.queue.waiting() as u64);
-        counters.late.add(u64::from(late_ns > LATE_NS));
+        counters.late.add(u64::from(outcome.late_ns > LATE_NS));
         match outcome.contents {
             Contents::Cover => counters.cover.add(1),
             Contents::Handshake => counters.handshake.add(1),
@@ -228,25 +59,82 @@ impl Sending {
             counters.errors.add(1);
             counters.last_errno.set(outcome.errno.unsigned_abs().into());
         }
-        if outcome.notices.close_said {
-            counters.closes_said.add(1);
-        }
-        if let Some(generation) = outcome.notices.exhausted {
-            counters.exhausted.set(u64::from(generation) + 1);
-        }
-        counters.wants_throwaway.set(outcome.notices.wants_throwaway.into());
-        if self.parts.records.push(late_ns).is_err() {
+        counters.closes_said.add(outcome.close_said.into());
+        if self.records.push(outcome.late_ns).is_err() {
             counters.records_dropped.add(1);
         }
     }
+}
 
-    /// Counts a stall that only the kernel's real-time throttle explains.
-    pub fn count_throttle_stall(&self) {
-        self.parts.counters.send.throttle_stalls.add(1);
+/// A slot that waits for its deadline: sealed, addressed, in the kernel's terms.
+struct Ready {
+    address: SockAddr,
+    contents: Contents,
+    notices: Notices,
+    copy: Option<Prepared>,
+}
+
+/// The sending half of a tunnel with one dispatcher.
+pub struct Sending {
+    socket: Arc<OuterSocket>,
+    assembler: Assembler,
+    tally: Tally,
+    ready: Option<Ready>,
+}
+
+impl Sending {
+    /// Idle at first: no schedule.
+    pub fn new(socket: Arc<OuterSocket>, assembler: Assembler, tally: Tally) -> Self {
+        Sending { socket, assembler, tally, ready: None }
     }
 
-    /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.
-    fn discard(&mut self, trash: Trash) {
-        drop(self.parts.trash.push(trash));
+    fn running(&self) -> Option<&Running> {
+        self.assembler.running()
+    }
+}
+
+impl Slots for Sending {
+    fn apply_commands(&mut self) {
+        self.assembler.apply_commands(|_| true);
+    }
+
+    fn stopped(&self) -> bool {
+        self.assembler.stopped()
+    }
+
+    fn deadline_ns(&self) -> Option<u64> {
+        self.running().map(|running| running.schedule.deadline_ns())
+    }
+
+    fn interval_ns(&self) -> Option<u64> {
+        self.running().map(|running| running.schedule.timing().interval_ns())
+    }
+
+    fn assemble(&mut self) -> bool {
+        let Some(built) = self.assembler.build() else { return false };
+        let address = self.socket.address(built.endpoint);
+        self.ready = Some(Ready { address, contents: built.contents, notices: built.notices, copy: built.copy });
+        true
+    }
+
+    #[inline]
+    fn dispatch(&mut self, called_ns: u64) {
+        let Some(ready) = self.ready.take() else { return };
+        let datagram = ready.copy.as_ref().map_or(self.assembler.datagram(), |copy| &copy.bytes);
+        let errno = transmit(&self.socket, datagram, &ready.address);
+        let Some(running) = self.assembler.running_mut() else { return };
+        let late_ns = called_ns.saturating_sub(running.schedule.deadline_ns());
+        running.schedule.advance();
+        let missed = running.schedule.skip_passed(called_ns);
+        let close_said = ready.notices.close_said;
+        let outcome = Outcome { late_ns, missed, errno, contents: ready.contents, close_said };
+        self.tally.count(&self.assembler.counters().send, &outcome);
+        if let Some(used) = ready.copy {
+            self.assembler.discard(Trash::Prepared(used));
+        }
+    }
+
+    fn count_throttle_stall(&self) {
+        self.assembler.counters().send.throttle_stalls.add(1);
     }
 }

@@ -86,7 +86,7 @@ impl Shared {
     /// The statistics since the last call.
     pub fn take_deviation(&self) -> Deviation {
         let mut window = lock(&self.window);
-        let missed = self.counters.send.missed.get();
+        let missed = self.counters.missed();
         let since = missed - window.missed_before;
         window.missed_before = missed;
         window.lateness.missed(since);

@@ -17,7 +17,7 @@ use crate::clock::monotonic_ns;
 use crate::ingress::Ingress;
 use crate::realtime::Throttle;
 use crate::receiving::Receiving;
-use crate::sending::{Sending, transmit};
+use crate::slots::Slots;
 use crate::turn_cost::TurnCost;
 use crate::wait::{sleep_until, spin_until};
 use crate::waker::Waker;
@@ -35,9 +35,9 @@ const IDLE_WAIT_NS: u64 = 100_000_000;
 const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// What runs on the thread.
-pub struct Spinner<'a> {
+pub struct Spinner<'a, S> {
     /// The dispatcher's part.
-    pub sending: Sending,
+    pub slots: S,
     /// The receiver's.
     pub receiving: Receiving,
     /// The ingress's, with a TUN.
@@ -50,18 +50,16 @@ pub struct Spinner<'a> {
     pub finalize_ns: Option<u64>,
 }
 
-impl Spinner<'_> {
+impl<S: Slots> Spinner<'_, S> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
-        let socket = self.sending.socket();
         let mut cost = TurnCost::new();
-        let mut slots = 0u64;
+        let mut dispatched = 0u64;
         let mut last_ns = monotonic_ns();
         let mut idle_turns = 0u32;
         self.apply_commands();
-        while !(self.waker.stopped() || self.sending.stopped()) {
-            let (Some(deadline_ns), Some(interval_ns)) = (self.sending.deadline_ns(), self.sending.interval_ns())
-            else {
+        while !(self.waker.stopped() || self.slots.stopped()) {
+            let (Some(deadline_ns), Some(interval_ns)) = (self.slots.deadline_ns(), self.slots.interval_ns()) else {
                 self.wait_idle();
                 self.apply_commands();
                 last_ns = monotonic_ns();
@@ -69,20 +67,21 @@ impl Spinner<'_> {
             };
             let now_ns = monotonic_ns();
             if now_ns.saturating_sub(last_ns) > STALL_NS && self.throttle.is_some() {
-                self.sending.count_throttle_stall();
+                self.slots.count_throttle_stall();
             }
             last_ns = now_ns;
 
             let lead_ns = self.finalize_ns.unwrap_or(LEAD_NS).min(interval_ns / 4);
             if now_ns + lead_ns >= deadline_ns {
                 self.apply_commands();
-                let Some(slot) = self.sending.assemble() else { continue };
+                if !self.slots.assemble() {
+                    continue;
+                }
                 let called_ns = spin_until(deadline_ns);
-                let outcome = transmit(&socket, slot, called_ns);
-                self.sending.finish(&outcome);
-                slots += 1;
+                self.slots.dispatch(called_ns);
+                dispatched += 1;
                 if let Some(breath) = Breath::of(self.throttle, interval_ns)
-                    && slots.is_multiple_of(breath.every_slots)
+                    && dispatched.is_multiple_of(breath.every_slots)
                 {
                     sleep_until(called_ns + breath.pause_ns);
                     last_ns = monotonic_ns();
@@ -122,7 +121,7 @@ impl Spinner<'_> {
 
     fn apply_commands(&mut self) {
         self.receiving.apply_commands();
-        self.sending.apply_commands();
+        self.slots.apply_commands();
     }
 
     fn wait_idle(&mut self) {

@@ -34,7 +34,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Written by the thread that dispatches.
+    /// Written by the thread that dispatches. Where two do, each has its own, and what is about building slots is
+    /// in the first one's, written by whoever holds what slots are built from.
     #[repr(align(128))]
     SendCounters {
         /// Datagrams handed to the kernel, whether it took them or not.
@@ -61,6 +62,10 @@ counters! {
         queued_bytes,
         /// Latenesses that the reporter was too slow for.
         records_dropped,
+        /// Of the sent ones: cover datagrams of this dispatcher's own, because the other one, stopped, held the rest.
+        emergency,
+        /// Slots passed over in one step after a long stall of both dispatchers.
+        jumped,
         /// Gaps in spinning that only the real-time throttle explains.
         throttle_stalls,
         /// Schedules that have ended.
@@ -134,8 +139,30 @@ pub const LATE_NS: u64 = 50_000;
 pub struct Counters {
     /// The dispatcher's.
     pub send: SendCounters,
+    /// The second dispatcher's.
+    pub hedge: SendCounters,
     /// The ingress's.
     pub ingress: IngressCounters,
     /// The receiver's.
     pub receive: ReceiveCounters,
+}
+
+impl Counters {
+    /// A counter of the dispatchers, summed.
+    pub fn dispatched(&self, counter: impl Fn(&SendCounters) -> &Counter) -> u64 {
+        counter(&self.send).get() + counter(&self.hedge).get()
+    }
+
+    /// errno of a refusal: the first dispatcher's newest one, if it has any.
+    pub fn last_errno(&self) -> u64 {
+        match self.send.last_errno.get() {
+            0 => self.hedge.last_errno.get(),
+            errno => errno,
+        }
+    }
+
+    /// Slots skipped because their deadline had passed.
+    pub fn missed(&self) -> u64 {
+        self.dispatched(|dispatcher| &dispatcher.missed) + self.send.jumped.get()
+    }
 }

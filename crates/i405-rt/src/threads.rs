@@ -1,25 +1,36 @@
 //! Starting the threads, and what happens when one panics: the tunnel ends with an error, the process does not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use crate::config::{OpenConfig, PollMode};
 use crate::dispatcher;
 use crate::error::Error;
+use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::realtime::{self, Shortfalls, Throttle};
 use crate::receiver;
 use crate::receiving::Receiving;
 use crate::sending::Sending;
 use crate::shared::Shared;
+use crate::slots::Slots;
 use crate::spinner::Spinner;
 use crate::sys::sched;
+
+/// Who dispatches.
+pub enum Dispatch {
+    /// One thread.
+    Alone(Box<Sending>),
+    /// Two, of which one sends each slot.
+    Hedged(Box<[HedgedSlots; 2]>),
+}
 
 /// What the threads run.
 pub struct Work {
     /// The sending half.
-    pub sending: Sending,
+    pub sending: Dispatch,
     /// The receiving half.
     pub receiving: Receiving,
     /// With a TUN.
@@ -30,8 +41,8 @@ pub struct Work {
 pub struct Started {
     /// All but the reporter.
     pub threads: Vec<JoinHandle<()>>,
-    /// The dispatcher, to be unparked for commands.
-    pub dispatcher: thread::Thread,
+    /// The dispatchers, to be unparked for commands.
+    pub dispatchers: Vec<thread::Thread>,
     /// To be told as warnings.
     pub shortfalls: Shortfalls,
     /// The kernel's limit, if the timed thread is under it.
@@ -62,43 +73,72 @@ pub fn spawn(
     thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::system("start a thread"))
 }
 
-/// Starts what the poll mode needs, and waits until the timed thread is set up.
-///
-/// # Errors
-/// [`Error::Cpu`], [`Error::SchedFifo`], [`Error::System`]; then no thread is left.
-pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<Started, Error> {
-    let Work { sending, receiving, ingress } = work;
-    let (report, reported) = mpsc::channel();
-    let (mode, fifo, cpu, finalize_ns) = (config.poll_mode, config.sched_fifo, config.cpu, config.finalize_ns);
-    let mut threads = Vec::new();
-    let mut others = Some((receiving, ingress));
-    let spinning = if mode == PollMode::Spinny { others.take() } else { None };
-    let owner = Arc::clone(shared);
-    let timed = spawn("i405-dispatch", shared, move || {
+/// What a timed thread says once it is set up.
+type SetUp = Result<(Shortfalls, Option<Throttle>), Error>;
+
+/// Starts a timed thread and waits until it is set up.
+fn spawn_timed(
+    name: &'static str,
+    config: &OpenConfig,
+    cpu: Option<usize>,
+    shared: &Arc<Shared>,
+    work: impl FnOnce(Option<Throttle>) + Send + 'static,
+) -> Result<(JoinHandle<()>, Shortfalls, Option<Throttle>), Error> {
+    let (report, reported) = mpsc::channel::<SetUp>();
+    let fifo = config.sched_fifo;
+    let thread = spawn(name, shared, move || {
         let set_up = realtime::set_up(fifo, cpu);
         let proceed = set_up.is_ok();
         let throttle = set_up.as_ref().ok().filter(|done| done.is_fifo).and_then(|_| Throttle::read());
         // The opener waits for this; if it is gone, so is the tunnel.
-        if report.send(set_up.map(|shortfalls| (shortfalls, throttle))).is_err() || !proceed {
-            return;
-        }
-        match spinning {
-            Some((receiving, ingress)) => {
-                Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
-            }
-            None => dispatcher::run(sending, mode, finalize_ns, throttle),
+        if report.send(set_up.map(|shortfalls| (shortfalls, throttle))).is_ok() && proceed {
+            work(throttle);
         }
     })?;
-    let dispatcher = timed.thread().clone();
-    let set_up = reported.recv().map_err(|_| Error::Closed)?;
-    let (shortfalls, throttle) = match set_up {
-        Ok(done) => done,
+    match reported.recv().map_err(|_| Error::Closed)? {
+        Ok((shortfalls, throttle)) => Ok((thread, shortfalls, throttle)),
         Err(error) => {
-            let _ = timed.join();
-            return Err(error);
+            let _ = thread.join();
+            Err(error)
+        }
+    }
+}
+
+/// Starts what the poll mode needs, and waits until the timed threads are set up.
+///
+/// # Errors
+/// [`Error::Cpu`], [`Error::Cores`], [`Error::SchedFifo`], [`Error::System`]; then no timed thread is left.
+pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work: Work) -> Result<Started, Error> {
+    let Work { sending, receiving, ingress } = work;
+    let cpus = realtime::cores(&config.cpus, config.dispatchers)?;
+    let (mode, finalize_ns) = (config.poll_mode, config.finalize_ns);
+    let mut others = Some((receiving, ingress));
+    let spinning = if mode == PollMode::Spinny { others.take() } else { None };
+    let owner = Arc::clone(shared);
+    let mut hedge = None;
+    let first: Box<dyn FnOnce(Option<Throttle>) + Send> = match sending {
+        Dispatch::Alone(slots) => first_dispatcher(*slots, spinning, owner, mode, finalize_ns),
+        Dispatch::Hedged(both) => {
+            let [slots, second] = *both;
+            hedge = Some(second);
+            first_dispatcher(slots, spinning, owner, mode, finalize_ns)
         }
     };
-    threads.push(timed);
+    let (timed, shortfalls, throttle) = spawn_timed("i405-dispatch", config, cpus.first().copied(), shared, first)?;
+    let mut threads = vec![timed];
+    if let Some(slots) = hedge {
+        // Beside a spinner the second one need not poll anything: it only keeps deadlines.
+        let mode = if mode == PollMode::Spinny { PollMode::Dozy } else { mode };
+        let run = move |throttle| dispatcher::run(slots, mode, finalize_ns, throttle);
+        match spawn_timed("i405-hedge", config, cpus.get(1).copied(), shared, run) {
+            Ok((thread, ..)) => threads.push(thread),
+            Err(error) => {
+                end(stop, shared, threads);
+                return Err(error);
+            }
+        }
+    }
+    let dispatchers = threads.iter().map(|thread| thread.thread().clone()).collect();
     if let Some((receiving, ingress)) = others {
         let owner = Arc::clone(shared);
         threads.push(spawn("i405-receive", shared, move || receiver::run(receiving, &owner.receiver))?);
@@ -107,5 +147,31 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
             threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
         }
     }
-    Ok(Started { threads, dispatcher, shortfalls, throttle })
+    Ok(Started { threads, dispatchers, shortfalls, throttle })
+}
+
+/// Ends threads that were started for nothing.
+fn end(stop: &AtomicBool, shared: &Shared, threads: Vec<JoinHandle<()>>) {
+    stop.store(true, Ordering::Release);
+    shared.receiver.stop();
+    for thread in threads {
+        thread.thread().unpark();
+        let _ = thread.join();
+    }
+}
+
+/// What the first timed thread runs: the spinner with everything, or slots alone.
+fn first_dispatcher(
+    slots: impl Slots + Send + 'static,
+    spinning: Option<(Receiving, Option<Ingress>)>,
+    owner: Arc<Shared>,
+    mode: PollMode,
+    finalize_ns: Option<u64>,
+) -> Box<dyn FnOnce(Option<Throttle>) + Send> {
+    match spinning {
+        Some((receiving, ingress)) => Box::new(move |throttle| {
+            Spinner { slots, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
+        }),
+        None => Box::new(move |throttle| dispatcher::run(slots, mode, finalize_ns, throttle)),
+    }
 }

@@ -27,7 +27,7 @@ use crate::stats::Counters;
 pub struct Tunnel {
     shared: Arc<Shared>,
     control: Mutex<Control>,
-    dispatcher: Thread,
+    dispatchers: Vec<Thread>,
     closed: AtomicBool,
     local_address: SocketAddr,
     device_name: Option<String>,
@@ -56,7 +56,7 @@ impl Tunnel {
         Ok(Tunnel {
             shared: opened.shared,
             control: Mutex::new(opened.control),
-            dispatcher: opened.dispatcher,
+            dispatchers: opened.dispatchers,
             closed: AtomicBool::new(false),
             local_address: opened.local_address,
             device_name: opened.device_name,
@@ -229,8 +229,12 @@ impl Tunnel {
     pub fn close(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.shared.closing.stop();
-            self.dispatcher.unpark();
+            self.wake_dispatchers();
         }
+    }
+
+    fn wake_dispatchers(&self) {
+        self.dispatchers.iter().for_each(Thread::unpark);
     }
 
     fn with(&self, act: impl FnOnce(&mut Control, &Shared) -> Result<(), Error>) -> Result<(), Error> {
@@ -238,7 +242,7 @@ impl Tunnel {
             return Err(Error::Closed);
         }
         act(&mut lock(&self.control), &self.shared)?;
-        self.dispatcher.unpark();
+        self.wake_dispatchers();
         // In `spinny` an idle dispatcher waits where the receiver does.
         self.shared.receiver.wake();
         Ok(())
@@ -281,7 +285,8 @@ mod tests {
             device: DeviceConfig::Packets,
             poll_mode: PollMode::Sleepy,
             sched_fifo: SchedFifo::Off,
-            cpu: None,
+            cpus: Vec::new(),
+            dispatchers: 1,
             pairing: PairingKeys { send_wrap: zeros, send_mask: zeros, receive_wrap: zeros, receive_mask: zeros },
             initiation_length: 1296,
             floor_ms: 0,

@@ -51,7 +51,7 @@ fn packets(events: &[Event]) -> Vec<Vec<u8>> {
     batches.flatten().collect()
 }
 
-fn config(role: Role, mode: PollMode, peer: Option<SocketAddr>) -> OpenConfig {
+fn config(role: Role, mode: PollMode, dispatchers: usize, peer: Option<SocketAddr>) -> OpenConfig {
     let (up, down) = ([1; 32], [2; 32]);
     let (send, receive) = if role == Role::Client { (up, down) } else { (down, up) };
     OpenConfig {
@@ -63,7 +63,8 @@ fn config(role: Role, mode: PollMode, peer: Option<SocketAddr>) -> OpenConfig {
         poll_mode: mode,
         // Two spinning SCHED_FIFO threads in an unoptimized build would leave a small machine nothing for the test.
         sched_fifo: if mode == PollMode::Spinny { SchedFifo::Off } else { SchedFifo::On },
-        cpu: None,
+        cpus: Vec::new(),
+        dispatchers,
         pairing: PairingKeys { send_wrap: send, send_mask: send, receive_wrap: receive, receive_mask: receive },
         initiation_length: 1296,
         floor_ms: 0,
@@ -103,11 +104,12 @@ fn ipv4(length: usize, mark: u8) -> Vec<u8> {
     packet
 }
 
-fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode) {
+fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) {
     let (at_server, at_client) = (Collected::default(), Collected::default());
-    let server = Tunnel::open(config(Role::Server, mode, None), Box::new(at_server.clone())).unwrap();
+    let server = Tunnel::open(config(Role::Server, mode, dispatchers, None), Box::new(at_server.clone())).unwrap();
     let there = server.local_address();
-    let client = Tunnel::open(config(Role::Client, mode, Some(there)), Box::new(at_client.clone())).unwrap();
+    let client =
+        Tunnel::open(config(Role::Client, mode, dispatchers, Some(there)), Box::new(at_client.clone())).unwrap();
 
     client.start_schedule(request(there)).unwrap();
     let message: Vec<u8> = (0..1296u32).map(|i| i as u8).collect();
@@ -166,31 +168,68 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode) {
         events.wait("closed", |events| matches!(events.last(), Some(Event::Closed)).then_some(()));
         assert!(tunnel.stop_offer().is_err());
     }
-    let send = &client.counters().send;
-    let kinds = send.carrying.get() + send.cover.get() + send.handshake.get();
-    assert_eq!(send.sent.get(), kinds, "every slot is of one kind");
-    assert!(send.handshake.get() >= 4, "the initiation has four fragments here");
+    let counters = client.counters();
+    let kinds = counters.dispatched(|send| &send.carrying)
+        + counters.dispatched(|send| &send.cover)
+        + counters.dispatched(|send| &send.handshake);
+    assert_eq!(counters.dispatched(|send| &send.sent), kinds, "every slot is of one kind");
+    assert!(counters.dispatched(|send| &send.handshake) >= 4, "the initiation has four fragments here");
+    for tunnel in [&client, &server] {
+        assert_eq!(tunnel.counters().receive.replayed.get(), 0, "nothing left twice");
+    }
+}
+
+fn hedged(mode: PollMode) {
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
+        println!("skipped: two dispatchers need two cores");
+        return;
+    }
+    a_tunnel_carries_a_handshake_and_packets(mode, 2);
+}
+
+#[test]
+fn sleepy_hedged() {
+    hedged(PollMode::Sleepy);
+}
+
+#[test]
+fn dozy_hedged() {
+    hedged(PollMode::Dozy);
+}
+
+#[test]
+fn spinny_hedged() {
+    hedged(PollMode::Spinny);
+}
+
+#[test]
+fn the_second_of_two_dispatchers_has_to_have_a_core() {
+    let mut asked = config(Role::Server, PollMode::Sleepy, 2, None);
+    asked.cpus = vec![0, 100_000];
+    let error = Tunnel::open(asked, Box::new(Collected::default())).err().unwrap();
+    assert_eq!(error.code(), "ERR_I405_CPU");
+    assert!(error.to_string().contains("100000"));
 }
 
 #[test]
 fn sleepy() {
-    a_tunnel_carries_a_handshake_and_packets(PollMode::Sleepy);
+    a_tunnel_carries_a_handshake_and_packets(PollMode::Sleepy, 1);
 }
 
 #[test]
 fn dozy() {
-    a_tunnel_carries_a_handshake_and_packets(PollMode::Dozy);
+    a_tunnel_carries_a_handshake_and_packets(PollMode::Dozy, 1);
 }
 
 #[test]
 fn spinny() {
-    a_tunnel_carries_a_handshake_and_packets(PollMode::Spinny);
+    a_tunnel_carries_a_handshake_and_packets(PollMode::Spinny, 1);
 }
 
 #[test]
 fn a_port_in_use_is_an_error_that_names_it() {
-    let first = Tunnel::open(config(Role::Server, PollMode::Sleepy, None), Box::new(Collected::default())).unwrap();
-    let mut second = config(Role::Server, PollMode::Sleepy, None);
+    let first = Tunnel::open(config(Role::Server, PollMode::Sleepy, 1, None), Box::new(Collected::default())).unwrap();
+    let mut second = config(Role::Server, PollMode::Sleepy, 1, None);
     second.bind = first.local_address();
     let error = Tunnel::open(second, Box::new(Collected::default())).err().unwrap();
     assert_eq!(error.code(), "ERR_I405_ADDRESS_IN_USE");

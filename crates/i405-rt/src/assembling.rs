@@ -1,0 +1,222 @@
+//! What slots are built from: session, waiting queue, carousel, schedule; and the commands that change them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use i405_proto::outbound::{Contents, Notices, Outbound, Prepared};
+use i405_proto::schedule::Schedule;
+use rtrb::{Consumer, Producer};
+
+use crate::command::{Feed, SendCommand, Start, Trash};
+use crate::queue::QueueConsumer;
+use crate::stats::Counters;
+
+/// What the control side hands to whoever builds slots.
+pub struct Parts {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) outbound: Outbound,
+    pub(crate) queue: QueueConsumer,
+    pub(crate) commands: Consumer<SendCommand>,
+    pub(crate) trash: Producer<Trash>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// The schedule that runs.
+pub struct Running {
+    pub(crate) schedule: Schedule,
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) end_at_ns: Option<u64>,
+}
+
+/// A slot whose bytes are final: in the outbound buffer, or in the handshake copy that takes their place.
+pub struct Built {
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) contents: Contents,
+    pub(crate) notices: Notices,
+    /// Some exactly if the contents are a handshake fragment.
+    pub(crate) copy: Option<Prepared>,
+}
+
+/// Builds slots.
+pub struct Assembler {
+    parts: Parts,
+    running: Option<Running>,
+    next: Option<Box<Start>>,
+    feed: Option<Box<Feed>>,
+    spares: Vec<Box<[u8]>>,
+}
+
+impl Assembler {
+    /// Idle at first: no schedule.
+    pub fn new(parts: Parts) -> Self {
+        Assembler { parts, running: None, next: None, feed: None, spares: Vec::new() }
+    }
+
+    /// The schedule that runs.
+    pub fn running(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
+    /// The schedule that runs, to be moved on.
+    pub fn running_mut(&mut self) -> Option<&mut Running> {
+        self.running.as_mut()
+    }
+
+    /// The flag that ends the threads.
+    pub fn stop(&self) -> &Arc<AtomicBool> {
+        &self.parts.stop
+    }
+
+    /// The counters.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.parts.counters
+    }
+
+    /// The sealed datagram, until the next build.
+    pub fn datagram(&self) -> &[u8] {
+        self.parts.outbound.buffer()
+    }
+
+    /// Takes the sealed datagram away and leaves a buffer of its length: the one given, or a spare one where that is
+    /// another schedule's. None: there is no buffer left.
+    pub fn swap_datagram(&mut self, buffer: &mut Box<[u8]>) -> bool {
+        let length = self.parts.outbound.datagram_length();
+        if buffer.len() != length {
+            let Some(spare) = self.spares.pop() else { return false };
+            let old = std::mem::replace(buffer, spare);
+            self.discard(Trash::Datagram(old));
+        }
+        let empty = std::mem::take(buffer);
+        *buffer = self.parts.outbound.replace_buffer(empty);
+        true
+    }
+
+    /// Carries out what the control side wants. Where a schedule is to begin or to end, `agree` is asked first; if it
+    /// says no, the change waits for the next call.
+    pub fn apply_commands(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
+        while let Ok(command) = self.parts.commands.pop() {
+            self.apply(command);
+        }
+        self.change_schedule(agree);
+        let opened = self.parts.counters.receive.opened_generation.get();
+        if opened > 0 {
+            self.parts.outbound.opened((opened - 1) as u32);
+        }
+    }
+
+    fn apply(&mut self, command: SendCommand) {
+        match command {
+            SendCommand::Start(start) => {
+                if let Some(old) = self.next.replace(start) {
+                    self.discard(Trash::Start(old));
+                }
+            }
+            SendCommand::EndAt(instant) => {
+                if let Some(next) = &mut self.next {
+                    next.end_at_ns = instant;
+                } else if let Some(running) = &mut self.running {
+                    running.end_at_ns = instant;
+                }
+            }
+            SendCommand::Carousel(feed) => {
+                self.parts.outbound.set_carousel(feed.as_ref().map_or(0, |feed| feed.every));
+                if let Some(old) = std::mem::replace(&mut self.feed, feed) {
+                    self.discard(Trash::Feed(old));
+                }
+            }
+            SendCommand::Session(session) => {
+                if let Some(old) = self.parts.outbound.set_session(session) {
+                    self.discard(Trash::Session(old));
+                }
+            }
+            SendCommand::Throwaway(sealer) => self.parts.outbound.give_throwaway(sealer),
+            SendCommand::Endpoint(endpoint) => {
+                if let Some(running) = &mut self.running {
+                    running.endpoint = endpoint;
+                }
+                if let Some(next) = &mut self.next {
+                    next.endpoint = endpoint;
+                }
+            }
+            SendCommand::SayClose => self.parts.outbound.say_close(),
+            #[cfg(test)]
+            SendCommand::Panic => panic!("asked to panic"),
+        }
+    }
+
+    /// A new schedule begins where the old one's next deadline would come after the new one's first; a schedule ends
+    /// at the first deadline at or after its end.
+    fn change_schedule(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
+        let begins = match (&self.running, &self.next) {
+            (Some(running), Some(next)) => running.schedule.deadline_ns() >= next.schedule.deadline_ns(),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        if begins {
+            if agree(self.next.as_deref()) {
+                self.begin();
+            }
+            return;
+        }
+        let ends = self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.end_at_ns.is_some_and(|end| running.schedule.deadline_ns() >= end));
+        if ends && agree(None) {
+            self.running = None;
+            self.parts.counters.send.schedules_ended.add(1);
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some(mut start) = self.next.take() else { return };
+        let mut schedule = Schedule::new(start.schedule.timing(), 0, [0; 32]);
+        std::mem::swap(&mut schedule, &mut start.schedule);
+        let datagram = std::mem::take(&mut start.datagram);
+        let old = self.parts.outbound.replace_buffer(datagram);
+        self.discard(Trash::Datagram(old));
+        std::mem::swap(&mut self.spares, &mut start.spares);
+        if let Some(queue) = start.queue.take() {
+            let old = std::mem::replace(&mut self.parts.queue, queue);
+            start.queue = Some(old);
+        }
+        self.running = Some(Running { schedule, endpoint: start.endpoint, end_at_ns: start.end_at_ns });
+        self.discard(Trash::Start(start));
+    }
+
+    /// Builds and seals a slot; None while no schedule runs.
+    pub fn build(&mut self) -> Option<Built> {
+        let endpoint = self.running.as_ref()?.endpoint;
+        let mut copy = None;
+        if self.parts.outbound.wants_handshake()
+            && let Some(feed) = &mut self.feed
+        {
+            copy = feed.copies.pop().ok();
+        }
+        let (slot, notices) = self.parts.outbound.build(endpoint, copy.as_ref(), &mut self.parts.queue);
+        let (endpoint, contents) = (slot.endpoint, slot.contents);
+        if contents != Contents::Handshake
+            && let Some(unfit) = copy.take()
+        {
+            self.discard(Trash::Prepared(unfit));
+        }
+        let counters = &self.parts.counters.send;
+        counters.queued_bytes.set(self.parts.queue.waiting() as u64);
+        if let Some(generation) = notices.exhausted {
+            counters.exhausted.set(u64::from(generation) + 1);
+        }
+        counters.wants_throwaway.set(notices.wants_throwaway.into());
+        Some(Built { endpoint, contents, notices, copy })
+    }
+
+    /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.
+    pub fn discard(&mut self, trash: Trash) {
+        drop(self.parts.trash.push(trash));
+    }
+
+    /// Whether the threads are to end.
+    pub fn stopped(&self) -> bool {
+        self.parts.stop.load(Ordering::Acquire)
+    }
+}
