@@ -36,14 +36,22 @@ export interface TunnelSettings {
   /** Core of the client's timed thread. */
   clientCpu?: number;
   serverCpu?: number;
+  /** The server's direction, where it differs. */
+  down?: WireSettings;
+  /** Further flags of the client, as on its command line. */
+  clientFlags?: readonly string[];
   /** How often each side reports its lateness. */
   deviation?: string;
 }
 
 /** The figures of `closed`, as far as the benches read them. */
 export interface FinalStats {
-  slots: Record<"sent" | "missed" | "late" | "carrying" | "cover" | "handshake" | "sendErrors", number>;
+  slots: Record<
+    "sent" | "missed" | "late" | "carrying" | "cover" | "handshake" | "hedged" | "emergency" | "sendErrors",
+    number
+  >;
   inner: Record<"packetsSent" | "bytesSent" | "packetsReceived" | "bytesReceived" | "queueDrops", number>;
+  datagrams: Record<"received" | "opened" | "unknown" | "replayed", number>;
   throttleStalls: number;
 }
 
@@ -58,8 +66,8 @@ export interface DeviationEvent extends ProgramEvent {
   missed: number;
 }
 
-function wireFlags({ interval, speed, length, jitter }: WireSettings): string[] {
-  return ["up", "down"].flatMap((direction) =>
+function wireFlags(up: WireSettings, down: WireSettings): string[] {
+  return Object.entries({ up, down }).flatMap(([direction, { interval, speed, length, jitter }]) =>
     flags({
       [`${direction}-packet-interval`]: interval,
       [`${direction}-speed`]: speed,
@@ -85,7 +93,8 @@ export function clientArguments(peer: string, password: string, settings: Tunnel
     ...flags({ peer, passwordFile: password, tunName: "i405c", tunIpv4: `${CLIENT}/24`, json: true }),
     ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
-    ...wireFlags(settings.wire),
+    ...wireFlags(settings.wire, settings.down ?? settings.wire),
+    ...(settings.clientFlags ?? []),
   ];
 }
 

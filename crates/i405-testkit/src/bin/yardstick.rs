@@ -110,7 +110,7 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
         sched::pin(cpu)?;
     }
     if fifo {
-        sched::fifo()?;
+        sched::fifo(sched::FIFO_PRIORITY)?;
     }
     sched::settle()?;
     Line::event("ready").print();

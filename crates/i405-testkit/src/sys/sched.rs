@@ -7,13 +7,13 @@ use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 
 /// Priority of a yardstick under SCHED_FIFO, in the middle of 1 to 99: above ordinary threads is all that it has to be.
-const FIFO_PRIORITY: libc::c_int = 50;
+pub const FIFO_PRIORITY: i32 = 50;
 
 /// SCHED_FIFO for the calling thread.
-pub fn fifo() -> io::Result<()> {
+pub fn fifo(priority: i32) -> io::Result<()> {
     // SAFETY: plain integers, for which zero is valid. musl has further fields (SCHED_SPORADIC) that Linux lacks.
     let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    parameters.sched_priority = FIFO_PRIORITY;
+    parameters.sched_priority = priority;
     // SAFETY: `parameters` outlives the call; 0 means the calling thread.
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) } != 0 {
         return Err(io::Error::last_os_error());
