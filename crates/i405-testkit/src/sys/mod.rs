@@ -3,6 +3,8 @@
 pub mod filter;
 pub mod packet;
 pub mod sched;
+pub mod sendpath;
 pub mod signal;
 pub mod stamped;
 pub mod tun;
+mod xdp;
