@@ -112,8 +112,9 @@ export interface TunnelOptions {
   queue?: Duration;
   /**
    * How long before its deadline a slot's contents are fixed, `"10us"` to `"1s"`. Longer costs latency, shorter can
-   * make slots late. Default: by poll mode, `"100us"` in `sleepy`, `"120us"` in `dozy`, `"20us"` in `spinny`. Where two
-   * waits don't fit between two slots, contents are fixed right after the slot before.
+   * make slots late. Default: by poll mode, `"100us"` in `sleepy`, `"20us"` in `spinny`; in `dozy` `"120us"` at
+   * first, then learnt from how late this machine wakes, `"60us"` to `"200us"`. Where two waits don't fit between two
+   * slots, contents are fixed right after the slot before.
    */
   finalizeDelta?: Duration;
   /** Later payloads held before a missing one is given up (RFC 9347), 0 to 64. Default 3. */

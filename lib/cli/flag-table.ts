@@ -238,7 +238,7 @@ export const FLAGS: readonly Flag[] = [
     name: "finalize-delta",
     kind: "text",
     value: "<duration>",
-    help: "how long before its deadline a slot's contents are fixed (default 100us; dozy 120us, spinny 20us)",
+    help: "how long before its deadline a slot's contents are fixed (default 100us; dozy as learnt, spinny 20us)",
     group: TIMING,
     option: "finalizeDelta",
   },

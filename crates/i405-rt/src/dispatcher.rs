@@ -10,15 +10,14 @@ use std::time::Duration;
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::config::PollMode;
+use crate::margin::Margin;
 use crate::realtime::Throttle;
 use crate::slots::Slots;
-use crate::wait::{sleep_until, spin_until};
+use crate::wait::{sleep_until, spin_until_warm};
 
 /// `sleepy`: assembling begins this long before the deadline. It covers the wake-up (p99 about 65 us where this was
 /// measured) and the build (3 us); what is over is slept through. Longer costs latency, shorter lateness.
 const SLEEPY_LEAD_NS: u64 = 100_000;
-/// `dozy`: the margin, from waking to the deadline; wake-up, build, and the rest is spun.
-const DOZY_MARGIN_NS: u64 = 120_000;
 /// Shortest interval of which a spinning dispatcher sleeps half: a wake-up takes 30 us and more.
 const SHORTEST_DOZE_NS: u64 = 100_000;
 /// Longest uninterrupted sleep: so long may a command wait.
@@ -38,7 +37,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>, interval_ns: u64) -> Self {
+    fn of(
+        mode: PollMode,
+        finalize_ns: Option<u64>,
+        margin_ns: u64,
+        throttle: Option<Throttle>,
+        interval_ns: u64,
+    ) -> Self {
         let half_ns = interval_ns / 2;
         if mode == PollMode::Sleepy {
             // Where two sleeps do not fit between two slots, one has to do.
@@ -48,7 +53,7 @@ impl Waiting {
         if interval_ns < SHORTEST_DOZE_NS {
             return Waiting { lead_ns: None, spin: true, breath: Breath::of(throttle, interval_ns) };
         }
-        let lead_ns = finalize_ns.unwrap_or(DOZY_MARGIN_NS).min(half_ns);
+        let lead_ns = finalize_ns.unwrap_or(margin_ns).min(half_ns);
         Waiting { lead_ns: Some(lead_ns), spin: true, breath: None }
     }
 
@@ -59,9 +64,9 @@ impl Waiting {
 
     /// Returns the clock at the call.
     #[inline]
-    fn wait_for_deadline(self, deadline_ns: u64) -> u64 {
+    fn wait_for_deadline(self, deadline_ns: u64, warm: impl Fn()) -> u64 {
         if self.spin {
-            spin_until(deadline_ns)
+            spin_until_warm(deadline_ns, warm)
         } else {
             sleep_until(deadline_ns);
             monotonic_ns()
@@ -72,6 +77,7 @@ impl Waiting {
 /// Runs until it is told to stop.
 pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>) {
     let mut dispatched = 0u64;
+    let mut margin = Margin::new();
     loop {
         slots.apply_commands();
         if slots.stopped() {
@@ -81,17 +87,19 @@ pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, thro
             thread::park_timeout(IDLE_PARK);
             continue;
         };
-        let waiting = Waiting::of(mode, finalize_ns, throttle, interval_ns);
+        let waiting = Waiting::of(mode, finalize_ns, margin.margin_ns(), throttle, interval_ns);
         let release_ns = waiting.release_ns(deadline_ns);
         let now_ns = monotonic_ns();
         if now_ns < release_ns {
-            sleep_until(release_ns.min(now_ns + LONGEST_SLEEP_NS));
+            let wake_ns = release_ns.min(now_ns + LONGEST_SLEEP_NS);
+            sleep_until(wake_ns);
+            margin.record(monotonic_ns().saturating_sub(wake_ns));
             continue;
         }
         if !slots.assemble() {
             continue;
         }
-        let called_ns = waiting.wait_for_deadline(deadline_ns);
+        let called_ns = waiting.wait_for_deadline(deadline_ns, || slots.warm());
         slots.dispatch(called_ns);
         dispatched += 1;
         if let Some(breath) = waiting.breath
@@ -108,19 +116,19 @@ mod tests {
 
     #[test]
     fn sleepy_is_released_a_fixed_time_before_the_deadline_where_two_sleeps_fit() {
-        let waiting = Waiting::of(PollMode::Sleepy, None, None, 1_000_000);
+        let waiting = Waiting::of(PollMode::Sleepy, None, 120_000, None, 1_000_000);
         assert_eq!(waiting.release_ns(5_000_000), 5_000_000 - SLEEPY_LEAD_NS);
-        assert_eq!(Waiting::of(PollMode::Sleepy, None, None, 100_000).release_ns(5_000_000), 0);
+        assert_eq!(Waiting::of(PollMode::Sleepy, None, 120_000, None, 100_000).release_ns(5_000_000), 0);
     }
 
     #[test]
     fn dozy_sleeps_at_least_half_of_the_interval_or_pauses() {
         let throttle = Some(Throttle { runtime_ns: 950_000_000, period_ns: 1_000_000_000 });
-        let of = |interval_ns| Waiting::of(PollMode::Dozy, None, throttle, interval_ns);
-        assert_eq!((of(1_000_000).lead_ns, of(1_000_000).breath), (Some(DOZY_MARGIN_NS), None));
+        let of = |interval_ns| Waiting::of(PollMode::Dozy, None, 120_000, throttle, interval_ns);
+        assert_eq!((of(1_000_000).lead_ns, of(1_000_000).breath), (Some(120_000), None));
         assert_eq!(of(100_000).lead_ns, Some(50_000));
         assert_eq!(of(20_000).lead_ns, None);
         assert!(of(20_000).breath.is_some(), "nothing but spinning needs the pause");
-        assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000), throttle, 1_000_000).lead_ns, Some(50_000));
+        assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000), 120_000, throttle, 1_000_000).lead_ns, Some(50_000));
     }
 }

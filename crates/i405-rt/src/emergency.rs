@@ -46,6 +46,13 @@ impl Emergency {
         }
     }
 
+    /// Warms the path to where it goes.
+    pub fn warm(&self, socket: &OuterSocket) {
+        if let Some(address) = &self.address {
+            socket.probe(address);
+        }
+    }
+
     /// Sends it. Returns the kernel's refusal, 0 for none.
     pub fn send(&mut self, socket: &OuterSocket) -> i32 {
         self.seal();

@@ -107,6 +107,10 @@ impl Slots for HedgedSlots {
         self.place.is_some()
     }
 
+    fn warm(&self) {
+        self.emergency.warm(&self.hedge.socket);
+    }
+
     #[inline]
     fn dispatch(&mut self, called_ns: u64) {
         let Some(place) = &mut self.place else { return };

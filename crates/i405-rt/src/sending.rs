@@ -117,6 +117,12 @@ impl Slots for Sending {
         true
     }
 
+    fn warm(&self) {
+        if let Some(ready) = &self.ready {
+            self.socket.probe(&ready.address);
+        }
+    }
+
     #[inline]
     fn dispatch(&mut self, called_ns: u64) {
         let Some(ready) = self.ready.take() else { return };

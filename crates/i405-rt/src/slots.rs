@@ -25,6 +25,9 @@ pub trait Slots {
     /// Makes the next slot ready. False: there is none, or not any more.
     fn assemble(&mut self) -> bool;
 
+    /// Goes the way of a send without sending, so that code and data of the path are in the caches at the deadline.
+    fn warm(&self);
+
     /// Sends it, at `called_ns` of CLOCK_MONOTONIC, and goes on to the next deadline, past those that have passed.
     fn dispatch(&mut self, called_ns: u64);
 

@@ -19,7 +19,7 @@ use crate::realtime::Throttle;
 use crate::receiving::Receiving;
 use crate::slots::Slots;
 use crate::turn_cost::TurnCost;
-use crate::wait::{sleep_until, spin_until};
+use crate::wait::{sleep_until, spin_until_warm};
 use crate::waker::Waker;
 
 /// Assembling begins this long before the deadline: the build takes 1 to 3 us warm, 10 us with cold caches.
@@ -77,7 +77,7 @@ impl<S: Slots> Spinner<'_, S> {
                 if !self.slots.assemble() {
                     continue;
                 }
-                let called_ns = spin_until(deadline_ns);
+                let called_ns = spin_until_warm(deadline_ns, || self.slots.warm());
                 self.slots.dispatch(called_ns);
                 dispatched += 1;
                 if let Some(breath) = Breath::of(self.throttle, interval_ns)

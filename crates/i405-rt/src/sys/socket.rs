@@ -5,6 +5,8 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use socket2::SockAddr;
+
 /// Sets an integer socket option.
 ///
 /// # Errors
@@ -33,6 +35,17 @@ pub fn get_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i
     // SAFETY: both pointers are to live variables, and length is the size of the first.
     let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `include/linux/socket.h`; libc doesn't name it.
+const MSG_PROBE: i32 = 0x10;
+
+/// Goes the way of a send as far as the route, and sends nothing: what it touches is in the caches afterwards.
+pub fn probe(socket: BorrowedFd<'_>, address: &SockAddr) {
+    let flags = libc::MSG_CONFIRM | MSG_PROBE | libc::MSG_DONTWAIT;
+    // SAFETY: there is no buffer, and a SockAddr points at an address of the length that it gives.
+    let _ =
+        unsafe { libc::sendto(socket.as_raw_fd(), std::ptr::null(), 0, flags, address.as_ptr().cast(), address.len()) };
 }
 
 /// One received datagram.
