@@ -4,7 +4,7 @@ import { fitGrid } from "../test/helpers/grid.js";
 import type { NetnsPair } from "../test/helpers/netns.js";
 import { stolenSeconds, summarize, trim } from "../test/helpers/stats.js";
 import { yardstick, type Measured } from "../test/helpers/yardstick.js";
-import { udpSend } from "../test/helpers/traffic.js";
+import { udpSend, udpSink } from "../test/helpers/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { runLoads } from "./lib/load.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";
@@ -95,12 +95,15 @@ async function tunnelRound(pair: NetnsPair, mode: string): Promise<void> {
 async function bareRound(pair: NetnsPair): Promise<void> {
   const settings = { intervalUs: options.intervalMs * 1000, seconds: stretchS, cpu: options.cpu, fifo: true };
   const to = `${pair.b.ipv4}:${BARE_PORT}`;
+  // Without a listener ICMP comes back, and the next send fails with it instead of sending.
+  const sink = await udpSink(pair.b, { listen: to });
   const sleeper = () => yardstick(pair.a, "sleep", { ...settings, to, length: options.length });
   keep("bare sleeper", "idle", await captured(pair, BARE_PORT, sleeper));
   const pps = offeredPps(options, options.inner, options.offer);
   const load = () =>
     udpSend(pair.a, { to: NOWHERE.replace("0/24", "1:9"), length: options.inner, pps, seconds: stretchS });
   keep("bare sleeper", "loaded", await captured(pair, BARE_PORT, () => Promise.all([sleeper(), load()])));
+  await sink.stop();
   // 8 % of the interval as a pause keeps it off the kernel's real-time throttle.
   spinners.push(await yardstick(pair.a, "spin", { ...settings, breatheUs: options.intervalMs * 80 }));
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { OPTION_NAMES } from "../bench/timing/selection.js";
 import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
 import { anchors, fences, localLinks } from "./helpers/markdown.js";
@@ -14,7 +15,7 @@ const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) =>
 /** Flags of i405 that are not of `server` and `client`. */
 const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
 /** Flags of other programs in the documents' commands. */
-const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup"];
+const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup", "vm", "hdd", ...OPTION_NAMES];
 /** Flags by their whole names, where prose writes `--outgoing-...`. */
 const FAMILIES = ["up-", "down-", "outgoing-", "incoming-"];
 

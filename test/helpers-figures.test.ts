@@ -1,7 +1,7 @@
 /** The arithmetic behind tests and benches, against values that are known from elsewhere. */
 import t from "tap";
-import { parseCapture } from "./helpers/capture.js";
-import { fitGrid } from "./helpers/grid.js";
+import { parseArrivals, parseCapture } from "./helpers/capture.js";
+import { errorsBySlot, fitGrid } from "./helpers/grid.js";
 import { flags } from "./helpers/program.js";
 import {
   chiSquaredP,
@@ -91,12 +91,48 @@ t.test("a datagram that is late by nearly a whole interval does not move the gri
   t.end();
 });
 
+t.test("a few that are much more punctual than all others are not late by an interval", (t) => {
+  const interval = 1_000_000;
+  // Nearly all are 30 us late, one in 200 is 12 us late.
+  const late = (slot: number) => (slot % 200 === 7 ? 12_000 : 30_000 + (slot % 5) * 100);
+  const fit = fitGrid(
+    Array.from({ length: 2000 }, (_, slot) => slot * interval + late(slot)),
+    interval,
+  );
+  t.equal(fit.missed, 0);
+  t.equal(Math.round(Math.max(...fit.latenessNs)), 18_400);
+  t.equal(Math.min(...fit.latenessNs), 0);
+  t.end();
+});
+
+t.test("the grid is found where many are late by anything", (t) => {
+  const next = numbers(5);
+  const interval = 10_000_000;
+  const times = Array.from({ length: 300 }, (_, slot) => {
+    const late = next() < 0.3 ? next() * interval * 0.9 : 20_000 + next() * 30_000;
+    return slot * interval + late;
+  });
+  const { latenessNs } = fitGrid(times, interval);
+  t.equal(Math.min(...latenessNs), 0);
+  t.ok(percentile(latenessNs, 0.5) < 35_000, `median ${percentile(latenessNs, 0.5)} ns`);
+  t.end();
+});
+
 t.test("nothing is lost by waking just past a deadline", (t) => {
   // Slot 3 left before slot 4's deadline but was seen after it.
   const fit = fitGrid([0, 1000, 2000, 4001, 4002, 5000, 6000], 1000);
   t.equal(fit.missed, 0);
   t.equal(fit.slots, 7);
-  t.same(fitGrid([], 1000), { latenessNs: [], slots: 0, missed: 0 });
+  t.same(fitGrid([], 1000), { latenessNs: [], slotOf: [], slots: 0, missed: 0 });
+  t.end();
+});
+
+t.test("errors by slot have gaps where slots were missed", (t) => {
+  // Slot 102 is late by 2.4 intervals: sent at once, slots 103 and 104 are skipped.
+  const times = Array.from({ length: 110 }, (_, slot) => slot * 1000 + (slot % 10) + (slot === 102 ? 2400 : 0));
+  const errors = errorsBySlot(fitGrid(Float64Array.from(times.toSpliced(103, 2)), 1000));
+  t.equal(errors.length, 110);
+  t.same([...errors.subarray(100, 107)].map(Math.round), [0, 1, 2402, NaN, NaN, 5, 6]);
   t.end();
 });
 
@@ -122,5 +158,8 @@ t.test("flags and files are refused when they are not what they should be", (t) 
   cut.write("i405cap1");
   cut.writeUInt16LE(1, 16);
   t.throws(() => parseCapture(cut), /cut off/);
+  t.throws(() => parseArrivals(cut.subarray(0, 60), 9), /cut off/);
+  t.throws(() => parseArrivals(Buffer.from("something else"), 9), /not a capture/);
+  t.same(parseArrivals(Buffer.from("i405cap1"), 9), { startNs: 0n, timesNs: new Float64Array() });
   t.end();
 });

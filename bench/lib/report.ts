@@ -48,6 +48,23 @@ function show(cell: Cell | undefined): string {
   return Math.abs(cell) >= 100 ? cell.toFixed(0) : Math.abs(cell) >= 1 ? cell.toFixed(2) : cell.toFixed(4);
 }
 
+/** A table on the terminal; the columns are the fields in order of appearance. Nothing without rows. */
+export function printTable(title: string, rows: readonly Row[]): void {
+  if (rows.length === 0) return;
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const lines = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
+  const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)));
+  const texts = rows.map((row) => columns.map((column) => typeof row[column] === "string"));
+  console.log(`\n${title}`);
+  lines.forEach((line, at) => {
+    const cells = line.map((cell, index) => {
+      const left = texts[Math.max(at - 1, 0)]![index]!;
+      return left ? cell.padEnd(widths[index]!) : cell.padStart(widths[index]!);
+    });
+    console.log(cells.join("  ").trimEnd());
+  });
+}
+
 /** Results as they come in. */
 export class Report {
   readonly rows: Row[] = [];
@@ -71,19 +88,7 @@ export class Report {
   /** The table of everything added since the last one. */
   table(title: string): void {
     const rows = this.rows.splice(0);
-    if (this.#json || rows.length === 0) return;
-    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    const lines = [columns, ...rows.map((row) => columns.map((column) => show(row[column])))];
-    const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)));
-    const texts = rows.map((row) => columns.map((column) => typeof row[column] === "string"));
-    console.log(`\n${title}`);
-    lines.forEach((line, at) => {
-      const cells = line.map((cell, index) => {
-        const left = texts[Math.max(at - 1, 0)]![index]!;
-        return left ? cell.padEnd(widths[index]!) : cell.padStart(widths[index]!);
-      });
-      console.log(cells.join("  ").trimEnd());
-    });
+    if (!this.#json) printTable(title, rows);
   }
 }
 

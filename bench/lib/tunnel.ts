@@ -42,6 +42,10 @@ export interface TunnelSettings {
   clientFlags?: readonly string[];
   /** How often each side reports its lateness. */
   deviation?: string;
+  /** The server's port. Default {@link PORT}. */
+  port?: number;
+  /** No interfaces: nothing is carried, and a tunnel with interfaces may run beside it. */
+  packets?: boolean;
 }
 
 /** The figures of `closed`, as far as the benches read them. */
@@ -61,7 +65,9 @@ export interface DeviationEvent extends ProgramEvent {
   mean: number;
   stddev: number;
   p50: number;
+  p90: number;
   p99: number;
+  p999: number;
   max: number;
   missed: number;
 }
@@ -85,12 +91,18 @@ function passwordFile(): { file: string; remove: () => void } {
   return { file, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
+/** Where inner packets come from: an interface with this name and address, or nowhere. */
+function deviceFlags({ packets }: TunnelSettings, tunName: string, address: string): string[] {
+  return packets ? flags({ device: "packets" }) : flags({ tunName, tunIpv4: `${address}/24` });
+}
+
 /** The client's arguments alone, for a bench whose server is absent. */
 export function clientArguments(peer: string, password: string, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
     "client",
-    ...flags({ peer, passwordFile: password, tunName: "i405c", tunIpv4: `${CLIENT}/24`, json: true }),
+    ...flags({ peer, passwordFile: password, json: true }),
+    ...deviceFlags(settings, "i405c", CLIENT),
     ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
     ...wireFlags(settings.wire, settings.down ?? settings.wire),
@@ -128,11 +140,12 @@ export class Tunnel {
   /** Resolves once data may flow both ways. */
   static async start(pair: NetnsPair, settings: TunnelSettings): Promise<Tunnel> {
     const { file, remove } = passwordFile();
-    const address = `${pair.b.ipv4}:${PORT}`;
+    const address = `${pair.b.ipv4}:${settings.port ?? PORT}`;
     const server = new Program(pair.b, [
       ...COMMAND,
       "server",
-      ...flags({ listenAddr: address, passwordFile: file, tunName: "i405s", tunIpv4: `${SERVER}/24`, json: true }),
+      ...flags({ listenAddr: address, passwordFile: file, json: true }),
+      ...deviceFlags(settings, "i405s", SERVER),
       ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
       ...flags({ outgoingSendDeviationStats: settings.deviation }),
     ]);

@@ -111,6 +111,27 @@ export function readCapture(file: string): Capture {
   return parseCapture(readFileSync(file));
 }
 
+/** When datagrams came in. */
+export interface Arrivals {
+  /** CLOCK_REALTIME of the first packet of the capture. */
+  startNs: bigint;
+  /** Nanoseconds since then. */
+  timesNs: Float64Array;
+}
+
+/** The times alone, of what came in for a port: of long captures, whose packets would not fit into memory as objects. */
+export function parseArrivals(bytes: Buffer, port: number): Arrivals {
+  if (bytes.toString("latin1", 0, MAGIC.length) !== MAGIC) throw new Error("not a capture file");
+  const startNs = bytes.length > MAGIC.length ? bytes.readBigUInt64LE(MAGIC.length) : 0n;
+  const times: number[] = [];
+  for (let at = MAGIC.length; at < bytes.length; at += HEADER_BYTES + bytes.readUInt16LE(at + 8)) {
+    if (at + HEADER_BYTES > bytes.length) throw new Error("capture file is cut off");
+    if (bytes.readUInt8(at + 13) !== 0 || bytes.readUInt16LE(at + 58) !== port) continue;
+    times.push(Number(bytes.readBigUInt64LE(at) - startNs));
+  }
+  return { startNs, timesNs: Float64Array.from(times) };
+}
+
 export interface CaptureOptions {
   /** Only UDP from or to this port, later fragments included. Default: all IP. */
   udpPort?: number;
@@ -138,22 +159,32 @@ export class CaptureRun {
     return run;
   }
 
-  /** Resolves when `seconds` or `count` has ended it. */
-  async finished(): Promise<Capture> {
+  async #ended<T>(read: (bytes: Buffer) => T): Promise<T> {
     try {
       const { dropped } = await this.#program.event<{ dropped: number }>("done");
       if (dropped > 0) throw new Error(`the capture lost ${dropped} packets`);
-      return readCapture(this.#file);
+      return read(readFileSync(this.#file));
     } finally {
       await this.#program.stop();
       rmSync(this.#folder, { recursive: true, force: true });
     }
   }
 
+  /** Resolves when `seconds` or `count` has ended it. */
+  async finished(): Promise<Capture> {
+    return await this.#ended(parseCapture);
+  }
+
   /** Ends it and reads it. */
   async stop(): Promise<Capture> {
     this.#program.kill("SIGTERM");
     return await this.finished();
+  }
+
+  /** Ends it and reads only the times of what came in for a port. */
+  async arrivals(port: number): Promise<Arrivals> {
+    this.#program.kill("SIGTERM");
+    return await this.#ended((bytes) => parseArrivals(bytes, port));
   }
 }
 
