@@ -111,6 +111,9 @@ pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, thro
 }
 
 #[cfg(test)]
+mod contents;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

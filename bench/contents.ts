@@ -1,0 +1,35 @@
+/** Cover and full slots, chosen by a coin: Kolmogorov-Smirnov distance of their lateness, at the call and on the wire. */
+import { spawnSync } from "node:child_process";
+import { stolenSeconds } from "../test/helpers/stats.js";
+import { readOptions, Report, rounded, type Row } from "./lib/report.js";
+import { ROOT } from "./lib/tunnel.js";
+
+const options = readOptions({ slots: 200_000, modes: "dozy,sleepy", cpu: 1 });
+const report = new Report(options.json);
+
+for (const mode of options.modes.split(",")) {
+  report.progress(`${mode}: ${options.slots} slots of 1 ms`);
+  const stolen = stolenSeconds();
+  const test = ["dispatcher::contents::cover_and_full_slots", "--exact", "--ignored", "--nocapture"];
+  const { status, stdout } = spawnSync(
+    "cargo",
+    ["test", "--locked", "--release", "--quiet", "-p", "i405-rt", "--lib", "--", ...test],
+    {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+      env: {
+        ...process.env,
+        I405_BENCH_SLOTS: String(options.slots),
+        I405_BENCH_MODE: mode,
+        I405_BENCH_CPU: String(options.cpu),
+      },
+    },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+  const stolenS = rounded(stolenSeconds() - stolen);
+  for (const line of stdout.split("\n")) {
+    if (line.startsWith("{")) report.add({ mode, ...(JSON.parse(line) as Row), stolenS });
+  }
+}
+report.table("Full against cover slots, in one run; ks: largest difference of the two distribution functions");
