@@ -145,7 +145,7 @@ function mtuTowards(addon: Addon, source: string, { local }: Opening): number {
 type ByRole = Pick<NativeOpenOptions, "role" | "bind" | "peer" | "floorMs" | "maxStampAgeMs">;
 
 function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: ByRole): NativeTunnel {
-  const { fwmark, device, pollMode, schedFifo, cpu, queueNs, finalizeNs, reorderWindow } = opening.local;
+  const { fwmark, device, pollMode, schedFifo, cpu, burner, queueNs, finalizeNs, reorderWindow } = opening.local;
   const keys = pairing.forRole(byRole.role);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
@@ -157,6 +157,7 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
         pollMode,
         schedFifo,
         cpu,
+        burner,
         pairing: keys,
         initiationLength,
         queueNs,

@@ -2,7 +2,7 @@
  * Options, parsed once at the edge into what the inside works with: whole nanoseconds, bytes, bytes of keys. Nothing
  * behind this file checks an option again, but for what needs the route to be known (`wire-settings.ts`).
  */
-import type { JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
+import type { BurnerName, JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
 import { describe, describeSecret, optionError } from "./errors.js";
 import {
   readChoice,
@@ -22,6 +22,7 @@ export interface LocalSettings {
   pollMode: PollModeName;
   schedFifo: "on" | "off" | "require";
   cpu: number | null;
+  burner: BurnerName;
   device: NativeDevice;
   queueNs: number;
   finalizeNs: number | null;
@@ -99,6 +100,7 @@ const TUNNEL_FIELDS = [
   "pollMode",
   "schedFifo",
   "cpu",
+  "burner",
   "device",
   "queue",
   "finalizeDelta",
@@ -110,11 +112,14 @@ const TUNNEL_FIELDS = [
 /** @throws {I405Error} `ERR_I405_OPTION` */
 export function parseTunnelOptions(options: unknown): LocalSettings {
   const raw = readObject("options", options, TUNNEL_FIELDS);
+  const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
   return {
-    pollMode: readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy"),
+    pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),
     // Linux numbers at most 8,192 cores.
     cpu: readInteger("cpu", raw.cpu, 0, 8191) ?? null,
+    // A spinning thread costs its core's power anyhow, and idle time is left only by the pauses of its own.
+    burner: readChoice("burner", raw.burner, ["off", "cpu", "all"], pollMode === "spinny" ? "cpu" : "off"),
     device: readDevice(raw.device),
     queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),
     finalizeNs:

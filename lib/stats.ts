@@ -31,6 +31,7 @@ export const NO_STATS: NativeStats = {
   blocksDropped: 0n,
   eventsDropped: 0n,
   throttleStalls: 0n,
+  burners: 0,
   lastOpenedNs: 0n,
 };
 
@@ -69,6 +70,7 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
     reassembly: { payloadsLost: native.payloadsLost, blocksDropped: native.blocksDropped },
     eventsDropped: native.eventsDropped,
     throttleStalls: native.throttleStalls,
+    burners: native.burners,
   };
 }
 

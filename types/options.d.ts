@@ -8,6 +8,12 @@
  */
 export type PollMode = "sleepy" | "dozy" | "spinny";
 
+/**
+ * Which cores are kept busy by a thread of idle priority, which yields to every ordinary one: none, that of the timed
+ * thread (followed where it isn't pinned), or all that this process may use.
+ */
+export type Burner = "off" | "cpu" | "all";
+
 /** Density of the jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there to compare with. */
 export type JitterShape = "cos4" | "uniform";
 
@@ -99,6 +105,12 @@ export interface TunnelOptions {
    * polls on: `ERR_I405_CPU_IN_USE` from `connect` and `listen`.
    */
   cpu?: number;
+  /**
+   * Constant load, so that lateness is the same whether the machine is idle or busy. Costs the power of the cores.
+   * Default `"cpu"` in `spinny`, `"off"` otherwise. Where idle priority isn't to be had, a `warning` (`I405_BURNER`) and
+   * no burner; where it doesn't reach beyond a control group or session, `I405_BURNER_SHARES`.
+   */
+  burner?: Burner;
   /** Default `"packets"`. */
   device?: DeviceOptions;
   /** Bound of the waiting queue as a duration of slots, `"1ms"` to `"10s"`. Default `"50ms"`. */

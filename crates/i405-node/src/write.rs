@@ -153,6 +153,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
         set_bigint(cx, to, name, counter.get())?;
     }
     set_bigint(cx, to, "malformedInner", ingress.malformed.get() + receive.malformed_inner.get())?;
+    set_number(cx, to, "burners", counters.burners.get() as f64)?;
     set_number(cx, to, "lastSendErrno", send.last_errno.get() as f64)?;
     Ok(to)
 }

@@ -6,7 +6,9 @@
 //! Everything `unsafe` is in `sys`.
 
 mod breath;
+pub mod burner;
 mod carousel;
+mod cgroup;
 pub mod clock;
 mod command;
 pub mod config;
@@ -22,6 +24,7 @@ mod queue;
 mod realtime;
 mod receiver;
 mod receiving;
+mod refusal;
 mod reporter;
 mod sending;
 mod shared;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
@@ -17,8 +18,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
+use crate::burner::Burners;
+use crate::cgroup::CpuGroups;
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
-use crate::config::{OpenConfig, PollMode};
+use crate::config::OpenConfig;
 use crate::control::{Control, LONGEST_DATAGRAM};
 use crate::device::Tun;
 use crate::error::Error;
@@ -162,6 +165,15 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let mut pending = Vec::new();
     pending.extend(started.shortfalls.fifo.as_ref().map(warnings::sched_fifo));
     pending.extend(started.shortfalls.memory.as_ref().map(warnings::memory_lock));
+    let timed = started.shortfalls.tid;
+    let burners = Burners::start(config.burner, config.cpu, timed, started.idle_time).unwrap_or_else(|error| {
+        pending.push(warnings::no_burner(&error));
+        None
+    });
+    if let Some(burners) = &burners {
+        shared.counters.burners.set(burners.count() as u64);
+        pending.extend(warnings::burner_shares(&CpuGroups::read(Path::new("/")).idle));
+    }
     let reporter = Reporter {
         shared: Arc::clone(&shared),
         sink,
@@ -172,6 +184,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         threads: started.threads,
         stop: Arc::clone(&stop),
         pending,
+        burners,
     };
     threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| {
         stop.store(true, Ordering::Release);
@@ -189,7 +202,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         sending: None,
         every: None,
         shape: None,
-        throttle: started.throttle.filter(|_| config.poll_mode != PollMode::Sleepy),
+        poll_mode: config.poll_mode,
+        throttle: started.throttle,
     };
     Ok(Opened { shared, control, dispatcher: started.dispatcher, local_address, device_name })
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use rtrb::Consumer;
 
+use crate::burner::Burners;
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
@@ -39,6 +40,7 @@ pub struct Reporter {
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) pending: Vec<Event>,
+    pub(crate) burners: Option<Burners>,
 }
 
 /// Counters as they were when they were last looked at.
@@ -80,6 +82,7 @@ impl Reporter {
         while !self.shared.closing.stopped() {
             self.shared.closing.wait(&[], Some(period_ns));
             self.collect(&mut seen);
+            self.look_after_burners();
             if self.sink.idle() && !self.deliver() {
                 break;
             }
@@ -88,6 +91,8 @@ impl Reporter {
     }
 
     fn end(mut self, seen: &mut Seen) {
+        self.burners = None;
+        self.shared.counters.burners.set(0);
         self.stop.store(true, Ordering::Release);
         self.shared.receiver.stop();
         self.shared.ingress.stop();
@@ -199,6 +204,14 @@ impl Reporter {
         if let Some(errors) = seen.send_errors.rise(send.errors.get(), now_ns) {
             self.pending.push(warnings::send_failing(errors, send.last_errno.get()));
         }
+    }
+
+    fn look_after_burners(&mut self) {
+        let Some(burners) = &mut self.burners else { return };
+        if let Err(error) = burners.look() {
+            self.pending.push(warnings::no_burner(&error));
+        }
+        self.shared.counters.burners.set(burners.count() as u64);
     }
 
     fn deliver(&mut self) -> bool {

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use crate::breath::Breather;
+use crate::burner::IdleTime;
 use crate::config::{OpenConfig, PollMode};
 use crate::dispatcher;
 use crate::error::Error;
@@ -36,6 +38,8 @@ pub struct Started {
     pub shortfalls: Shortfalls,
     /// The kernel's limit, if the timed thread is under it.
     pub throttle: Option<Throttle>,
+    /// What the timed thread tells burners.
+    pub idle_time: Arc<IdleTime>,
 }
 
 /// Starts a named thread; its panic ends the tunnel.
@@ -74,6 +78,8 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
     let mut others = Some((receiving, ingress));
     let spinning = if mode == PollMode::Spinny { others.take() } else { None };
     let owner = Arc::clone(shared);
+    let idle_time = IdleTime::new();
+    let breather = Breather::new(Arc::clone(&idle_time));
     let timed = spawn("i405-dispatch", shared, move || {
         let set_up = realtime::set_up(fifo, cpu);
         let proceed = set_up.is_ok();
@@ -84,9 +90,9 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
         }
         match spinning {
             Some((receiving, ingress)) => {
-                Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
+                Spinner { sending, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns, breather }.run();
             }
-            None => dispatcher::run(sending, mode, finalize_ns, throttle),
+            None => dispatcher::run(sending, mode, finalize_ns, throttle, breather),
         }
     })?;
     let dispatcher = timed.thread().clone();
@@ -107,5 +113,5 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
             threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
         }
     }
-    Ok(Started { threads, dispatcher, shortfalls, throttle })
+    Ok(Started { threads, dispatcher, shortfalls, throttle, idle_time })
 }

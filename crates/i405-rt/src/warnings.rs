@@ -2,19 +2,55 @@
 
 use std::io;
 
+use crate::cgroup::IdleReach;
 use crate::event::Event;
+use crate::refusal;
 
 /// SCHED_FIFO was refused.
 pub fn sched_fifo(source: &io::Error) -> Event {
     Event::Warning {
         code: "I405_SCHED_FIFO",
         detail: format!(
-            "SCHED_FIFO was refused ({source}), so other programs can delay slots. Give the program CAP_SYS_NICE \
-             (setcap cap_sys_nice+ep on the node binary) or an rtprio limit of 45 or more (limits.conf, LimitRTPRIO= \
-             in a unit); in a container or a cgroup without a real-time budget (CONFIG_RT_GROUP_SCHED), give the \
-             cgroup one (cpu.rt_runtime_us). Or say schedFifo: false."
+            "SCHED_FIFO was refused ({source}), so other programs can delay slots: {}. Or say schedFifo: false.",
+            refusal::explain(source)
         ),
     }
+}
+
+/// There is no burner, or it could not follow.
+pub fn no_burner(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_BURNER",
+        detail: format!(
+            "no burner runs where one was asked for ({source}), so a core may be idle between slots. Allow \
+             sched_setscheduler with SCHED_IDLE, and the core, in the sandbox or container; or say burner: \"off\"."
+        ),
+    }
+}
+
+/// Idle priority does not reach beyond the burner's own group or session; None if it does.
+pub fn burner_shares(reach: &IdleReach) -> Option<Event> {
+    let (whose, remedy) = match reach {
+        IdleReach::Everybody => return None,
+        IdleReach::Group(folder) => {
+            let file = folder.join("cpu.idle");
+            (
+                "its control group",
+                format!("Make the group idle (echo 1 > {}, or CPUWeight=idle in its unit)", file.display()),
+            )
+        }
+        IdleReach::Session => {
+            let remedy = "Turn autogrouping off (sysctl kernel.sched_autogroup_enabled=0)";
+            ("its session", remedy.to_owned())
+        }
+    };
+    Some(Event::Warning {
+        code: "I405_BURNER_SHARES",
+        detail: format!(
+            "the burner yields to programs of {whose} only; others on its cores may get half of the time. {remedy}: \
+             the timed thread is under SCHED_FIFO and loses nothing. Or say burner: \"off\"."
+        ),
+    })
 }
 
 /// Memory could not be locked.
@@ -40,13 +76,15 @@ pub fn throttled(stalls: u64) -> Event {
     }
 }
 
-/// A spinny schedule is too short to pause in.
-pub fn short_pause(interval_ns: u64) -> Event {
+/// A schedule is too short to pause in.
+pub fn steps_down(interval_ns: u64) -> Event {
     Event::Warning {
         code: "I405_RT_THROTTLE_SHORT",
         detail: format!(
-            "with {} us between slots, the pause that keeps a spinning SCHED_FIFO thread off the kernel's real-time \
-             throttle costs slots. Lift the limit (sysctl kernel.sched_rt_runtime_us=-1) or use a longer interval.",
+            "with {} us between slots there is no room for the pause that keeps a spinning thread off the kernel's \
+             real-time throttle, so it is an ordinary thread for some of the time, in which other programs on its core \
+             can delay slots. Keep others off that core, lift the limit (sysctl kernel.sched_rt_runtime_us=-1), or \
+             use a longer interval.",
             interval_ns as f64 / 1_000.0
         ),
     }
