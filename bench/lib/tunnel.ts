@@ -31,11 +31,16 @@ export interface WireSettings {
 
 export interface TunnelSettings {
   wire: WireSettings;
+  /** Server to client, if it isn't the same. */
+  down?: WireSettings;
   clientMode?: string;
   serverMode?: string;
   /** Core of the client's timed thread. */
   clientCpu?: number;
   serverCpu?: number;
+  /** Further flags of the commands. */
+  clientFlags?: readonly string[];
+  serverFlags?: readonly string[];
   /** How often each side reports its lateness. */
   deviation?: string;
 }
@@ -44,6 +49,7 @@ export interface TunnelSettings {
 export interface FinalStats {
   slots: Record<"sent" | "missed" | "late" | "carrying" | "cover" | "handshake" | "sendErrors", number>;
   inner: Record<"packetsSent" | "bytesSent" | "packetsReceived" | "bytesReceived" | "queueDrops", number>;
+  datagrams: Record<"received" | "opened", number>;
   throttleStalls: number;
 }
 
@@ -58,8 +64,8 @@ export interface DeviationEvent extends ProgramEvent {
   missed: number;
 }
 
-function wireFlags({ interval, speed, length, jitter }: WireSettings): string[] {
-  return ["up", "down"].flatMap((direction) =>
+function wireFlags({ wire, down = wire }: TunnelSettings): string[] {
+  return Object.entries({ up: wire, down }).flatMap(([direction, { interval, speed, length, jitter }]) =>
     flags({
       [`${direction}-packet-interval`]: interval,
       [`${direction}-speed`]: speed,
@@ -85,7 +91,8 @@ export function clientArguments(peer: string, password: string, settings: Tunnel
     ...flags({ peer, passwordFile: password, tunName: "i405c", tunIpv4: `${CLIENT}/24`, json: true }),
     ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
-    ...wireFlags(settings.wire),
+    ...wireFlags(settings),
+    ...(settings.clientFlags ?? []),
   ];
 }
 
@@ -126,6 +133,7 @@ export class Tunnel {
       ...flags({ listenAddr: address, passwordFile: file, tunName: "i405s", tunIpv4: `${SERVER}/24`, json: true }),
       ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
       ...flags({ outgoingSendDeviationStats: settings.deviation }),
+      ...(settings.serverFlags ?? []),
     ]);
     let client: Program | undefined;
     try {

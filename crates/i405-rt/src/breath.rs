@@ -1,12 +1,12 @@
-//! What keeps a thread that spins all the time off the kernel's real-time throttle, and whether it leaves its core
-//! idle time. The length and the place of everything here follow from the schedule, never from what slots hold.
+//! How a thread that spins all the time lets go of its core, so that the kernel's real-time throttle never takes it off,
+//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here follow from the schedule, never from what slots hold.
 //!
 //! - Where there is room between two slots, a pause: a sleep right after a slot, 8 % of the time with the limits as
 //!   shipped. Others run meanwhile, and no slot is near.
 //! - Below about 200 us a sleep and its wake-up don't fit. There the thread steps down into the ordinary class, with
 //!   the best nice value that it may have, for 8 % of the time in few long stretches, and goes on spinning and sending.
 //!   On a core that nobody else wants this costs nothing; where somebody does, he gets a time slice of 1 to 4 ms about
-//!   once in a second or two, where the throttle would take 50 ms of each second.
+//!   once in a second or two, where the throttle or the fair server would take 50 ms of each second.
 //! - Not SCHED_DEADLINE: it refuses threads that are pinned to a core and is throttled at the same 95 %. Not a step
 //!   down in every slot: two more system calls per slot, and thousands of occasions a second to be preempted.
 
@@ -41,7 +41,7 @@ const BEST_NICE: i32 = -20;
 pub enum Breath {
     /// It sleeps between slots anyhow.
     Sleeps,
-    /// Never: nothing limits it.
+    /// Never: an ordinary thread that the kernel shares the core out to.
     Never,
     /// By a sleep right after a slot.
     Pause {

@@ -72,9 +72,18 @@ pub struct Throttle {
 }
 
 impl Throttle {
+    /// What the kernel's fair server takes for starving ordinary threads (from Linux 6.12 on), whatever the limit is; and
+    /// what the rest of a machine needs to stay usable where every core has a thread that spins.
+    const LEAST: Throttle = Throttle { runtime_ns: 950_000_000, period_ns: 1_000_000_000 };
+
+    /// What a thread under SCHED_FIFO has to keep to: the limit, or if that was lifted, what is needed all the same.
+    pub fn to_keep() -> Throttle {
+        Throttle::stricter(Throttle::read(), Some(Throttle::LEAST)).unwrap_or(Throttle::LEAST)
+    }
+
     /// Reads it: the machine's, or that of this process's control group where that is stricter. None if there is no
     /// limit.
-    pub fn read() -> Option<Throttle> {
+    fn read() -> Option<Throttle> {
         let read = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<i64>().ok();
         let runtime = read("/proc/sys/kernel/sched_rt_runtime_us")?;
         let period = read("/proc/sys/kernel/sched_rt_period_us")?;

@@ -43,7 +43,7 @@ pub struct Spinner<'a> {
     pub ingress: Option<Ingress>,
     /// Stops it, and wakes it where it sleeps.
     pub waker: &'a Waker,
-    /// The kernel's limit, if the thread is under it.
+    /// What it keeps to, under SCHED_FIFO.
     pub throttle: Option<Throttle>,
     /// How long before its deadline a slot's contents are fixed.
     pub finalize_ns: Option<u64>,

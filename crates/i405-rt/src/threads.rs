@@ -36,7 +36,7 @@ pub struct Started {
     pub dispatcher: thread::Thread,
     /// To be told as warnings.
     pub shortfalls: Shortfalls,
-    /// The kernel's limit, if the timed thread is under it.
+    /// What the timed thread keeps to, under SCHED_FIFO.
     pub throttle: Option<Throttle>,
     /// What the timed thread tells burners.
     pub idle_time: Arc<IdleTime>,
@@ -83,7 +83,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
     let timed = spawn("i405-dispatch", shared, move || {
         let set_up = realtime::set_up(fifo, cpu);
         let proceed = set_up.is_ok();
-        let throttle = set_up.as_ref().ok().filter(|done| done.is_fifo).and_then(|_| Throttle::read());
+        let throttle = set_up.as_ref().ok().filter(|done| done.is_fifo).map(|_| Throttle::to_keep());
         // The opener waits for this; if it is gone, so is the tunnel.
         if report.send(set_up.map(|shortfalls| (shortfalls, throttle))).is_err() || !proceed {
             return;

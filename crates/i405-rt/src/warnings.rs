@@ -83,8 +83,7 @@ pub fn steps_down(interval_ns: u64) -> Event {
         detail: format!(
             "with {} us between slots there is no room for the pause that keeps a spinning thread off the kernel's \
              real-time throttle, so it is an ordinary thread for some of the time, in which other programs on its core \
-             can delay slots. Keep others off that core, lift the limit (sysctl kernel.sched_rt_runtime_us=-1), or \
-             use a longer interval.",
+             can delay slots. Keep others off that core, or use a longer interval.",
             interval_ns as f64 / 1_000.0
         ),
     }
