@@ -47,8 +47,8 @@ pub fn burner_shares(reach: &IdleReach) -> Option<Event> {
     Some(Event::Warning {
         code: "I405_BURNER_SHARES",
         detail: format!(
-            "the burner yields to programs of {whose} only; others on its cores may get half of the time. {remedy}: \
-             the timed thread is under SCHED_FIFO and loses nothing. Or say burner: \"off\"."
+            "the burner yields to programs of {whose} only; others on its cores can lose half of the time. {remedy}; \
+             a timed thread under SCHED_FIFO loses nothing by it. Or say burner: \"off\"."
         ),
     })
 }
