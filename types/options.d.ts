@@ -108,7 +108,7 @@ export interface TunnelOptions {
   /**
    * Constant load, so that lateness is the same whether the machine is idle or busy. Costs the power of the cores.
    * Default `"cpu"` in `spinny`, `"off"` otherwise. Where idle priority isn't to be had, a `warning` (`I405_BURNER`) and
-   * no burner; where it doesn't reach beyond a control group or session, `I405_BURNER_SHARES`.
+   * no burner.
    */
   burner?: Burner;
   /** Default `"packets"`. */

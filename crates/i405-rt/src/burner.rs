@@ -2,7 +2,7 @@
 //! hypervisor's view of it are the same whether the tunnel and the machine work or not.
 //!
 //! - It runs under SCHED_IDLE or not at all: ordinary threads of the same control group and session take the core from
-//!   it as if it were idle.
+//!   it as if it were idle. For others it steps aside by itself (`burner/courtesy.rs`).
 //! - `burner/load.rs` is what the loop does, `burner/core.rs` the thread of one core, which tunnels share.
 //! - With `"cpu"` it is on the core of the timed thread. If that isn't pinned, the burner follows it: the reporter looks
 //!   where the thread is, a few times a second. Pinning it for the burner's sake would be worse: two programs
@@ -14,6 +14,7 @@
 //! Not here: the decision what a schedule leaves, which is `breath`'s.
 
 mod core;
+mod courtesy;
 pub mod load;
 
 use std::fs;

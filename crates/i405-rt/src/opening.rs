@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
@@ -19,7 +18,6 @@ use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
 use crate::burner::Burners;
-use crate::cgroup::CpuGroups;
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
 use crate::config::OpenConfig;
 use crate::control::{Control, LONGEST_DATAGRAM};
@@ -172,7 +170,6 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     });
     if let Some(burners) = &burners {
         shared.counters.burners.set(burners.count() as u64);
-        pending.extend(warnings::burner_shares(&CpuGroups::read(Path::new("/")).idle));
     }
     let reporter = Reporter {
         shared: Arc::clone(&shared),

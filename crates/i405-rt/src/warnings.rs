@@ -2,7 +2,6 @@
 
 use std::io;
 
-use crate::cgroup::IdleReach;
 use crate::event::Event;
 use crate::refusal;
 
@@ -26,31 +25,6 @@ pub fn no_burner(source: &io::Error) -> Event {
              sched_setscheduler with SCHED_IDLE, and the core, in the sandbox or container; or say burner: \"off\"."
         ),
     }
-}
-
-/// Idle priority does not reach beyond the burner's own group or session; None if it does.
-pub fn burner_shares(reach: &IdleReach) -> Option<Event> {
-    let (whose, remedy) = match reach {
-        IdleReach::Everybody => return None,
-        IdleReach::Group(folder) => {
-            let file = folder.join("cpu.idle");
-            (
-                "its control group",
-                format!("Make the group idle (echo 1 > {}, or CPUWeight=idle in its unit)", file.display()),
-            )
-        }
-        IdleReach::Session => {
-            let remedy = "Turn autogrouping off (sysctl kernel.sched_autogroup_enabled=0)";
-            ("its session", remedy.to_owned())
-        }
-    };
-    Some(Event::Warning {
-        code: "I405_BURNER_SHARES",
-        detail: format!(
-            "the burner yields to programs of {whose} only; others on its cores can lose half of the time. {remedy}; \
-             a timed thread under SCHED_FIFO loses nothing by it. Or say burner: \"off\"."
-        ),
-    })
 }
 
 /// Memory could not be locked.

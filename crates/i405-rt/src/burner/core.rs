@@ -6,19 +6,26 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 
+use super::courtesy::{Courtesy, NAP_NS};
 use super::load::{DEFAULT, Kind, Load};
+use crate::cgroup::{CpuGroups, IdleReach};
 use crate::shared::lock;
 use crate::sys::sched;
 
 /// Its name, as `ps -L` shows it.
 const NAME: &str = "i405-burner";
+
+/// Turns of the loop between two looks at the clock: about a millisecond.
+const TURNS_PER_LOOK: u32 = 256;
 
 /// The cores with a burner, and how many leases each has.
 static CORES: Mutex<BTreeMap<usize, (Arc<Burner>, usize)>> = Mutex::new(BTreeMap::new());
@@ -32,6 +39,12 @@ struct Orders {
     holds: AtomicUsize,
     /// While it lives: a number that the kernel has not given to somebody else's thread meanwhile.
     alive: Mutex<Option<Pid>>,
+}
+
+impl Orders {
+    fn wanted(&self) -> bool {
+        self.begin.load(Ordering::Acquire) && self.holds.load(Ordering::Acquire) == 0
+    }
 }
 
 struct Burner {
@@ -109,6 +122,7 @@ impl Drop for Lease {
 }
 
 fn start(core: usize) -> io::Result<Burner> {
+    let place = only(core)?;
     let orders = Arc::new(Orders::default());
     let (report, reported) = mpsc::channel();
     let own = Arc::clone(&orders);
@@ -117,13 +131,13 @@ fn start(core: usize) -> io::Result<Burner> {
         let mut load = Load::new(DEFAULT);
         *lock(&own.alive) = Some(gettid());
         if report.send(gettid()).is_ok() {
-            burn(&own, &mut load);
+            burn(&own, &|| own.stop.load(Ordering::Acquire), &mut load, courtesy(core));
         }
         *lock(&own.alive) = None;
     })?;
     let burner = Burner { thread: handle.thread().clone(), orders };
     let set_up = reported.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe)).and_then(|tid| {
-        sched_setaffinity(Some(tid), &only(core)?)?;
+        sched_setaffinity(Some(tid), &place)?;
         sched::set_idle(tid)
     });
     match set_up {
@@ -139,12 +153,41 @@ fn start(core: usize) -> io::Result<Burner> {
     }
 }
 
-fn burn(orders: &Orders, load: &mut Load) {
-    while !orders.stop.load(Ordering::Acquire) {
-        if orders.begin.load(Ordering::Acquire) && orders.holds.load(Ordering::Acquire) == 0 {
-            load.turn();
-        } else {
+/// Needed only where idle priority does not reach everybody.
+fn courtesy(core: usize) -> Option<Courtesy> {
+    let reach = CpuGroups::read(Path::new("/")).idle;
+    if reach == IdleReach::Everybody { None } else { Courtesy::new(core) }
+}
+
+fn burn(orders: &Orders, stopped: &dyn Fn() -> bool, load: &mut Load, mut courtesy: Option<Courtesy>) {
+    let mut turns = 0u32;
+    while !stopped() {
+        if !orders.wanted() {
             thread::park();
+            if let Some(courtesy) = &mut courtesy {
+                courtesy.forget();
+            }
+            continue;
+        }
+        load.turn();
+        turns = turns.wrapping_add(1);
+        if turns.is_multiple_of(TURNS_PER_LOOK)
+            && let Some(courtesy) = &mut courtesy
+            && let Some(waited) = courtesy.suspicion()
+        {
+            step_aside(stopped, courtesy, waited);
+        }
+    }
+}
+
+/// Sleeps as long as others use the core more for it.
+fn step_aside(stopped: &dyn Fn() -> bool, courtesy: &mut Courtesy, waited_percent: u64) {
+    while !stopped()
+        && let Some(before) = courtesy.ticks()
+    {
+        thread::park_timeout(Duration::from_nanos(NAP_NS));
+        if !courtesy.held_back(waited_percent, before) {
+            return;
         }
     }
 }
@@ -181,10 +224,8 @@ fn end(burner: &Burner, core: usize) {
 pub fn burn_for_ever(core: usize, kind: Kind, stop: impl Fn() -> bool) -> io::Result<()> {
     sched_setaffinity(None, &only(core)?)?;
     sched::set_idle(gettid())?;
-    let mut load = Load::new(kind);
-    while !stop() {
-        load.turn();
-    }
+    let orders = Orders { begin: AtomicBool::new(true), ..Orders::default() };
+    burn(&orders, &stop, &mut Load::new(kind), courtesy(core));
     Ok(())
 }
 
