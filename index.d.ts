@@ -14,6 +14,7 @@ import type { ConnectOptions, ListenOptions, TunnelOptions } from "./types/optio
 
 export type { Connection, Deviation, TunnelEvents, TunnelState, TunnelStats, TunnelWarning } from "./types/events.js";
 export type {
+  Burner,
   ConnectOptions,
   CredentialOptions,
   DeviceOptions,

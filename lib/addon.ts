@@ -10,6 +10,7 @@
 
 export type Role = "client" | "server";
 export type PollModeName = "sleepy" | "dozy" | "spinny";
+export type BurnerName = "off" | "cpu" | "all";
 export type JitterShapeName = "cos4" | "uniform";
 
 /** AEAD ids as on the wire (docs/protocol.md). */
@@ -53,6 +54,8 @@ export interface NativeOpenOptions {
   cpus: number[];
   /** 1, or 2: two dispatchers hedge every slot. */
   dispatchers: 1 | 2;
+  /** Which cores threads of idle priority keep busy: none, the timed thread's, or all of the process's. */
+  burner: BurnerName;
   pairing: NativePairing;
   /** Server: bytes of an initiation, by the pairing's Noise pattern: 1344 (IKpsk2) or 1296 (NNpsk0). */
   initiationLength: number;
@@ -153,6 +156,8 @@ export interface NativeStats {
   blocksDropped: bigint;
   eventsDropped: bigint;
   throttleStalls: bigint;
+  /** Cores that a burner of this tunnel's keeps busy. */
+  burners: number;
   /** Kernel receive time of the newest datagram that opened under a session's key; 0: none yet. */
   lastOpenedNs: bigint;
 }

@@ -145,7 +145,8 @@ function mtuTowards(addon: Addon, source: string, { local }: Opening): number {
 type ByRole = Pick<NativeOpenOptions, "role" | "bind" | "peer" | "floorMs" | "maxStampAgeMs">;
 
 function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: ByRole): NativeTunnel {
-  const { fwmark, device, pollMode, schedFifo, cpus, dispatchers, queueNs, finalizeNs, reorderWindow } = opening.local;
+  const { fwmark, device, pollMode, schedFifo, cpus, dispatchers, burner } = opening.local;
+  const { queueNs, finalizeNs, reorderWindow } = opening.local;
   const keys = pairing.forRole(byRole.role);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
@@ -158,6 +159,7 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
         schedFifo,
         cpus,
         dispatchers,
+        burner,
         pairing: keys,
         initiationLength,
         queueNs,

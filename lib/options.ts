@@ -2,7 +2,7 @@
  * Options, parsed once at the edge into what the inside works with: whole nanoseconds, bytes, bytes of keys. Nothing
  * behind this file checks an option again, but for what needs the route to be known (`wire-settings.ts`).
  */
-import type { JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
+import type { BurnerName, JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
 import { describe, describeSecret, optionError } from "./errors.js";
 import {
   readChoice,
@@ -24,6 +24,7 @@ export interface LocalSettings {
   /** One for each dispatcher, or none. */
   cpus: number[];
   dispatchers: 1 | 2;
+  burner: BurnerName;
   device: NativeDevice;
   queueNs: number;
   finalizeNs: number | null;
@@ -102,6 +103,7 @@ const TUNNEL_FIELDS = [
   "schedFifo",
   "cpu",
   "dispatchers",
+  "burner",
   "device",
   "queue",
   "finalizeDelta",
@@ -114,11 +116,14 @@ const TUNNEL_FIELDS = [
 export function parseTunnelOptions(options: unknown): LocalSettings {
   const raw = readObject("options", options, TUNNEL_FIELDS);
   const dispatchers = readDispatchers(raw.dispatchers);
+  const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
   return {
-    pollMode: readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy"),
+    pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),
     cpus: readCpus(raw.cpu, dispatchers),
     dispatchers,
+    // A spinning thread costs its core's power anyhow, and idle time is left only by the pauses of its own.
+    burner: readChoice("burner", raw.burner, ["off", "cpu", "all"], pollMode === "spinny" ? "cpu" : "off"),
     device: readDevice(raw.device),
     queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),
     finalizeNs:

@@ -33,6 +33,7 @@ export const NO_STATS: NativeStats = {
   blocksDropped: 0n,
   eventsDropped: 0n,
   throttleStalls: 0n,
+  burners: 0,
   lastOpenedNs: 0n,
 };
 
@@ -73,6 +74,7 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
     reassembly: { payloadsLost: native.payloadsLost, blocksDropped: native.blocksDropped },
     eventsDropped: native.eventsDropped,
     throttleStalls: native.throttleStalls,
+    burners: native.burners,
   };
 }
 

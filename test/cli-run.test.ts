@@ -64,6 +64,34 @@ t.test("--json: one object a line", async (t) => {
   ]);
 });
 
+t.test("--lift-rt-throttle: lifted before the tunnel opens, put back after it, whatever happens", async (t) => {
+  const lift = [...CLIENT, "--lift-rt-throttle"];
+  const world = worldWith((tunnel) => {
+    t.same(world.throttle, ["lifted"]);
+    tunnel.emit("connected", CONNECTION);
+    world.stop.request();
+  });
+  t.equal(await runCli(lift, world), 0);
+  t.same(world.throttle, ["lifted", "put back"]);
+
+  const failing = pretendWorld((tunnel) => {
+    tunnel.opening = () => Promise.reject(new I405Error("ERR_I405_ADDRESS_IN_USE", "in use"));
+  });
+  t.equal(await runCli(lift, failing), 3);
+  t.same(failing.throttle, ["lifted", "put back"]);
+
+  const forbidden = pretendWorld();
+  forbidden.liftRtThrottle = () => {
+    throw new I405Error("ERR_I405_RT_THROTTLE", "--lift-rt-throttle: no", { option: "lift-rt-throttle" });
+  };
+  t.equal(await runCli(lift, forbidden), 3);
+  t.match(forbidden.errors(), /^i405 client: --lift-rt-throttle: no \(ERR_I405_RT_THROTTLE\)/);
+
+  const unasked = worldWith(() => unasked.stop.request());
+  await runCli(CLIENT, unasked);
+  t.same(unasked.throttle, []);
+});
+
 t.test("deviation is listened to only if it is asked for", async (t) => {
   const listeners = async (flags: string[]) => {
     const world = worldWith(() => world.stop.request());

@@ -98,6 +98,7 @@ t.test("every flag is one that the API takes", async (t) => {
       dispatchers: "1",
       "reorder-window": "5",
     },
+    burner: "all",
   };
   const other = (name: string) => (name.endsWith("speed") ? "1MB/s" : "20s");
   const left = new Set(["config", "json", "up-packet-interval", "down-packet-interval", "require-sched-fifo"]);
@@ -113,7 +114,7 @@ t.test("every flag is one that the API takes", async (t) => {
     parseTunnelOptions(options);
     if (command === "client") parseConnectOptions(peer);
     else parseListenOptions(peer);
-    t.equal(Object.keys(options).length, 10, "all that is local");
+    t.equal(Object.keys(options).length, 11, "all that is local");
   }
   const { options, asked: peer } = await asked([...CLIENT, ...intervals]);
   t.equal(parseTunnelOptions(options).schedFifo, "require");

@@ -31,4 +31,5 @@ export const SOME_STATS: TunnelStats = {
   reassembly: { payloadsLost: 0n, blocksDropped: 0n },
   eventsDropped: 0n,
   throttleStalls: 0n,
+  burners: 0,
 };

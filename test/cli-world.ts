@@ -83,6 +83,8 @@ export interface PretendWorld extends World {
   tunnels: PretendTunnel[];
   /** Parameters of each `ip`. */
   ipCalls: string[];
+  /** What was done to the kernel's real-time limit. */
+  throttle: ("lifted" | "put back")[];
 }
 
 export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => undefined): PretendWorld {
@@ -90,6 +92,7 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
   let errors = "";
   const tunnels: PretendTunnel[] = [];
   const ipCalls: string[] = [];
+  const throttle: PretendWorld["throttle"] = [];
   return {
     io: {
       out: (text) => (output += text),
@@ -109,6 +112,11 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
       ipCalls.push(parameters.join(" "));
       return null;
     },
+    liftRtThrottle: () => {
+      throttle.push("lifted");
+      return () => throttle.push("put back");
+    },
+    throttle,
     output: () => output,
     errors: () => errors,
     tunnels,

@@ -59,6 +59,7 @@ t.test("defaults", async (t) => {
     schedFifo: "on",
     cpus: [],
     dispatchers: 1,
+    burner: "off",
     device: { kind: "packets" },
     queueNs: 50e6,
     finalizeNs: null,
@@ -100,6 +101,9 @@ t.test("what is given is taken", async (t) => {
     reorderWindow: 0,
     fwmark: 0xffffffff,
   });
+  t.equal(parseTunnelOptions({ pollMode: "spinny" }).burner, "cpu", "its pauses are filled");
+  t.equal(parseTunnelOptions({ pollMode: "spinny", burner: "off" }).burner, "off");
+  t.equal(parseTunnelOptions({ pollMode: "dozy", burner: "all" }).burner, "all");
   t.equal(parseTunnelOptions({ schedFifo: false }).schedFifo, "off");
   t.same(parseTunnelOptions({ device: { fd: 7 } }).device, { kind: "fd", fd: 7 });
   t.same(parseTunnelOptions({ device: { tun: {} } }).device, {
@@ -136,6 +140,8 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ pollMode: "lazy" }), "pollMode", /got "lazy", expected "sleepy", "dozy" or "spinny"/],
     [tunnel({ schedFifo: "yes" }), "schedFifo", /true, false or "require"/],
     [tunnel({ cpu: -1 }), "cpu", /got -1/],
+    [tunnel({ burner: "on" }), "burner", /got "on", expected "off", "cpu" or "all"/],
+    [tunnel({ burner: true }), "burner", /got true/],
     [tunnel({ cpu: 1.5 }), "cpu", /whole number/],
     [tunnel({ cpu: [0, 1] }), "cpu", /expected one core/],
     [tunnel({ dispatchers: 2, cpu: 1 }), "cpu", /two different cores/],

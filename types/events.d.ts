@@ -117,4 +117,6 @@ export interface TunnelStats {
   eventsDropped: bigint;
   /** Times the kernel's real-time throttle took the timed thread off its core. */
   throttleStalls: bigint;
+  /** Cores that this tunnel keeps busy with a burner now. */
+  burners: number;
 }

@@ -8,6 +8,12 @@
  */
 export type PollMode = "sleepy" | "dozy" | "spinny";
 
+/**
+ * Which cores are kept busy by a thread of idle priority, which yields to every ordinary one: none, that of the timed
+ * thread (followed where it isn't pinned), or all that this process may use.
+ */
+export type Burner = "off" | "cpu" | "all";
+
 /** Density of the jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there to compare with. */
 export type JitterShape = "cos4" | "uniform";
 
@@ -106,6 +112,12 @@ export interface TunnelOptions {
    * poll mode costs (`"spinny"`: what `"dozy"` costs). Default 1.
    */
   dispatchers?: 1 | 2;
+  /**
+   * Constant load, so that lateness is the same whether the machine is idle or busy. Costs the power of the cores.
+   * Default `"cpu"` in `spinny`, `"off"` otherwise. Where idle priority isn't to be had, a `warning` (`I405_BURNER`) and
+   * no burner.
+   */
+  burner?: Burner;
   /** Default `"packets"`. */
   device?: DeviceOptions;
   /** Bound of the waiting queue as a duration of slots, `"1ms"` to `"10s"`. Default `"50ms"`. */

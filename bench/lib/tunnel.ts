@@ -31,15 +31,16 @@ export interface WireSettings {
 
 export interface TunnelSettings {
   wire: WireSettings;
+  /** Server to client, if it isn't the same. */
+  down?: WireSettings;
   clientMode?: string;
   serverMode?: string;
   /** Core of the client's timed thread. */
   clientCpu?: number;
   serverCpu?: number;
-  /** The server's direction, where it differs. */
-  down?: WireSettings;
-  /** Further flags of the client, as on its command line. */
+  /** Further flags of the commands. */
   clientFlags?: readonly string[];
+  serverFlags?: readonly string[];
   /** How often each side reports its lateness. */
   deviation?: string;
   /** The server's port. Default {@link PORT}. */
@@ -72,8 +73,8 @@ export interface DeviationEvent extends ProgramEvent {
   missed: number;
 }
 
-function wireFlags(up: WireSettings, down: WireSettings): string[] {
-  return Object.entries({ up, down }).flatMap(([direction, { interval, speed, length, jitter }]) =>
+function wireFlags({ wire, down = wire }: TunnelSettings): string[] {
+  return Object.entries({ up: wire, down }).flatMap(([direction, { interval, speed, length, jitter }]) =>
     flags({
       [`${direction}-packet-interval`]: interval,
       [`${direction}-speed`]: speed,
@@ -105,7 +106,7 @@ export function clientArguments(peer: string, password: string, settings: Tunnel
     ...deviceFlags(settings, "i405c", CLIENT),
     ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
-    ...wireFlags(settings.wire, settings.down ?? settings.wire),
+    ...wireFlags(settings),
     ...(settings.clientFlags ?? []),
   ];
 }
@@ -148,6 +149,7 @@ export class Tunnel {
       ...deviceFlags(settings, "i405s", SERVER),
       ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
       ...flags({ outgoingSendDeviationStats: settings.deviation }),
+      ...(settings.serverFlags ?? []),
     ]);
     let client: Program | undefined;
     try {

@@ -33,6 +33,7 @@ const MACHINE = new Set([
   "RESOLVE",
   "ROUTE",
   "ROUTE_SETUP",
+  "RT_THROTTLE",
   "SCHED_FIFO",
   "SOCKET_OPTION",
   "SYSTEM",

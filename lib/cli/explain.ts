@@ -18,7 +18,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_I405_TUN_IN_USE: "Choose another with --tun-name, or end the program that has it (ip link)",
   ERR_I405_ADDRESS_IN_USE: "Choose another port, or end the program that has it (ss -ulpn)",
   ERR_I405_ADDRESS: "Use an address of this machine (ip address), or 0.0.0.0 or [::]",
-  ERR_I405_SCHED_FIFO: "Give CAP_SYS_NICE or an rtprio limit, or leave --require-sched-fifo out",
+  ERR_I405_SCHED_FIFO: "Or leave --require-sched-fifo out",
   ERR_I405_ROUTE: "Check --peer and the route to it (ip route get)",
   ERR_I405_CPU: "Choose one of the allowed cores (taskset -p $$)",
 };
@@ -39,6 +39,7 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
 /** API words as they are called here, in messages that were written for programs. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:set |say )?schedFifo(?:: | to )false/g, "give --no-sched-fifo"],
+  [/\b(?:set |say )?burner(?:: | to )"?(\w+)"?/g, "give --burner $1"],
   [/ \(connectTimeout\)/g, ""],
   [/\bpollMode "(\w+)"/g, "--poll-mode $1"],
 ];

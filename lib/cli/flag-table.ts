@@ -235,6 +235,20 @@ export const FLAGS: readonly Flag[] = [
     option: "dispatchers",
   },
   {
+    name: "burner",
+    kind: "text",
+    value: "<off|cpu|all>",
+    help: "keep the timed thread's core or all cores busy at idle priority (default off; spinny cpu)",
+    group: TIMING,
+    option: "burner",
+  },
+  {
+    name: "lift-rt-throttle",
+    kind: "switch",
+    help: "lift the kernel's limit on real-time threads while this runs; machine-wide, put back at exit",
+    group: TIMING,
+  },
+  {
     name: "finalize-delta",
     kind: "text",
     value: "<duration>",

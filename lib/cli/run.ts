@@ -14,6 +14,7 @@ import { applyRoutes, runIp, strictReversePath, type RunIp } from "./ip.js";
 import type { Io } from "./io.js";
 import { reportClose, reportEvents, type Report, type Reported } from "./report.js";
 import { planRoutes } from "./routes.js";
+import { liftRtThrottle } from "./rt-throttle.js";
 import { secretReader } from "./secret-sources.js";
 import type { Settings } from "./settings.js";
 import type { Stop } from "./signals.js";
@@ -27,6 +28,7 @@ export interface World {
   stop: Stop;
   createTunnel?: (options: TunnelOptions) => RunTunnel;
   runIp?: RunIp;
+  liftRtThrottle?: typeof liftRtThrottle;
 }
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */
@@ -42,8 +44,11 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   };
   let tunnel: RunTunnel;
   let start: () => Promise<unknown>;
+  let putBackThrottle: (() => void) | null;
   try {
     ({ tunnel, start } = await prepare(command, settings, world));
+    // Before the timed thread begins, which reads it once.
+    putBackThrottle = settings.has("lift-rt-throttle") ? (world.liftRtThrottle ?? liftRtThrottle)() : null;
   } catch (error) {
     return failed(error);
   }
@@ -77,6 +82,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     return code;
   } finally {
     takeBackRoutes?.();
+    putBackThrottle?.();
     if (opened) reportClose(tunnel, report);
   }
 }

@@ -12,6 +12,7 @@ const LOCAL_OPTIONS = [
   "pollMode",
   "cpu",
   "dispatchers",
+  "burner",
   "queue",
   "fwmark",
   "deviationInterval",

@@ -113,6 +113,16 @@ export function stolenSeconds(): number {
   return Number(fields[8] ?? 0) / TICKS_PER_SECOND;
 }
 
+/** Ticks of one core since boot: all of them, and those in which it had nothing to do. */
+export function coreTicks(core: number): { all: number; idle: number } {
+  const line = readFileSync("/proc/stat", "utf8")
+    .split("\n")
+    .find((each) => each.startsWith(`cpu${core} `));
+  // user nice system idle iowait irq softirq steal; guest time is in user (proc_stat(5)).
+  const fields = (line?.split(/\s+/) ?? []).slice(1, 9).map(Number);
+  return { all: fields.reduce((sum, ticks) => sum + ticks, 0), idle: (fields[3] ?? 0) + (fields[4] ?? 0) };
+}
+
 /** CPU seconds used so far by each thread of a process, by thread id, with the thread's name. */
 export function threadCpu(pid: number): { tid: number; name: string; seconds: number }[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {

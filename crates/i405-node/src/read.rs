@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
-use i405_rt::config::{DeviceConfig, InterfaceAddress, OpenConfig, PairingKeys, PollMode, Role, SchedFifo};
+use i405_rt::config::{
+    BurnerPlace, DeviceConfig, InterfaceAddress, OpenConfig, PairingKeys, PollMode, Role, SchedFifo,
+};
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
 use i405_rt::{Error, Offer};
@@ -190,6 +192,12 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
         },
         cpus: numbers(cx, from, "cpus")?.into_iter().map(as_usize).collect(),
         dispatchers: as_usize(number(cx, from, "dispatchers")?),
+        burner: match text(cx, from, "burner")?.as_str() {
+            "off" => BurnerPlace::Off,
+            "cpu" => BurnerPlace::Cpu,
+            "all" => BurnerPlace::All,
+            other => return bad(cx, format!("burner: unknown \"{other}\"")),
+        },
         pairing: PairingKeys {
             send_wrap: bytes(cx, pairing, "sendWrap")?,
             send_mask: bytes(cx, pairing, "sendMask")?,

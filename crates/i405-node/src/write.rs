@@ -160,6 +160,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
     }
     set_bigint(cx, to, "malformedInner", ingress.malformed.get() + receive.malformed_inner.get())?;
     set_number(cx, to, "lastSendErrno", counters.last_errno() as f64)?;
+    set_number(cx, to, "burners", counters.burners.get() as f64)?;
     Ok(to)
 }
 

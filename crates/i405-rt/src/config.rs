@@ -27,6 +27,17 @@ pub enum SchedFifo {
     Require,
 }
 
+/// On which cores threads of idle priority loop, so that a core is never idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BurnerPlace {
+    /// On none.
+    Off,
+    /// On the timed thread's.
+    Cpu,
+    /// On every one that this process may use.
+    All,
+}
+
 /// An address of the TUN interface.
 #[derive(Clone, Copy, Debug)]
 pub struct InterfaceAddress {
@@ -88,6 +99,8 @@ pub struct OpenConfig {
     pub cpus: Vec<usize>,
     /// 1, or 2: two dispatchers hedge every slot.
     pub dispatchers: usize,
+    /// Which cores are kept busy.
+    pub burner: BurnerPlace,
     /// The pairing's keys.
     pub pairing: PairingKeys,
     /// Length of the pairing's initiation message, bytes: 1344 or 1296.

@@ -12,6 +12,7 @@ use rtrb::Producer;
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::command::{IngressCommand, ReceiveCommand, Start};
+use crate::config::PollMode;
 use crate::error::Error;
 use crate::opening::random;
 use crate::queue::{Gate, queue};
@@ -56,6 +57,7 @@ pub struct Control {
     pub(crate) shape: Option<(usize, u64)>,
     /// Buffers that a schedule needs beside the one that is built in.
     pub(crate) spares: usize,
+    pub(crate) poll_mode: PollMode,
     /// The kernel's limit on a spinning thread.
     pub(crate) throttle: Option<Throttle>,
 }
@@ -100,10 +102,9 @@ impl Control {
             larger = Some(consumer);
         }
         shared.gate.set_bound(bound);
-        if let Some(breath) = Breath::of(self.throttle, timing.interval_ns())
-            && breath.costs_slots()
-        {
-            lock(&shared.notices).push(warnings::short_pause(timing.interval_ns()));
+        let breath = Breath::in_mode(self.poll_mode, self.throttle, timing.interval_ns());
+        if matches!(breath, Breath::StepDown { .. }) {
+            lock(&shared.notices).push(warnings::steps_down(timing.interval_ns()));
         }
         self.shape = Some((datagram_length, timing.interval_ns()));
         let buffer = || {

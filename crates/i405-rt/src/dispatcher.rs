@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::breath::Breath;
+use crate::breath::{Breath, Breather, SHORTEST_DOZE_NS};
 use crate::clock::monotonic_ns;
 use crate::config::PollMode;
 use crate::margin::Margin;
@@ -18,8 +18,6 @@ use crate::wait::{sleep_until, spin_until_warm};
 /// `sleepy`: assembling begins this long before the deadline. It covers the wake-up (p99 about 65 us where this was
 /// measured) and the build (3 us); what is over is slept through. Longer costs latency, shorter lateness.
 const SLEEPY_LEAD_NS: u64 = 100_000;
-/// Shortest interval of which a spinning dispatcher sleeps half: a wake-up takes 30 us and more.
-const SHORTEST_DOZE_NS: u64 = 100_000;
 /// Longest uninterrupted sleep: so long may a command wait.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;
 /// How long the thread is parked without a schedule before it looks whether it is to end.
@@ -32,8 +30,8 @@ struct Waiting {
     lead_ns: Option<u64>,
     /// The last part of the wait is spun.
     spin: bool,
-    /// The pause of a dispatcher that does nothing but spin.
-    breath: Option<Breath>,
+    /// How a dispatcher that does nothing but spin lets go of its core.
+    breath: Breath,
 }
 
 impl Waiting {
@@ -45,16 +43,17 @@ impl Waiting {
         interval_ns: u64,
     ) -> Self {
         let half_ns = interval_ns / 2;
+        let breath = Breath::in_mode(mode, throttle, interval_ns);
         if mode == PollMode::Sleepy {
             // Where two sleeps do not fit between two slots, one has to do.
             let lead_ns = finalize_ns.unwrap_or(SLEEPY_LEAD_NS);
-            return Waiting { lead_ns: (lead_ns <= half_ns).then_some(lead_ns), spin: false, breath: None };
+            return Waiting { lead_ns: (lead_ns <= half_ns).then_some(lead_ns), spin: false, breath };
         }
         if interval_ns < SHORTEST_DOZE_NS {
-            return Waiting { lead_ns: None, spin: true, breath: Breath::of(throttle, interval_ns) };
+            return Waiting { lead_ns: None, spin: true, breath };
         }
         let lead_ns = finalize_ns.unwrap_or(margin_ns).min(half_ns);
-        Waiting { lead_ns: Some(lead_ns), spin: true, breath: None }
+        Waiting { lead_ns: Some(lead_ns), spin: true, breath }
     }
 
     /// When to begin assembling.
@@ -75,8 +74,13 @@ impl Waiting {
 }
 
 /// Runs until it is told to stop.
-pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, throttle: Option<Throttle>) {
-    let mut dispatched = 0u64;
+pub fn run(
+    mut slots: impl Slots,
+    mode: PollMode,
+    finalize_ns: Option<u64>,
+    throttle: Option<Throttle>,
+    mut breather: Breather,
+) {
     let mut margin = Margin::new();
     loop {
         slots.apply_commands();
@@ -84,6 +88,7 @@ pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, thro
             return;
         }
         let (Some(deadline_ns), Some(interval_ns)) = (slots.deadline_ns(), slots.interval_ns()) else {
+            breather.rest();
             thread::park_timeout(IDLE_PARK);
             continue;
         };
@@ -101,12 +106,7 @@ pub fn run(mut slots: impl Slots, mode: PollMode, finalize_ns: Option<u64>, thro
         }
         let called_ns = waiting.wait_for_deadline(deadline_ns, || slots.warm());
         slots.dispatch(called_ns);
-        dispatched += 1;
-        if let Some(breath) = waiting.breath
-            && dispatched.is_multiple_of(breath.every_slots)
-        {
-            sleep_until(called_ns + breath.pause_ns);
-        }
+        breather.after_slot(waiting.breath, called_ns);
     }
 }
 
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn dozy_sleeps_at_least_half_of_the_interval_or_pauses() {
+    fn dozy_sleeps_at_least_half_of_the_interval_or_spins() {
         let throttle = Some(Throttle { runtime_ns: 950_000_000, period_ns: 1_000_000_000 });
         let of = |interval_ns| Waiting::of(PollMode::Dozy, None, 120_000, throttle, interval_ns);
-        assert_eq!((of(1_000_000).lead_ns, of(1_000_000).breath), (Some(120_000), None));
+        assert_eq!((of(1_000_000).lead_ns, of(1_000_000).breath), (Some(120_000), Breath::Sleeps));
         assert_eq!(of(100_000).lead_ns, Some(50_000));
         assert_eq!(of(20_000).lead_ns, None);
-        assert!(of(20_000).breath.is_some(), "nothing but spinning needs the pause");
+        assert!(matches!(of(20_000).breath, Breath::StepDown { .. }));
         assert_eq!(Waiting::of(PollMode::Dozy, Some(50_000), 120_000, throttle, 1_000_000).lead_ns, Some(50_000));
     }
 }

@@ -58,10 +58,12 @@ pub enum Error {
         source: io::Error,
     },
     /// SCHED_FIFO was required and refused.
-    #[error("SCHED_FIFO was refused: {source}")]
+    #[error("SCHED_FIFO was refused ({source}): {reason}")]
     SchedFifo {
         /// What the kernel said.
         source: io::Error,
+        /// Why, as far as can be told, and what to do.
+        reason: String,
     },
     /// The core does not exist or is not allowed to this process.
     #[error("cannot pin the timed thread to core {cpu}: {source}")]

@@ -7,7 +7,9 @@
 
 mod assembling;
 mod breath;
+pub mod burner;
 mod carousel;
+mod cgroup;
 pub mod clock;
 mod command;
 pub mod config;
@@ -28,6 +30,7 @@ mod queue;
 mod realtime;
 mod receiver;
 mod receiving;
+mod refusal;
 mod reporter;
 mod sending;
 mod shared;

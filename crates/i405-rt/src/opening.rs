@@ -18,8 +18,9 @@ use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
 use crate::assembling::{Assembler, Parts};
+use crate::burner::{self, Burners};
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
-use crate::config::{OpenConfig, PollMode};
+use crate::config::OpenConfig;
 use crate::control::{Control, LONGEST_DATAGRAM};
 use crate::device::Tun;
 use crate::emergency::Emergency;
@@ -35,7 +36,7 @@ use crate::sending::{Sending, Tally};
 use crate::shared::{LatenessWindow, Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
-use crate::threads::{self, Dispatch, Work};
+use crate::threads::{self, Dispatch, Timed, Work};
 use crate::waker::Waker;
 use crate::warnings;
 
@@ -180,6 +181,18 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let mut pending = Vec::new();
     pending.extend(started.shortfalls.fifo.as_ref().map(warnings::sched_fifo));
     pending.extend(started.shortfalls.memory.as_ref().map(warnings::memory_lock));
+    let mut burners = Vec::new();
+    for Timed { pinned, tid, idle_time } in started.timed {
+        match Burners::start(config.burner, pinned, tid, idle_time) {
+            Ok(beside) => burners.extend(beside),
+            Err(error) => {
+                pending.push(warnings::no_burner(&error));
+                burners.clear();
+                break;
+            }
+        }
+    }
+    shared.counters.burners.set(burner::cores(&burners) as u64);
     let reporter = Reporter {
         shared: Arc::clone(&shared),
         sink,
@@ -190,6 +203,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         threads: started.threads,
         stop: Arc::clone(&stop),
         pending,
+        burners,
     };
     threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| {
         stop.store(true, Ordering::Release);
@@ -208,7 +222,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         every: None,
         shape: None,
         spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
-        throttle: started.throttle.filter(|_| config.poll_mode != PollMode::Sleepy),
+        poll_mode: config.poll_mode,
+        throttle: started.throttle,
     };
     Ok(Opened { shared, control, dispatchers: started.dispatchers, local_address, device_name })
 }

@@ -3,15 +3,19 @@
 use std::fs;
 use std::io;
 use std::num::NonZeroU64;
+use std::path::Path;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
 
+use crate::cgroup::CpuGroups;
 use crate::config::SchedFifo;
 use crate::error::Error;
+use crate::refusal;
 use crate::sys::{memory, sched};
 
 /// Above the kernel's threaded interrupts (50) would starve our own network card; in the middle below them is usual.
-const FIFO_PRIORITY: i32 = 45;
+pub const FIFO_PRIORITY: i32 = 45;
 
 /// What setting up a timed thread could not do, to be told as warnings.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub struct Shortfalls {
     pub memory: Option<io::Error>,
     /// Whether the thread runs under SCHED_FIFO.
     pub is_fifo: bool,
+    /// Which thread this is about.
+    pub tid: Option<Pid>,
 }
 
 /// Sets up the calling thread.
@@ -29,7 +35,7 @@ pub struct Shortfalls {
 /// # Errors
 /// [`Error::Cpu`], and [`Error::SchedFifo`] where it is required.
 pub fn set_up(fifo: SchedFifo, cpu: Option<usize>) -> Result<Shortfalls, Error> {
-    let mut shortfalls = Shortfalls::default();
+    let mut shortfalls = Shortfalls { tid: Some(gettid()), ..Shortfalls::default() };
     if let Some(cpu) = cpu {
         let refused = |source| Error::Cpu { cpu, source };
         if cpu >= CpuSet::MAX_CPU {
@@ -45,7 +51,10 @@ pub fn set_up(fifo: SchedFifo, cpu: Option<usize>) -> Result<Shortfalls, Error> 
         SchedFifo::Off => {}
         SchedFifo::On | SchedFifo::Require => match sched::set_fifo(FIFO_PRIORITY) {
             Ok(()) => shortfalls.is_fifo = true,
-            Err(source) if fifo == SchedFifo::Require => return Err(Error::SchedFifo { source }),
+            Err(source) if fifo == SchedFifo::Require => {
+                let reason = refusal::explain(&source);
+                return Err(Error::SchedFifo { source, reason });
+            }
             Err(source) => shortfalls.fifo = Some(source),
         },
     }
@@ -76,17 +85,40 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Reads it; None if there is no limit.
-    pub fn read() -> Option<Throttle> {
+    /// What the kernel's fair server takes for starving ordinary threads (from Linux 6.12 on), whatever the limit is; and
+    /// what the rest of a machine needs to stay usable where every core has a thread that spins.
+    const LEAST: Throttle = Throttle { runtime_ns: 950_000_000, period_ns: 1_000_000_000 };
+
+    /// What a thread under SCHED_FIFO has to keep to: the limit, or if that was lifted, what is needed all the same.
+    pub fn to_keep() -> Throttle {
+        Throttle::stricter(Throttle::read(), Some(Throttle::LEAST)).unwrap_or(Throttle::LEAST)
+    }
+
+    /// Reads it: the machine's, or that of this process's control group where that is stricter. None if there is no
+    /// limit.
+    fn read() -> Option<Throttle> {
         let read = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<i64>().ok();
         let runtime = read("/proc/sys/kernel/sched_rt_runtime_us")?;
         let period = read("/proc/sys/kernel/sched_rt_period_us")?;
-        Throttle::from_microseconds(runtime, period)
+        if runtime < 0 {
+            // Lifted for the machine, it is enforced in no group either.
+            return None;
+        }
+        let machine = Throttle::from_microseconds(runtime, period);
+        let group = CpuGroups::read(Path::new("/")).budget;
+        let group = group.and_then(|budget| Throttle::from_microseconds(budget.runtime_us, budget.period_us));
+        Throttle::stricter(machine, group)
+    }
+
+    fn stricter(one: Option<Throttle>, other: Option<Throttle>) -> Option<Throttle> {
+        let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+        // Runtimes over different periods, compared as shares.
+        Some(if b.runtime_ns * a.period_ns < a.runtime_ns * b.period_ns { b } else { a })
     }
 
     fn from_microseconds(runtime: i64, period: i64) -> Option<Throttle> {
         let (runtime, period) = (u64::try_from(runtime).ok()?, u64::try_from(period).ok()?);
-        (runtime < period).then_some(Throttle { runtime_ns: runtime * 1_000, period_ns: period * 1_000 })
+        (0 < runtime && runtime < period).then_some(Throttle { runtime_ns: runtime * 1_000, period_ns: period * 1_000 })
     }
 }
 
@@ -100,6 +132,17 @@ mod tests {
         assert_eq!(Throttle::from_microseconds(1_000_000, 1_000_000), None);
         let shipped = Throttle::from_microseconds(950_000, 1_000_000).unwrap();
         assert_eq!((shipped.runtime_ns, shipped.period_ns), (950_000_000, 1_000_000_000));
+        assert_eq!(Throttle::from_microseconds(0, 1_000_000), None, "no budget at all: there is no SCHED_FIFO either");
+    }
+
+    #[test]
+    fn of_the_machine_and_the_group_the_stricter_counts() {
+        let of = Throttle::from_microseconds;
+        let (half, shipped) = (of(50_000, 100_000), of(950_000, 1_000_000));
+        assert_eq!(Throttle::stricter(shipped, half), half);
+        assert_eq!(Throttle::stricter(half, shipped), half);
+        assert_eq!(Throttle::stricter(None, shipped), shipped);
+        assert_eq!(Throttle::stricter(shipped, None), shipped);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use rtrb::Consumer;
 
+use crate::burner::{self, Burners};
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
@@ -40,6 +41,8 @@ pub struct Reporter {
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) pending: Vec<Event>,
+    /// One beside each timed thread.
+    pub(crate) burners: Vec<Burners>,
 }
 
 /// Counters as they were when they were last looked at.
@@ -81,6 +84,7 @@ impl Reporter {
         while !self.shared.closing.stopped() {
             self.shared.closing.wait(&[], Some(period_ns));
             self.collect(&mut seen);
+            self.look_after_burners();
             if self.sink.idle() && !self.deliver() {
                 break;
             }
@@ -89,6 +93,8 @@ impl Reporter {
     }
 
     fn end(mut self, seen: &mut Seen) {
+        self.burners.clear();
+        self.shared.counters.burners.set(0);
         self.stop.store(true, Ordering::Release);
         self.shared.receiver.stop();
         self.shared.ingress.stop();
@@ -202,6 +208,15 @@ impl Reporter {
         if let Some(errors) = seen.send_errors.rise(shared.counters.dispatched(|each| &each.errors), now_ns) {
             self.pending.push(warnings::send_failing(errors, shared.counters.last_errno()));
         }
+    }
+
+    fn look_after_burners(&mut self) {
+        for burners in &mut self.burners {
+            if let Err(error) = burners.look() {
+                self.pending.push(warnings::no_burner(&error));
+            }
+        }
+        self.shared.counters.burners.set(burner::cores(&self.burners) as u64);
     }
 
     fn deliver(&mut self) -> bool {

@@ -2,9 +2,8 @@
 //!
 //! - A turn handles one datagram and one device read, and none begins when the deadline is nearer than the p99.9 of
 //!   what turns have taken: input never moves a send.
-//! - The pause keeps the thread off the kernel's real-time throttle, which takes a SCHED_FIFO thread that never sleeps
-//!   off the core for 50 ms of every second. It comes right after a slot, its length is a constant of the schedule,
-//!   and it is the same whatever the slot held.
+//! - The kernel's real-time throttle takes a SCHED_FIFO thread that never sleeps off the core for 50 ms of every
+//!   second. What keeps the thread off it (`breath`) comes right after a slot and follows from the schedule alone.
 //! - Without a schedule (a server that waits for its client) there is nothing to be exact for, and it waits asleep.
 
 use std::hint::spin_loop;
@@ -12,14 +11,14 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
-use crate::breath::Breath;
+use crate::breath::{Breath, Breather};
 use crate::clock::monotonic_ns;
 use crate::ingress::Ingress;
 use crate::realtime::Throttle;
 use crate::receiving::Receiving;
 use crate::slots::Slots;
 use crate::turn_cost::TurnCost;
-use crate::wait::{sleep_until, spin_until_warm};
+use crate::wait::spin_until_warm;
 use crate::waker::Waker;
 
 /// Assembling begins this long before the deadline: the build takes 1 to 3 us warm, 10 us with cold caches.
@@ -44,22 +43,24 @@ pub struct Spinner<'a, S> {
     pub ingress: Option<Ingress>,
     /// Stops it, and wakes it where it sleeps.
     pub waker: &'a Waker,
-    /// The kernel's limit, if the thread is under it.
+    /// What it keeps to, under SCHED_FIFO.
     pub throttle: Option<Throttle>,
     /// How long before its deadline a slot's contents are fixed.
     pub finalize_ns: Option<u64>,
+    /// Carries out what keeps it off the limit.
+    pub breather: Breather,
 }
 
 impl<S: Slots> Spinner<'_, S> {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         let mut cost = TurnCost::new();
-        let mut dispatched = 0u64;
         let mut last_ns = monotonic_ns();
         let mut idle_turns = 0u32;
         self.apply_commands();
         while !(self.waker.stopped() || self.slots.stopped()) {
             let (Some(deadline_ns), Some(interval_ns)) = (self.slots.deadline_ns(), self.slots.interval_ns()) else {
+                self.breather.rest();
                 self.wait_idle();
                 self.apply_commands();
                 last_ns = monotonic_ns();
@@ -79,11 +80,7 @@ impl<S: Slots> Spinner<'_, S> {
                 }
                 let called_ns = spin_until_warm(deadline_ns, || self.slots.warm());
                 self.slots.dispatch(called_ns);
-                dispatched += 1;
-                if let Some(breath) = Breath::of(self.throttle, interval_ns)
-                    && dispatched.is_multiple_of(breath.every_slots)
-                {
-                    sleep_until(called_ns + breath.pause_ns);
+                if self.breather.after_slot(Breath::of(self.throttle, interval_ns), called_ns) {
                     last_ns = monotonic_ns();
                 }
                 continue;

@@ -145,6 +145,8 @@ pub struct Counters {
     pub ingress: IngressCounters,
     /// The receiver's.
     pub receive: ReceiveCounters,
+    /// Cores that a burner of this tunnel's keeps busy; written by the reporter.
+    pub burners: Counter,
 }
 
 impl Counters {

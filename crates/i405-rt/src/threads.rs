@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use rustix::process::Pid;
+
+use crate::breath::Breather;
+use crate::burner::IdleTime;
 use crate::config::{OpenConfig, PollMode};
 use crate::dispatcher;
 use crate::error::Error;
@@ -45,9 +49,14 @@ pub struct Started {
     pub dispatchers: Vec<thread::Thread>,
     /// To be told as warnings.
     pub shortfalls: Shortfalls,
-    /// The kernel's limit, if the timed thread is under it.
+    /// What the timed thread keeps to, under SCHED_FIFO.
     pub throttle: Option<Throttle>,
+    /// The dispatchers' threads, for burners.
+    pub timed: Vec<Timed>,
 }
+
+/// What the first timed thread runs.
+type FirstWork = Box<dyn FnOnce(Option<Throttle>, Breather) + Send>;
 
 /// Starts a named thread; its panic ends the tunnel.
 ///
@@ -73,8 +82,26 @@ pub fn spawn(
     thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::system("start a thread"))
 }
 
+/// A timed thread that runs: what burners need to know of it.
+pub struct Timed {
+    /// Its id.
+    pub tid: Option<Pid>,
+    /// Its core, if it is pinned.
+    pub pinned: Option<usize>,
+    /// What it tells burners.
+    pub idle_time: Arc<IdleTime>,
+}
+
 /// What a timed thread says once it is set up.
 type SetUp = Result<(Shortfalls, Option<Throttle>), Error>;
+
+/// A timed thread, set up.
+struct SetUpThread {
+    thread: JoinHandle<()>,
+    timed: Timed,
+    shortfalls: Shortfalls,
+    throttle: Option<Throttle>,
+}
 
 /// Starts a timed thread and waits until it is set up.
 fn spawn_timed(
@@ -82,21 +109,26 @@ fn spawn_timed(
     config: &OpenConfig,
     cpu: Option<usize>,
     shared: &Arc<Shared>,
-    work: impl FnOnce(Option<Throttle>) + Send + 'static,
-) -> Result<(JoinHandle<()>, Shortfalls, Option<Throttle>), Error> {
+    work: impl FnOnce(Option<Throttle>, Breather) + Send + 'static,
+) -> Result<SetUpThread, Error> {
     let (report, reported) = mpsc::channel::<SetUp>();
     let fifo = config.sched_fifo;
+    let idle_time = IdleTime::new();
+    let breather = Breather::new(Arc::clone(&idle_time));
     let thread = spawn(name, shared, move || {
         let set_up = realtime::set_up(fifo, cpu);
         let proceed = set_up.is_ok();
-        let throttle = set_up.as_ref().ok().filter(|done| done.is_fifo).and_then(|_| Throttle::read());
+        let throttle = set_up.as_ref().ok().filter(|done| done.is_fifo).map(|_| Throttle::to_keep());
         // The opener waits for this; if it is gone, so is the tunnel.
         if report.send(set_up.map(|shortfalls| (shortfalls, throttle))).is_ok() && proceed {
-            work(throttle);
+            work(throttle, breather);
         }
     })?;
     match reported.recv().map_err(|_| Error::Closed)? {
-        Ok((shortfalls, throttle)) => Ok((thread, shortfalls, throttle)),
+        Ok((shortfalls, throttle)) => {
+            let timed = Timed { tid: shortfalls.tid, pinned: cpu, idle_time };
+            Ok(SetUpThread { thread, timed, shortfalls, throttle })
+        }
         Err(error) => {
             let _ = thread.join();
             Err(error)
@@ -116,7 +148,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
     let spinning = if mode == PollMode::Spinny { others.take() } else { None };
     let owner = Arc::clone(shared);
     let mut hedge = None;
-    let first: Box<dyn FnOnce(Option<Throttle>) + Send> = match sending {
+    let first = match sending {
         Dispatch::Alone(slots) => first_dispatcher(*slots, spinning, owner, mode, finalize_ns),
         Dispatch::Hedged(both) => {
             let [slots, second] = *both;
@@ -124,14 +156,18 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
             first_dispatcher(slots, spinning, owner, mode, finalize_ns)
         }
     };
-    let (timed, shortfalls, throttle) = spawn_timed("i405-dispatch", config, cpus.first().copied(), shared, first)?;
-    let mut threads = vec![timed];
+    let SetUpThread { thread, timed, shortfalls, throttle } =
+        spawn_timed("i405-dispatch", config, cpus.first().copied(), shared, first)?;
+    let (mut threads, mut timed) = (vec![thread], vec![timed]);
     if let Some(slots) = hedge {
         // Beside a spinner the second one need not poll anything: it only keeps deadlines.
         let mode = if mode == PollMode::Spinny { PollMode::Dozy } else { mode };
-        let run = move |throttle| dispatcher::run(slots, mode, finalize_ns, throttle);
+        let run = move |throttle, breather| dispatcher::run(slots, mode, finalize_ns, throttle, breather);
         match spawn_timed("i405-hedge", config, cpus.get(1).copied(), shared, run) {
-            Ok((thread, ..)) => threads.push(thread),
+            Ok(second) => {
+                threads.push(second.thread);
+                timed.push(second.timed);
+            }
             Err(error) => {
                 end(stop, shared, threads);
                 return Err(error);
@@ -147,7 +183,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
             threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
         }
     }
-    Ok(Started { threads, dispatchers, shortfalls, throttle })
+    Ok(Started { threads, dispatchers, timed, shortfalls, throttle })
 }
 
 /// Ends threads that were started for nothing.
@@ -167,11 +203,11 @@ fn first_dispatcher(
     owner: Arc<Shared>,
     mode: PollMode,
     finalize_ns: Option<u64>,
-) -> Box<dyn FnOnce(Option<Throttle>) + Send> {
+) -> FirstWork {
     match spinning {
-        Some((receiving, ingress)) => Box::new(move |throttle| {
-            Spinner { slots, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns }.run();
+        Some((receiving, ingress)) => Box::new(move |throttle, breather| {
+            Spinner { slots, receiving, ingress, waker: &owner.receiver, throttle, finalize_ns, breather }.run();
         }),
-        None => Box::new(move |throttle| dispatcher::run(slots, mode, finalize_ns, throttle)),
+        None => Box::new(move |throttle, breather| dispatcher::run(slots, mode, finalize_ns, throttle, breather)),
     }
 }

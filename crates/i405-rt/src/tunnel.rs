@@ -261,7 +261,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{DeviceConfig, PairingKeys, PollMode, Role, SchedFifo};
+    use crate::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo};
     use crate::event::Event;
 
     impl EventSink for Sender<Vec<Event>> {
@@ -287,6 +287,7 @@ mod tests {
             sched_fifo: SchedFifo::Off,
             cpus: Vec::new(),
             dispatchers: 1,
+            burner: BurnerPlace::Off,
             pairing: PairingKeys { send_wrap: zeros, send_mask: zeros, receive_wrap: zeros, receive_mask: zeros },
             initiation_length: 1296,
             floor_ms: 0,

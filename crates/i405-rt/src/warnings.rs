@@ -3,16 +3,26 @@
 use std::io;
 
 use crate::event::Event;
+use crate::refusal;
 
 /// SCHED_FIFO was refused.
 pub fn sched_fifo(source: &io::Error) -> Event {
     Event::Warning {
         code: "I405_SCHED_FIFO",
         detail: format!(
-            "SCHED_FIFO was refused ({source}), so other programs can delay slots. Give the program CAP_SYS_NICE \
-             (setcap cap_sys_nice+ep on the node binary) or an rtprio limit of 45 or more (limits.conf, LimitRTPRIO= \
-             in a unit); in a container or a cgroup without a real-time budget (CONFIG_RT_GROUP_SCHED), give the \
-             cgroup one (cpu.rt_runtime_us). Or say schedFifo: false."
+            "SCHED_FIFO was refused ({source}), so other programs can delay slots: {}. Or say schedFifo: false.",
+            refusal::explain(source)
+        ),
+    }
+}
+
+/// There is no burner, or it could not follow.
+pub fn no_burner(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_BURNER",
+        detail: format!(
+            "no burner runs where one was asked for ({source}), so a core may be idle between slots. Allow \
+             sched_setscheduler with SCHED_IDLE, and the core, in the sandbox or container; or say burner: \"off\"."
         ),
     }
 }
@@ -40,13 +50,14 @@ pub fn throttled(stalls: u64) -> Event {
     }
 }
 
-/// A spinny schedule is too short to pause in.
-pub fn short_pause(interval_ns: u64) -> Event {
+/// A schedule is too short to pause in.
+pub fn steps_down(interval_ns: u64) -> Event {
     Event::Warning {
         code: "I405_RT_THROTTLE_SHORT",
         detail: format!(
-            "with {} us between slots, the pause that keeps a spinning SCHED_FIFO thread off the kernel's real-time \
-             throttle costs slots. Lift the limit (sysctl kernel.sched_rt_runtime_us=-1) or use a longer interval.",
+            "with {} us between slots there is no room for the pause that keeps a spinning thread off the kernel's \
+             real-time throttle, so it is an ordinary thread for some of the time, in which other programs on its core \
+             can delay slots. Keep others off that core, or use a longer interval.",
             interval_ns as f64 / 1_000.0
         ),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
-use i405_rt::config::{DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo};
+use i405_rt::config::{BurnerPlace, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo};
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
 use i405_rt::{Event, EventSink, Offer, Tunnel};
@@ -65,6 +65,7 @@ fn config(role: Role, mode: PollMode, dispatchers: usize, peer: Option<SocketAdd
         sched_fifo: if mode == PollMode::Spinny { SchedFifo::Off } else { SchedFifo::On },
         cpus: Vec::new(),
         dispatchers,
+        burner: BurnerPlace::Cpu,
         pairing: PairingKeys { send_wrap: send, send_mask: send, receive_wrap: receive, receive_mask: receive },
         initiation_length: 1296,
         floor_ms: 0,

@@ -20,6 +20,8 @@ use rtrb::{Producer, RingBuffer};
 
 use super::run;
 use crate::assembling::{Assembler, Parts};
+use crate::breath::Breather;
+use crate::burner::IdleTime;
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::command::{SendCommand, Start};
 use crate::config::{PollMode, SchedFifo};
@@ -180,7 +182,7 @@ fn cover_and_full_slots() {
     let noting = Noted { slots: slots_of, notes, begun: Arc::clone(&begun) };
     let dispatcher = thread::spawn(move || {
         realtime::set_up(SchedFifo::On, Some(cpu)).unwrap();
-        run(noting, mode, None, Throttle::read());
+        run(noting, mode, None, Some(Throttle::to_keep()), Breather::new(IdleTime::new()));
     });
     let receiver = {
         let stop = Arc::clone(&stop);

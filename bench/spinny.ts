@@ -1,0 +1,160 @@
+/** spinny under the kernel's limit: slots missed beside a bare spinner's losses, both sides spinning, shortest slots. */
+import { CaptureRun } from "../test/helpers/capture.js";
+import { fitGrid } from "../test/helpers/grid.js";
+import type { NetnsPair } from "../test/helpers/netns.js";
+import type { Program } from "../test/helpers/program.js";
+import { percentile, summarize, trim } from "../test/helpers/stats.js";
+import { icmpPing } from "../test/helpers/traffic.js";
+import { yardstick } from "../test/helpers/yardstick.js";
+import { withPair, sleep } from "./lib/bench.js";
+import { readOptions, Report, rounded } from "./lib/report.js";
+import { PORT, SERVER, Tunnel, type TunnelSettings } from "./lib/tunnel.js";
+
+const options = readOptions({
+  seconds: 60,
+  intervalMs: 1,
+  length: 1500,
+  shortSeconds: 10,
+  intervals: "50us,20us,15us,10us",
+  ways: "one,both",
+  limits: "as shipped,lifted",
+  parts: "one-side,both-sides,shortest",
+});
+const report = new Report(options.json);
+const parts = options.parts.split(",");
+const [CLIENT_CPU, SERVER_CPU] = [1, 0] as const;
+/** Handshake and first slots are not part of a stretch, in seconds. */
+const SETTLE_S = 1;
+/** Bare and tunnel take turns this often, in seconds. */
+const STRETCH_S = 10;
+/** A spinner's pause in every millisecond that keeps it off the limit, microseconds. */
+const BREATHE_US = 80;
+
+const us = (ns: number) => rounded(ns / 1000, 2);
+
+/** The machine's own losses on a core: the share of the time in gaps above 50 us of a bare SCHED_FIFO spinner. */
+async function machineLoses(pair: NetnsPair, cpu: number, seconds: number): Promise<number> {
+  const settings = { intervalUs: 1000, seconds, cpu, fifo: true, breatheUs: BREATHE_US };
+  return (await yardstick(pair.a, "spin", settings)).gapShare ?? 0;
+}
+
+async function oneSide(pair: NetnsPair): Promise<void> {
+  const stretches = Math.max(1, Math.round(options.seconds / STRETCH_S));
+  const [latenessNs, totals]: [number[], { slots: number; missed: number; losses: number }] = [
+    [],
+    { slots: 0, missed: 0, losses: 0 },
+  ];
+  for (let stretch = 1; stretch <= stretches; stretch += 1) {
+    report.progress(`one side spinny, stretch ${stretch} of ${stretches}`);
+    const wire = { interval: `${options.intervalMs}ms`, length: options.length, jitter: "0" };
+    const settings = { wire, clientMode: "spinny", clientCpu: CLIENT_CPU, serverMode: "sleepy" };
+    const tunnel = await Tunnel.start(pair, settings);
+    await sleep(SETTLE_S * 1000);
+    const capture = await CaptureRun.start(pair.b, { udpPort: PORT, snap: 0 });
+    await sleep(STRETCH_S * 1000);
+    const { packets } = await capture.stop();
+    const arrivals = packets.filter(({ direction, destinationPort }) => direction === "in" && destinationPort === PORT);
+    const fit = fitGrid(
+      arrivals.map(({ timeNs }) => timeNs),
+      options.intervalMs * 1e6,
+    );
+    await tunnel.stop();
+    const share = await machineLoses(pair, CLIENT_CPU, STRETCH_S);
+    latenessNs.push(...fit.latenessNs);
+    totals.slots += fit.slots;
+    totals.missed += fit.missed;
+    totals.losses += share * fit.slots;
+  }
+  const [all, trimmed] = [summarize(latenessNs), summarize(trim(latenessNs))];
+  report.add({
+    slots: totals.slots,
+    missed: totals.missed,
+    machineLosses: rounded(totals.losses, 1),
+    p50: us(all.p50),
+    p99: us(all.p99),
+    p999: us(all.p999),
+    max: us(all.max),
+    sd: us(all.stddev),
+    trimmedSd: us(trimmed.stddev),
+  });
+  report.table(`One side spinny, ${options.intervalMs} ms, limit as shipped: slots missed on the wire; lateness, us`);
+}
+
+async function endsWithin(program: Program): Promise<number> {
+  const start = performance.now();
+  program.kill("SIGTERM");
+  await program.exit;
+  return rounded(performance.now() - start, 0);
+}
+
+async function bothSides(pair: NetnsPair): Promise<void> {
+  report.progress("both sides spinny");
+  const tunnel = await Tunnel.start(pair, {
+    wire: { interval: `${options.intervalMs}ms`, length: options.length },
+    clientMode: "spinny",
+    serverMode: "spinny",
+    clientCpu: CLIENT_CPU,
+    serverCpu: SERVER_CPU,
+  });
+  await sleep(SETTLE_S * 1000);
+  const pinged = await icmpPing(pair.a, { to: SERVER, length: 84, count: 100, meanMs: 50 });
+  const ends = Promise.all([endsWithin(tunnel.client), endsWithin(tunnel.server)]);
+  const [clientMs, serverMs] = await ends;
+  report.add({ pings: pinged.sent, answered: pinged.received, clientEndsMs: clientMs, serverEndsMs: serverMs });
+  await tunnel.stop().catch(() => undefined);
+  report.table("Both sides spinny, each on its core: ping, and how long SIGTERM to both takes");
+}
+
+async function shortest(pair: NetnsPair, interval: string, ways: string, limit: string): Promise<void> {
+  report.progress(`${interval}, ${ways} way${ways === "both" ? "s" : ""}, limit ${limit}`);
+  const lift = limit === "lifted" ? ["--lift-rt-throttle"] : [];
+  const fast = { interval, length: options.length };
+  const settings: TunnelSettings = {
+    wire: fast,
+    down: ways === "both" ? fast : { interval: "10ms", length: options.length },
+    clientMode: "spinny",
+    serverMode: ways === "both" ? "spinny" : "sleepy",
+    clientCpu: CLIENT_CPU,
+    serverCpu: SERVER_CPU,
+    deviation: "1s",
+    clientFlags: lift,
+    serverFlags: [...lift, "--max-up-speed", "1GiB/s", "--max-down-speed", "1GiB/s"],
+  };
+  const tunnel = await Tunnel.start(pair, settings);
+  await sleep((options.shortSeconds + SETTLE_S) * 1000);
+  const programs = { client: tunnel.client, server: tunnel.server };
+  const stats = await tunnel.stop();
+  for (const side of ways === "both" ? (["client", "server"] as const) : (["client"] as const)) {
+    const cpu = side === "client" ? CLIENT_CPU : SERVER_CPU;
+    const events = Tunnel.deviations(programs[side], 1, programs[side].events.length);
+    const { sent, missed } = stats[side].slots;
+    const share = await machineLoses(pair, cpu, options.shortSeconds);
+    const median = (pick: (event: (typeof events)[number]) => number) => rounded(percentile(events.map(pick), 0.5), 2);
+    report.add({
+      interval,
+      ways,
+      limit,
+      side,
+      slots: sent + missed,
+      missed,
+      machineLosses: rounded(share * (sent + missed), 0),
+      p50: median(({ p50 }) => p50),
+      p99: median(({ p99 }) => p99),
+      stalls: stats[side].throttleStalls,
+      received: stats[side === "client" ? "server" : "client"].datagrams.opened,
+    });
+  }
+}
+
+await withPair(async (pair) => {
+  if (parts.includes("one-side")) await oneSide(pair);
+  if (parts.includes("both-sides")) await bothSides(pair);
+  if (parts.includes("shortest")) {
+    for (const interval of options.intervals.split(",")) {
+      for (const ways of options.ways.split(",")) {
+        for (const limit of options.limits.split(",")) await shortest(pair, interval, ways, limit);
+      }
+    }
+    report.table("Shortest slots, sealed: missed beside what the machine took away; lateness at the call, us");
+  }
+});

@@ -1,0 +1,72 @@
+/**
+ * `--lift-rt-throttle` on the kernel's own limit. It is the whole machine's: whatever happens here, it is put back.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import t from "tap";
+import type { Program } from "../helpers/program.js";
+import { here } from "../helpers/program.js";
+import { i405, passwordFile, skip } from "./support.js";
+
+const LIMIT = "/proc/sys/kernel/sched_rt_runtime_us";
+const limit = () => readFileSync(LIMIT, "utf8").trim();
+
+function reasonAgainst(): string | false {
+  if (skip !== false) return skip;
+  try {
+    if (limit() === "-1") return "the limit is lifted already";
+    writeFileSync(LIMIT, limit());
+    return false;
+  } catch {
+    return `${LIMIT} can't be written`;
+  }
+}
+
+/** Generous: a machine that does other things as well. */
+const PATIENCE_MS = 20_000;
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+t.test(
+  "the kernel's limit is lifted while commands run, and back after any end",
+  { skip: reasonAgainst() },
+  async (t) => {
+    const former = limit();
+    t.teardown(() => writeFileSync(LIMIT, former));
+    const secrets = ["--password-file", passwordFile(t.testdir())];
+    const started: Program[] = [];
+    t.teardown(() => Promise.all(started.map((program) => program.stop())));
+    const start = async (): Promise<Program> => {
+      const own = ["--listen-addr", "127.0.0.1:0", "--device", "packets", "--json", "--no-sched-fifo"];
+      const program = i405(here, ["server", ...own, ...secrets, "--lift-rt-throttle"]);
+      started.push(program);
+      await program.event("listening");
+      return program;
+    };
+
+    const ended = await start();
+    t.equal(limit(), "-1", "lifted");
+    t.match(await ended.stop("SIGTERM"), { code: 0 });
+    t.equal(limit(), former, "back after SIGTERM");
+
+    const killed = await start();
+    t.equal(limit(), "-1");
+    killed.kill("SIGKILL");
+    await killed.exit;
+    await until("back after SIGKILL", () => limit() === former);
+    t.pass("back after SIGKILL");
+
+    const [first, second] = [await start(), await start()];
+    first.kill("SIGKILL");
+    await first.exit;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    t.equal(limit(), "-1", "lifted as long as one of two runs");
+    t.match(await second.stop("SIGINT"), { code: 0 });
+    await until("back after both", () => limit() === former);
+  },
+);
