@@ -18,6 +18,7 @@ pub mod event;
 mod ingress;
 mod opening;
 mod packet_ring;
+pub mod probe;
 mod queue;
 mod realtime;
 mod receiver;
