@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
+import type { DoctorParts } from "./doctor/doctor.js";
 import { EXIT_FAILED, EXIT_OK, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
@@ -26,6 +27,7 @@ export interface World {
   stop: Stop;
   createTunnel?: (options: TunnelOptions) => RunTunnel;
   runIp?: RunIp;
+  doctor?: DoctorParts;
 }
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */
