@@ -77,6 +77,14 @@ t.test("measures, says so meanwhile, and recommends by it", async (t) => {
   t.match(out, /--cpu 3/);
 });
 
+t.test("a signal ends it in the middle of a stretch", async (t) => {
+  const { world } = worldOf(t, { files: GOOD });
+  const endless = { ...SILENT_PROBES, lateness: () => new Promise<never>(() => world.stop.request()) };
+  world.doctor!.tools!.probes = endless;
+  t.equal(await runCli(["doctor"], world), 0);
+  t.equal(world.output(), "");
+});
+
 t.test("--json is one object with everything in it", async (t) => {
   const { code, out, err } = await doctor(t, { files: SLOW, denied: ["/proc/cmdline"] }, "--json", "--seconds", "2");
   t.equal(code, 5);

@@ -3,11 +3,13 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { loadAddon } from "../../lib/native.js";
 import { realSystem } from "../../lib/doctor/real-system.js";
 import { canUseNetns, NetnsPair } from "../helpers/netns.js";
+import { here, Program } from "../helpers/program.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 /** The user that owns nothing. */
@@ -62,6 +64,13 @@ t.test("measures with the real addon", async (t) => {
   const { measurements } = check(run(["--seconds", "2", "--cpu", "0", "--json"]));
   t.match(measurements?.cores, [{ cpu: 0 }]);
   t.ok(measurements!.cores[0]!.sleep.idle.every(({ call }) => call.count > 0));
+});
+
+t.test("a signal ends it in the middle of a stretch of a minute", async (t) => {
+  const doctor = new Program(here, [process.execPath, MAIN, "doctor", "--seconds", "600", "--cpu", "0"]);
+  while (doctor.running && !doctor.stderr.includes("measuring")) await delay(10);
+  // Killed if it doesn't end by itself.
+  t.same(await doctor.stop(), { code: 0, signal: null });
 });
 
 t.test("the real system reads, lists, runs, and survives what isn't there", async (t) => {

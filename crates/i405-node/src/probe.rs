@@ -1,4 +1,7 @@
-//! What the doctor measures. The measurements wait on Node's worker pool, so that the event loop goes on.
+//! What the doctor measures. A thread of its own waits for each measurement, so that the event loop goes on. Node's
+//! worker pool would do as well, but a process that ends waits for its pool, half a minute for a long stretch.
+
+use std::thread;
 
 use i405_rt::Error;
 use i405_rt::probe::{self, EgressRequest, EgressResult, LatenessRequest, LatenessResult, Losses, Summary};
@@ -32,34 +35,42 @@ pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
         slots: read::number(&mut cx, from, "slots")?,
         margin_ns: read::optional_number(&mut cx, from, "marginNs")?,
     };
-    let promise = cx.task(move || probe::lateness(request)).promise(|mut cx, result| {
-        let LatenessResult { wake_up, call, missed, is_fifo } = settle(&mut cx, result)?;
-        let to = cx.empty_object();
-        for (name, figures) in [("wakeUp", &wake_up), ("call", &call)] {
-            let value = summary(&mut cx, figures)?;
-            to.set(&mut cx, name, value)?;
-        }
-        write::set_number(&mut cx, to, "missed", missed as f64)?;
-        set_switch(&mut cx, to, "isFifo", is_fifo)?;
-        Ok(to)
-    });
-    Ok(promise)
+    later(
+        &mut cx,
+        move || probe::lateness(request),
+        |mut cx, result| {
+            let LatenessResult { wake_up, call, missed, is_fifo } = settle(&mut cx, result)?;
+            let to = cx.empty_object();
+            for (name, figures) in [("wakeUp", &wake_up), ("call", &call)] {
+                let value = summary(&mut cx, figures)?;
+                to.set(&mut cx, name, value)?;
+            }
+            write::set_number(&mut cx, to, "missed", missed as f64)?;
+            set_switch(&mut cx, to, "isFifo", is_fifo)?;
+            Ok(to)
+        },
+    )
 }
 
 pub(crate) fn losses(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     let from = cx.argument::<JsObject>(0)?;
     let cpu = read::optional_number(&mut cx, from, "cpu")?.map(read::as_usize);
     let duration_ns = read::number(&mut cx, from, "durationNs")?;
-    let promise = cx.task(move || probe::losses(cpu, duration_ns)).promise(|mut cx, result| {
-        let Losses { wanted_ns, lost_ns, gaps, longest_ns, is_fifo } = settle(&mut cx, result)?;
-        let to = cx.empty_object();
-        for (name, value) in [("wantedNs", wanted_ns), ("lostNs", lost_ns), ("gaps", gaps), ("longestNs", longest_ns)] {
-            write::set_number(&mut cx, to, name, value as f64)?;
-        }
-        set_switch(&mut cx, to, "isFifo", is_fifo)?;
-        Ok(to)
-    });
-    Ok(promise)
+    later(
+        &mut cx,
+        move || probe::losses(cpu, duration_ns),
+        |mut cx, result| {
+            let Losses { wanted_ns, lost_ns, gaps, longest_ns, is_fifo } = settle(&mut cx, result)?;
+            let to = cx.empty_object();
+            for (name, value) in
+                [("wantedNs", wanted_ns), ("lostNs", lost_ns), ("gaps", gaps), ("longestNs", longest_ns)]
+            {
+                write::set_number(&mut cx, to, name, value as f64)?;
+            }
+            set_switch(&mut cx, to, "isFifo", is_fifo)?;
+            Ok(to)
+        },
+    )
 }
 
 pub(crate) fn egress(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
@@ -72,16 +83,38 @@ pub(crate) fn egress(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
         slots: read::number(&mut cx, from, "slots")?,
         flow: from.get::<JsBoolean, _, _>(&mut cx, "flow")?.value(&mut cx),
     };
-    let promise = cx.task(move || probe::egress(request)).promise(|mut cx, result| {
-        let EgressResult { delay, sent, flow_bytes } = settle(&mut cx, result)?;
-        let to = cx.empty_object();
-        let value = summary(&mut cx, &delay)?;
-        to.set(&mut cx, "delay", value)?;
-        write::set_number(&mut cx, to, "sent", sent as f64)?;
-        write::set_number(&mut cx, to, "flowBytes", flow_bytes as f64)?;
-        Ok(to)
-    });
-    Ok(promise)
+    later(
+        &mut cx,
+        move || probe::egress(request),
+        |mut cx, result| {
+            let EgressResult { delay, sent, flow_bytes } = settle(&mut cx, result)?;
+            let to = cx.empty_object();
+            let value = summary(&mut cx, &delay)?;
+            to.set(&mut cx, "delay", value)?;
+            write::set_number(&mut cx, to, "sent", sent as f64)?;
+            write::set_number(&mut cx, to, "flowBytes", flow_bytes as f64)?;
+            Ok(to)
+        },
+    )
+}
+
+/// A promise of what `work` comes to on a thread of its own, written by `write`.
+fn later<'cx, T: Send + 'static>(
+    cx: &mut FunctionContext<'cx>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    write: impl for<'a> FnOnce(Cx<'a>, Result<T, Error>) -> JsResult<'a, JsObject> + Send + 'static,
+) -> JsResult<'cx, JsPromise> {
+    let channel = cx.channel();
+    let (deferred, promise) = cx.promise();
+    let body = move || {
+        let result = work();
+        // Refused when the environment is gone: then nobody waits for it.
+        let _ = deferred.try_settle_with(&channel, move |cx| write(cx, result));
+    };
+    match thread::Builder::new().name("i405-doctor".to_owned()).spawn(body) {
+        Ok(_) => Ok(promise),
+        Err(source) => read::throw(cx, &Error::System { what: "start a thread", source }),
+    }
 }
 
 fn settle<'cx, T>(cx: &mut impl Context<'cx>, result: Result<T, Error>) -> NeonResult<T> {

@@ -71,8 +71,9 @@ async function examine(options: DoctorOptions, parts: DoctorParts, world: World,
     const changes = selectFixes(findings, options.fix);
     return saySteps("fixed", applyFixes(hands, parts.undo, changes, options.dryRun), output);
   }
-  const measured = await measureAll(options, target, parts, world);
-  if (world.stop.isRequested()) return EXIT_OK;
+  // A stretch may last half a minute, and nobody waits that long for a command to end.
+  const measured = await Promise.race([measureAll(options, target, parts, world), world.stop.requested]);
+  if (measured === undefined || world.stop.isRequested()) return EXIT_OK;
   if (measured.measurements !== null) findings.push(...measuredFindings(measured.measurements));
   if (measured.uplink !== null) findings.push(uplinkFinding(measured.uplink, target.egress));
   return sayReport(findings, measured, target, hands, world.io, output);
