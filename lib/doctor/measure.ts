@@ -22,6 +22,8 @@ export interface CoreMeasurement {
   sleep: Record<Condition, NativeLateness[]>;
   spin: Record<Condition, NativeLateness[]>;
   losses: NativeLosses[];
+  /** By the kernel's counter, in steps of 10 ms, over all stretches of all cores; null if it doesn't say. */
+  stolenMs: number | null;
 }
 
 export interface Measurements {
@@ -36,6 +38,8 @@ export interface MeasureRequest {
   cores: number;
   /** All stretches together. */
   seconds: number;
+  /** Stolen from a core since the start. */
+  stolenMs(cpu: number): number | undefined;
   isStopped(): boolean;
   onProgress(text: string): void;
 }
@@ -52,8 +56,9 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
   const isStopped = () => request.isStopped();
   const { probes } = tools;
   const cores = cpus.map((cpu): CoreMeasurement => {
-    return { cpu, sleep: { idle: [], loaded: [] }, spin: { idle: [], loaded: [] }, losses: [] };
+    return { cpu, sleep: { idle: [], loaded: [] }, spin: { idle: [], loaded: [] }, losses: [], stolenMs: null };
   });
+  const stolenBefore = cpus.map((cpu) => request.stolenMs(cpu));
   // Of each round: sleep and spin in both conditions, and the losses once.
   const stretchNs = (seconds * 1e9) / (ROUNDS * cpus.length * (2 * CONDITIONS.length + 1));
   const slots = Math.max(1, Math.floor(stretchNs / INTERVAL_NS));
@@ -76,6 +81,10 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
       if (isStopped()) return undefined;
     }
   }
+  cores.forEach((core, index) => {
+    const [before, after] = [stolenBefore[index], request.stolenMs(core.cpu)];
+    if (before !== undefined && after !== undefined) core.stolenMs = after - before;
+  });
   return { seconds, cores };
 }
 

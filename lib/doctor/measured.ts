@@ -22,7 +22,8 @@ function losses(core: CoreMeasurement): Finding {
   const isFifo = core.losses.every((each) => each.isFifo);
   const evidence =
     `spun on core ${core.cpu}${isFifo ? " under SCHED_FIFO" : " without SCHED_FIFO"}: ${gaps} gaps above 50 us, the longest ` +
-    `${longestUs.toFixed(0)} us, ${(share * 100).toFixed(3)} % of the time`;
+    `${longestUs.toFixed(0)} us, ${(share * 100).toFixed(3)} % of the time` +
+    (core.stolenMs === null ? "" : `; meanwhile the steal counter went up by ${core.stolenMs} ms`);
   if (share <= MUCH_LOST) {
     return { severity: "ok", what: `core ${core.cpu} loses ${(share * 100).toFixed(3)} % of its time`, evidence };
   }

@@ -4,13 +4,13 @@ import { clockSlewing } from "../../lib/doctor/checks/clock-slewing.js";
 import { clocksource } from "../../lib/doctor/checks/clocksource.js";
 import { fewCores } from "../../lib/doctor/checks/few-cores.js";
 import { frequency } from "../../lib/doctor/checks/frequency.js";
-import { hypervisor } from "../../lib/doctor/checks/hypervisor.js";
+import { hypervisor, stolenMs } from "../../lib/doctor/checks/hypervisor.js";
 import { idleStates } from "../../lib/doctor/checks/idle-states.js";
 import { isolation } from "../../lib/doctor/checks/isolation.js";
 import { memoryLock } from "../../lib/doctor/checks/memory-lock.js";
 import { memoryPressure } from "../../lib/doctor/checks/memory-pressure.js";
 import { timers } from "../../lib/doctor/checks/timers.js";
-import { lookWith, said } from "./fake-system.js";
+import { FakeHands, lookWith, said } from "./fake-system.js";
 
 const CPU = "/sys/devices/system/cpu";
 
@@ -91,6 +91,12 @@ t.test("hypervisor and stolen time", async (t) => {
   t.match(lookWith(hypervisor, { files: { "/sys/hypervisor/type": "xen" } }), [{ evidence: /xen/ }]);
   t.match(said(lookWith(hypervisor, { files: { "/proc/cpuinfo": "flags : fpu" } })), ["ok: no hypervisor"]);
   t.match(said(lookWith(hypervisor)), ["ok: no hypervisor"]);
+  const metal = { "/sys/class/dmi/id/sys_vendor": "Amazon EC2", "/sys/class/dmi/id/product_name": "m7g.metal" };
+  t.match(said(lookWith(hypervisor, { files: metal })), ["ok: no hypervisor"]);
+  const hands = new FakeHands({
+    files: { "/proc/stat": "cpu  1 2 3 4 5 6 7 8 9 0\ncpu1 1 2 3 4 5 6 7 5 9 0\ncpu10 0" },
+  });
+  t.same([stolenMs(hands, 1), stolenMs(hands, 0), stolenMs(new FakeHands(), 0)], [50, undefined, undefined]);
 });
 
 t.test("clock source", async (t) => {

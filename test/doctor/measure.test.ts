@@ -40,6 +40,7 @@ t.test("conditions alternate, every core gets its stretches, and the load is on 
     cpus: [1],
     cores: 4,
     seconds: 1,
+    stolenMs: () => undefined,
     isStopped: () => false,
     onProgress: (text: string) => progress.push(text),
   };
@@ -61,14 +62,28 @@ t.test("conditions alternate, every core gets its stretches, and the load is on 
 t.test("a signal ends it at the next stretch", async (t) => {
   let calls = 0;
   const probes: Probes = { ...SILENT_PROBES, lateness: (request) => ((calls += 1), SILENT_PROBES.lateness(request)) };
-  const request = { cpus: [0, 1], cores: 2, seconds: 1, isStopped: () => calls > 0, onProgress: () => undefined };
+  const request = {
+    cpus: [0, 1],
+    cores: 2,
+    seconds: 1,
+    stolenMs: () => undefined,
+    isStopped: () => calls > 0,
+    onProgress: () => undefined,
+  };
   t.equal(await measure({ probes, underLoad: (_cores, work) => work() }, request), undefined);
   t.equal(calls, 1);
 });
 
 t.test("a failing probe is the caller's to hear of", async (t) => {
   const probes: Probes = { ...SILENT_PROBES, lateness: () => Promise.reject(new Error("no thread")) };
-  const request = { cpus: [0], cores: 1, seconds: 1, isStopped: () => false, onProgress: () => undefined };
+  const request = {
+    cpus: [0],
+    cores: 1,
+    seconds: 1,
+    stolenMs: () => undefined,
+    isStopped: () => false,
+    onProgress: () => undefined,
+  };
   await t.rejects(measure({ probes, underLoad: (_cores, work) => work() }, request), /no thread/);
 });
 
@@ -87,6 +102,7 @@ function coreOf(cpu: number, sleep: [number, number], spin: [number, number], sh
     sleep: { idle: [lateness(sleep[0])], loaded: [lateness(sleep[1])] },
     spin: { idle: [lateness(spin[0], sleep[0])], loaded: [lateness(spin[1], sleep[1])] },
     losses: [losses(share)],
+    stolenMs: 20,
   };
 }
 
@@ -100,6 +116,7 @@ t.test("medians and shares", async (t) => {
 
 t.test("what the measurements say", async (t) => {
   const bad = measuredFindings({ seconds: 4, cores: [coreOf(1, [60, 25], [1, 1], 0.016)] });
+  t.match(bad[0]?.evidence, /steal counter went up by 20 ms/);
   t.match(said(bad), [/^warning: core 1 loses 1\.60 %/, /^warning: core 1: asleep, an idle machine is 35\.0 us later/]);
   const good = measuredFindings({ seconds: 4, cores: [coreOf(1, [25, 24], [1, 1])] });
   t.match(said(good), [/^ok: core 1 loses 0\.000 %/, /^ok: core 1: idle and loaded sleep alike/]);

@@ -2,6 +2,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { lookAt } from "../../doctor/checks.js";
+import { stolenMs } from "../../doctor/checks/hypervisor.js";
 import { findEgress } from "../../doctor/egress.js";
 import type { Found } from "../../doctor/finding.js";
 import { applyFixes, selectFixes, undoFixes } from "../../doctor/fix.js";
@@ -104,7 +105,8 @@ async function measureAll(
   };
   if (seconds > 0) {
     const cpus = cpu === undefined ? quietestCores(hands).slice(0, MEASURED_CORES) : [cpu];
-    const request = { cpus, cores: hands.cores.length, seconds, isStopped, onProgress };
+    const stolen = (core: number) => stolenMs(hands, core);
+    const request = { cpus, cores: hands.cores.length, seconds, isStopped, onProgress, stolenMs: stolen };
     measured.measurements = (await measure(tools, request)) ?? null;
   }
   if (uplink && target.peer !== undefined && !isStopped()) {

@@ -40,13 +40,26 @@ function signs(system: System): string[] {
   const type = system.readFile("/sys/hypervisor/type");
   if (type !== undefined) found.push(`/sys/hypervisor/type: ${type}`);
   const maker = ["sys_vendor", "product_name"].flatMap((name) => system.readFile(`/sys/class/dmi/id/${name}`) ?? []);
-  if (/QEMU|KVM|VMware|VirtualBox|Virtual Machine|Xen|Bochs|Amazon EC2|Google Compute/i.test(maker.join(" "))) {
+  const isMetal = maker.some((name) => name.includes("metal"));
+  if (
+    !isMetal &&
+    /QEMU|KVM|VMware|VirtualBox|Virtual Machine|Xen|Bochs|Amazon EC2|Google Compute/i.test(maker.join(" "))
+  ) {
     found.push(`/sys/class/dmi/id: ${maker.join(", ")}`);
   }
   // On ARM no flag says it, but the device tree does.
   const tree = system.readFile("/proc/device-tree/hypervisor/compatible");
   if (tree !== undefined) found.push(`/proc/device-tree/hypervisor: ${tree}`);
   return found;
+}
+
+/** Time that was stolen from a core since the start, ms; undefined if the kernel doesn't say. */
+export function stolenMs(system: System, cpu: number): number | undefined {
+  // In ticks of USER_HZ, which is 100 on every architecture that this runs on (proc_stat(5)).
+  const TICK_MS = 10;
+  const line = (system.readFile("/proc/stat") ?? "").split("\n").find((each) => each.startsWith(`cpu${cpu} `));
+  const ticks = line === undefined ? undefined : words(line)[8];
+  return ticks === undefined ? undefined : Number(ticks) * TICK_MS;
 }
 
 /** Of /proc/stat's first line: user nice system idle iowait irq softirq steal. */

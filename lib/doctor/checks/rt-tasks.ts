@@ -1,6 +1,6 @@
 /** Other tasks that can take a core from the timed thread. */
 import type { Check } from "../finding.js";
-import { words } from "../parse.js";
+import { formatList, words } from "../parse.js";
 import type { System } from "../system.js";
 
 /** Of the timed threads. At the same priority, whoever runs goes on. */
@@ -28,10 +28,11 @@ export const rtTasks: Check = {
   id: "rt-tasks",
   title: "other real-time tasks",
   group: "scheduling",
-  look(system) {
+  look(system, { cpu }) {
     const processes = system.readDir("/proc").filter((name) => /^\d+$/.test(name) && name !== String(system.pid));
     const tasks = processes.flatMap((process) => tasksOf(system, process)).filter(({ isKernel }) => !isKernel);
     const above = tasks.filter(({ policy, priority }) => policy === "SCHED_DEADLINE" || priority >= OUR_PRIORITY);
+    const others = formatList(system.cores.filter((core) => core !== cpu));
     const evidence = `/proc/*/task/*/stat: ${processes.length} processes`;
     if (above.length > 0) {
       return [
@@ -40,7 +41,7 @@ export const rtTasks: Check = {
           what: `${above.length} tasks go before the timed thread or are its equals: ${above.slice(0, SHOWN).map(named).join(", ")}`,
           cost: "While one of them runs on the timed thread's core, slots wait.",
           evidence,
-          remedy: above.slice(0, SHOWN).map(({ process }) => `sudo taskset -acp CORES ${process}`),
+          remedy: above.slice(0, SHOWN).map(({ process }) => `sudo taskset -acp ${others} ${process}`),
           advice: "Give them other cores than the timed thread (--cpu), or a priority below 45 (chrt -f -p).",
         },
       ];

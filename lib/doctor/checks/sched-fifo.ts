@@ -19,10 +19,10 @@ export const schedFifo: Check = {
   look(system) {
     const capable = hasCapability(system, CAP_SYS_NICE);
     const limit = softLimit(system, "Max realtime priority") ?? 0;
+    const errno = triedErrno(system);
     const evidence =
       `/proc/self/status: ${capable ? "has" : "lacks"} CAP_SYS_NICE; ` +
-      `/proc/self/limits: realtime priority ${limit}; ${tried(system)}`;
-    const errno = triedErrno(system);
+      `/proc/self/limits: realtime priority ${limit}; ${tried(errno)}`;
     const allowed = errno === undefined ? capable || limit >= PRIORITY : errno === 0;
     if (allowed) return [{ severity: "ok", what: "the timed thread may run under SCHED_FIFO", evidence }];
     const finding: Finding = { severity: "problem", what: "SCHED_FIFO is refused", cost: COST, evidence };
@@ -43,8 +43,7 @@ function triedErrno(system: System): number | undefined {
   }
 }
 
-function tried(system: System): string {
-  const errno = triedErrno(system);
+function tried(errno: number | undefined): string {
   if (errno === undefined) return "not tried: the addon doesn't load";
   return errno === 0 ? "tried: granted" : `tried: refused, errno ${errno}`;
 }
