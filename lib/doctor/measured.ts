@@ -9,10 +9,14 @@ const MUCH_LOST = 0.001;
 const MUCH_APART_US = 3;
 
 export function measuredFindings({ cores }: Measurements): Found[] {
-  return cores.flatMap((core) => [
-    { check: "measured-losses", title: "the machine's own losses", group: "machine", ...losses(core) } satisfies Found,
-    { check: "measured-lateness", title: "measured lateness", group: "scheduling", ...lateness(core) } satisfies Found,
-  ]);
+  const lost = cores.map((core): Found => {
+    return { check: "measured-losses", title: "the machine's own losses", group: "machine", ...losses(core) };
+  });
+  // The second core is there to compare losses; of lateness it would say the same once more.
+  const late = cores.slice(0, 1).map((core): Found => {
+    return { check: "measured-lateness", title: "measured lateness", group: "scheduling", ...lateness(core) };
+  });
+  return [...lost, ...late];
 }
 
 function losses(core: CoreMeasurement): Finding {

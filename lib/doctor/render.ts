@@ -114,7 +114,9 @@ function notSeen(unseen: readonly string[], uid: number, style: Style): string[]
   if (unseen.length === 0) return [];
   const some = `${unseen.slice(0, SHOWN).join(", ")}${unseen.length > SHOWN ? ", ..." : ""}`;
   const who = uid === 0 ? "though this is root" : "without root; sudo i405 doctor sees more";
-  return [wrap(`Not seen, ${who}: ${unseen.length} files (${some}).`, style).join("\n")];
+  return [
+    wrap(`Not seen, ${who}: ${unseen.length} file${unseen.length === 1 ? "" : "s"} (${some}).`, style).join("\n"),
+  ];
 }
 
 /** Lines that fit behind the indent. */

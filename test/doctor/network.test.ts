@@ -155,17 +155,26 @@ t.test("pause frames", async (t) => {
 });
 
 t.test("offloads", async (t) => {
+  const listing = (state: string) => `Features for eth0:
+tcp-segmentation-offload: ${state}
+\ttx-tcp-segmentation: ${state}
+\ttx-tcp-ecn-segmentation: off [fixed]
+\ttx-tcp-mangleid-segmentation: off
+generic-segmentation-offload: ${state}
+`;
   const with_ = (state: string, speed: string) =>
-    lookWith(offloads, {
-      files: { [`${NET}/speed`]: speed },
-      commands: {
-        "ethtool -k eth0": `Features for eth0:\ntcp-segmentation-offload: ${state}\n\ttx-tcp-ecn-segmentation: off [fixed]\ngeneric-segmentation-offload: ${state}\n`,
-      },
-    });
-  t.match(with_("on", "1000"), [{ severity: "note", cost: /up to 524 us/, fix: { onlyIfAsked: /processor/ } }]);
+    lookWith(offloads, { files: { [`${NET}/speed`]: speed }, commands: { "ethtool -k eth0": listing(state) } });
+  const [finding] = with_("on", "1000");
+  t.match(finding, { severity: "note", cost: /up to 524 us/, fix: { onlyIfAsked: /processor/ } });
+  const [change] = finding?.fix?.changes ?? [];
+  t.match(change, {
+    apply: ["ethtool", "-K", "eth0", "tx-tcp-segmentation", "off", "gso", "off"],
+    undo: ["ethtool", "-K", "eth0", "tx-tcp-segmentation", "on", "gso", "on"],
+  });
   t.match(with_("on", "100"), [{ severity: "warning", cost: /5243 us/ }]);
   t.match(with_("on", "-1"), [{ cost: /taken as 1 Gbit/ }]);
   t.match(said(with_("off", "1000")), ["ok: nothing leaves in large pieces"]);
+  t.same(lookWith(offloads, { commands: { ethtool: "" } }), [], "nothing is listed");
 });
 
 t.test("Wi-Fi", async (t) => {

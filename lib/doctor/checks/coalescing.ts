@@ -12,7 +12,7 @@ export const coalescing: Check = {
   look(system, { egress }) {
     if (egress === undefined) return [];
     const fields = askEthtool(system, "-c", egress);
-    if (fields === undefined) return [];
+    if (fields?.has("rx-usecs") !== true) return [];
     const adaptive = /^on\b/.test(fields.get("Adaptive RX") ?? "");
     const text = fields.get("rx-usecs") ?? "n/a";
     const usecs = /^\d+$/.test(text) ? Number(text) : undefined;

@@ -3,9 +3,15 @@ import { askEthtool, ethtoolChange } from "../ethtool.js";
 import { remedyOf, type Check } from "../finding.js";
 import { numberAt } from "../parse.js";
 
-/** ethtool's long names, and what to call them when changing them. */
+/**
+ * Features as `ethtool -k` lists them, and as `ethtool -K` takes them. TSO one by one: switched on as a whole, it also
+ * switches on what was off before.
+ */
 const FEATURES: readonly (readonly [string, string])[] = [
-  ["tcp-segmentation-offload", "tso"],
+  ["tx-tcp-segmentation", "tx-tcp-segmentation"],
+  ["tx-tcp-ecn-segmentation", "tx-tcp-ecn-segmentation"],
+  ["tx-tcp-mangleid-segmentation", "tx-tcp-mangleid-segmentation"],
+  ["tx-tcp6-segmentation", "tx-tcp6-segmentation"],
   ["generic-segmentation-offload", "gso"],
   ["udp-fragmentation-offload", "ufo"],
   ["tx-udp-segmentation", "tx-udp-segmentation"],
@@ -27,6 +33,7 @@ export const offloads: Check = {
       const value = fields.get(name);
       return value === undefined ? [] : [{ word, value }];
     });
+    if (states.length === 0) return [];
     const on = states.filter(({ value }) => value === "on");
     const evidence = `ethtool -k ${egress}: ${states.map(({ word, value }) => `${word} ${value}`).join(", ")}`;
     if (on.length === 0) return [{ severity: "ok", what: "nothing leaves in large pieces", evidence }];

@@ -47,7 +47,9 @@ function notPreemptible(system: System, model: Model, evidence: string): Finding
   }
   const dynamic = kernelOption(system, "PREEMPT_DYNAMIC") === "y";
   // Without debugfs the model can't be changed while it runs.
-  return dynamic ? { ...finding, remedy: ["sudo mount -t debugfs none /sys/kernel/debug"] } : finding;
+  if (!dynamic) return finding;
+  const remedy = ["sudo mount -t debugfs none /sys/kernel/debug", `echo full | sudo tee ${DEBUG}`];
+  return { ...finding, remedy };
 }
 
 function modelOf(system: System): { model: Model; evidence: string } | undefined {
