@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel } from "./addon.js";
+import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Probes } from "./addon.js";
 import { I405Error } from "./errors.js";
 
 /** The boxed Rust value; only the addon looks into it. */
@@ -19,9 +19,11 @@ type TunnelCall<Name extends keyof NativeTunnel> = (
 ) => ReturnType<NativeTunnel[Name]>;
 
 /** What `crates/i405-node` exports. */
-export type NativeModule = Omit<Addon, "open"> & {
+export type NativeModule = Omit<Addon, "open" | "probes"> & {
   open(options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void): Handle;
-} & { [Name in keyof NativeTunnel as `tunnel${Capitalize<Name>}`]: TunnelCall<Name> };
+} & { [Name in keyof NativeTunnel as `tunnel${Capitalize<Name>}`]: TunnelCall<Name> } & {
+  [Name in keyof Probes as `probe${Capitalize<Name>}`]: Probes[Name];
+};
 
 /** A build of this checkout lies beside package.json, one folder above both `lib/` and `dist/`. */
 const LOCAL_BUILD = fileURLToPath(new URL("../index.node", import.meta.url));
@@ -102,6 +104,13 @@ export function adapt(native: NativeModule): Addon {
     monotonicNs: () => native.monotonicNs(),
     boottimeNs: () => native.boottimeNs(),
     routeMtu: (address, fwmark) => own(() => native.routeMtu(address, fwmark)),
+    probes: {
+      permissions: () => own(() => native.probePermissions()),
+      clock: () => own(() => native.probeClock()),
+      lateness: (request) => ownLater(() => native.probeLateness(request)),
+      losses: (request) => ownLater(() => native.probeLosses(request)),
+      egress: (request) => ownLater(() => native.probeEgress(request)),
+    },
     open: (options, onEvents) =>
       adaptTunnel(
         native,
@@ -139,10 +148,23 @@ function own<Result>(call: () => Result): Result {
   try {
     return call();
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    if (typeof code === "string" && code.startsWith("ERR_I405_")) {
-      throw new I405Error(code, firstLine(cause), { cause });
-    }
-    throw new I405Error("ERR_I405_INTERNAL", `the addon failed: ${firstLine(cause)}`, { cause });
+    throw ownError(cause);
   }
+}
+
+/** The same for what comes later. */
+async function ownLater<Result>(call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw ownError(cause);
+  }
+}
+
+function ownError(cause: unknown): I405Error {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (typeof code === "string" && code.startsWith("ERR_I405_")) {
+    return new I405Error(code, firstLine(cause), { cause });
+  }
+  return new I405Error("ERR_I405_INTERNAL", `the addon failed: ${firstLine(cause)}`, { cause });
 }

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { OPTION_NAMES } from "../bench/timing/selection.js";
+import { CHECKS } from "../lib/doctor/checks.js";
 import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
 import { anchors, fences, localLinks } from "./helpers/markdown.js";
@@ -13,9 +14,15 @@ const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
 
 /** Flags of i405 that are not of `server` and `client`. */
-const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
+const OTHER_FLAGS = [
+  ...["help", "out", "password", "version", "seconds", "poll-mode"],
+  ...["no-measure", "quick", "uplink", "fix", "undo", "undo-file", "dry-run"],
+];
 /** Flags of other programs in the documents' commands. */
-const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup", "vm", "hdd", "ulimit", ...OPTION_NAMES];
+const FOREIGN_FLAGS = [
+  ...["json", "all-platforms", "no-setup", "vm", "hdd", "ulimit", "cap-add", "show-eee", "set-eee"],
+  ...OPTION_NAMES,
+];
 /** Flags by their whole names, where prose writes `--outgoing-...`. */
 const FAMILIES = ["up-", "down-", "outgoing-", "incoming-"];
 
@@ -51,8 +58,15 @@ t.test("a config file in the documents has keys that are flags", async (t) => {
 
 t.test("every exit code is in commands.md", async (t) => {
   const codes = [...EXIT_CODES_HELP.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => code);
-  t.same(codes, ["0", "1", "2", "3", "4", "128"]);
+  t.same(codes, ["0", "1", "2", "3", "4", "5", "6", "128"]);
   for (const code of codes) t.match(read("docs/commands.md"), new RegExp(`^\\| ${code}\\b`, "m"));
+});
+
+t.test("every check of the doctor is in doctor.md, and no other", async (t) => {
+  const section = /^## What it looks at$([^]*?)^## /m.exec(read("docs/doctor.md"))?.[1] ?? "";
+  const documented = [...section.matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, id = ""]) => id);
+  const measured = ["addon", "measured-losses", "measured-lateness", "uplink"];
+  t.same([...documented].sort(), [...CHECKS.map(({ id }) => id), ...measured].sort());
 });
 
 t.test("codes in the documents are codes in the program", async (t) => {

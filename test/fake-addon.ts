@@ -8,6 +8,7 @@ import type { Parts } from "../lib/parts.js";
 import { FakeNetwork } from "./fake/network.js";
 import { SimulatedTime } from "./fake/time.js";
 import { FakeTunnel } from "./fake/tunnel.js";
+import { SILENT_PROBES } from "./fake/probes.js";
 
 export { FakeNetwork, type Content, type Datagram } from "./fake/network.js";
 export { SimulatedTime, turn } from "./fake/time.js";
@@ -31,6 +32,7 @@ export class Simulation {
       monotonicNs: () => clock.monotonicNs(),
       boottimeNs: () => clock.boottimeNs(),
       routeMtu: () => this.network.routeMtu,
+      probes: SILENT_PROBES,
       open: (options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void) => {
         const tunnel = new FakeTunnel(this.time, this.network, options, onEvents);
         this.tunnels.push(tunnel);

@@ -2,6 +2,7 @@
 import { CommanderError } from "commander";
 import { I405Error } from "../errors.js";
 import { runDemo } from "./demo/demo.js";
+import { runDoctor } from "./doctor/doctor.js";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { errorLines, explainError } from "./explain.js";
 import { runKeyCommand } from "./keygen.js";
@@ -49,6 +50,8 @@ async function run(request: Request, world: World): Promise<number> {
     }
     case "demo":
       return runDemo(request, world);
+    case "doctor":
+      return runDoctor(request.flags, world);
     default:
       runKeyCommand(request, world.io);
       return EXIT_OK;

@@ -9,6 +9,10 @@ export const EXIT_USAGE = 2;
 export const EXIT_MACHINE = 3;
 /** The other end: no session in time, refused, another version. */
 export const EXIT_PEER = 4;
+/** `i405 doctor` found something that costs lateness or leaks. */
+export const EXIT_WARNING = 5;
+/** `i405 doctor` found something that spoils the purpose. */
+export const EXIT_PROBLEM = 6;
 /** Added to the number of a second signal, as shells do. */
 export const EXIT_SIGNAL = 128;
 
@@ -19,6 +23,8 @@ Exit codes:
   2  flags, config file, keys or password: nothing was opened
   3  this machine: a privilege, an address or interface in use, a missing program or addon
   4  the other end: no session in time, refused, or another protocol version
+  5  i405 doctor: at least one warning, no problem
+  6  i405 doctor: at least one problem
   128 and the signal's number: a second signal ended it at once`;
 
 const USAGE = new Set(["USAGE", "OPTION", "KEY", "CONFIG", "SECRET_FILE"]);

@@ -1,6 +1,7 @@
 /** The commands as commander knows them: flags from the table, help with examples, and what each one runs. */
 import { Command, Option } from "commander";
 import { version } from "../index.js";
+import type { DoctorFlags } from "./doctor/options.js";
 import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { flagsOf, type Flag, type TunnelCommand } from "./flags.js";
 import { GivenFlags } from "./settings.js";
@@ -11,6 +12,7 @@ export type Request =
   | { command: "genkey"; password: boolean; out: string | undefined }
   | { command: "genpsk"; out: string | undefined }
   | { command: "pubkey"; file: string | undefined }
+  | { command: "doctor"; flags: DoctorFlags }
   | { command: "demo"; seconds: string | undefined; pollMode: string | undefined };
 
 const EXAMPLES = `
@@ -42,6 +44,14 @@ In a config file:
   cpu = 1`,
 };
 
+const DOCTOR_EXAMPLES = `
+Examples:
+  i405 doctor                                look and measure; sudo sees more
+  i405 doctor --peer 203.0.113.7:1405 --up-speed 1MiB/s --quick
+  sudo i405 doctor --fix --dry-run           what --fix would change
+  sudo i405 doctor --fix                     ... and change it, until
+  sudo i405 doctor --undo`;
+
 const TUNNEL_HELP = `
 Words: up is client to server, down the other way; outgoing-... and incoming-... stand for up-... and down-...
 Secrets: a file that others can't read, - for standard input, or I405_PASSWORD, I405_PRIVATE_KEY and
@@ -69,7 +79,37 @@ export function buildProgram(run: (request: Request) => void, write: { out: (tex
       run({ command: "demo", seconds: options.seconds, pollMode: options.pollMode });
     });
   prepare(demo, write);
+  addDoctorCommand(program, run, write);
   return program;
+}
+
+function addDoctorCommand(
+  program: Command,
+  run: (request: Request) => void,
+  write: { out: (text: string) => void },
+): void {
+  const doctor = program
+    .command("doctor")
+    .description(
+      "What on this machine makes slots late or shows its load, what to do about it, and which flags suit it.",
+    )
+    .summary("look at this machine, and mend it")
+    .option("--peer <host:port>", "look at the way to this other end (default: the default route)")
+    .option("--up-speed <rate>", "outer bytes per second that this machine will send (default: 100KiB/s)")
+    .option("--cpu <core>", "the timed thread's core (default: the one that is interrupted least)")
+    .option("--seconds <number>", "how long to measure, 2 to 600 (default: 10)")
+    .option("--no-measure", "only look, don't measure")
+    .addOption(new Option("--quick", "the same as --no-measure"))
+    .option("--uplink", "with --peer: send slots as far as the first router, alone and beside a flow of this machine")
+    .option("--fix [names]", "change what can be put back again; all, or checks by name: --fix=all,rt-throttle")
+    .option("--undo", "put back what --fix changed")
+    .option("--undo-file <file>", "record of what --fix changed (default: /run/i405/doctor-undo.json)")
+    .option("--dry-run", "with --fix or --undo: only say what would be done")
+    .option("--json", "one JSON object")
+    .addHelpText("after", DOCTOR_EXAMPLES)
+    .addHelpText("after", EXIT_CODES_HELP)
+    .action((flags: DoctorFlags) => run({ command: "doctor", flags }));
+  prepare(doctor, write);
 }
 
 /** Errors are thrown and not printed: every message is written in one place. */

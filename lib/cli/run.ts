@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
 import { texts } from "./config.js";
+import type { DoctorParts } from "./doctor/doctor.js";
 import { EXIT_FAILED, EXIT_OK, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
@@ -29,6 +30,7 @@ export interface World {
   createTunnel?: (options: TunnelOptions) => RunTunnel;
   runIp?: RunIp;
   liftRtThrottle?: typeof liftRtThrottle;
+  doctor?: DoctorParts;
 }
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */

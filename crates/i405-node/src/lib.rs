@@ -1,10 +1,11 @@
 //! The Neon binding of the i405 tunnel: conversions, and nothing else.
 //!
 //! `read` turns JavaScript values into `i405-rt`'s types, `write` its types into JavaScript values, `tunnel` has the
-//! commands of `lib/addon.ts`, `sink` carries batches of events to the JavaScript thread.
+//! commands of `lib/addon.ts`, `probe` what the doctor measures, `sink` carries batches of events to the JavaScript thread.
 
 use neon::prelude::*;
 
+mod probe;
 mod read;
 mod sink;
 mod tunnel;
@@ -38,5 +39,10 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("tunnelClose", tunnel::close)?;
     cx.export_function("tunnelRef", tunnel::reference)?;
     cx.export_function("tunnelUnref", tunnel::unref)?;
+    cx.export_function("probePermissions", probe::permissions)?;
+    cx.export_function("probeClock", probe::clock)?;
+    cx.export_function("probeLateness", probe::lateness)?;
+    cx.export_function("probeLosses", probe::losses)?;
+    cx.export_function("probeEgress", probe::egress)?;
     Ok(())
 }

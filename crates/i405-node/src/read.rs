@@ -79,7 +79,7 @@ fn optional<'cx>(cx: &mut impl Context<'cx>, value: Handle<'cx, JsValue>) -> Opt
     (!absent).then_some(value)
 }
 
-fn number<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<u64> {
+pub(crate) fn number<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<u64> {
     let value = from.get::<JsNumber, _, _>(cx, name)?.value(cx);
     whole(cx, name, value)
 }
@@ -89,7 +89,11 @@ fn field<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> Neon
     Ok(optional(cx, value))
 }
 
-fn optional_number<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<Option<u64>> {
+pub(crate) fn optional_number<'cx>(
+    cx: &mut impl Context<'cx>,
+    from: Fields<'cx>,
+    name: &str,
+) -> NeonResult<Option<u64>> {
     match field(cx, from, name)? {
         None => Ok(None),
         Some(value) => {
@@ -144,7 +148,7 @@ fn bytes<'cx, const N: usize>(cx: &mut impl Context<'cx>, from: Fields<'cx>, nam
     }
 }
 
-fn as_usize(value: u64) -> usize {
+pub(crate) fn as_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 

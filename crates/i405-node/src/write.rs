@@ -11,7 +11,12 @@ fn set_text<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &s
     Ok(())
 }
 
-fn set_number<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: f64) -> NeonResult<()> {
+pub(crate) fn set_number<'cx>(
+    cx: &mut impl Context<'cx>,
+    to: Handle<'cx, JsObject>,
+    name: &str,
+    value: f64,
+) -> NeonResult<()> {
     let value = cx.number(value);
     to.set(cx, name, value)?;
     Ok(())

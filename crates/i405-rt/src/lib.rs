@@ -25,6 +25,7 @@ mod ingress;
 mod margin;
 mod opening;
 mod packet_ring;
+pub mod probe;
 mod quantile;
 mod queue;
 mod realtime;

@@ -1,6 +1,8 @@
 //! Every `unsafe` block of this crate: system calls that no safe wrapper covers.
 
+pub mod adjust;
 pub mod fd;
 pub mod memory;
 pub mod sched;
 pub mod socket;
+pub mod transmit_stamp;

@@ -1,0 +1,137 @@
+/** `i405 doctor`: looks, measures, reports; with `--fix` and `--undo` it changes settings and puts them back. */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { lookAt } from "../../doctor/checks.js";
+import { stolenMs } from "../../doctor/checks/hypervisor.js";
+import { findEgress } from "../../doctor/egress.js";
+import type { Found } from "../../doctor/finding.js";
+import { applyFixes, selectFixes, undoFixes } from "../../doctor/fix.js";
+import { quietestCores } from "../../doctor/interrupts.js";
+import { underLoad } from "../../doctor/load.js";
+import { measure, type MeasureTools } from "../../doctor/measure.js";
+import { measuredFindings } from "../../doctor/measured.js";
+import { realSystem } from "../../doctor/real-system.js";
+import type { Measured } from "../../doctor/report.js";
+import type { Hands, Target } from "../../doctor/system.js";
+import { undoFile, undoPath, type UndoFile } from "../../doctor/undo-file.js";
+import { measureUplink, uplinkFinding } from "../../doctor/uplink.js";
+import { I405Error } from "../../errors.js";
+import { loadAddon } from "../../native.js";
+import type { HostPort } from "../../option-readers.js";
+import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
+import { explainError } from "../explain.js";
+import { reporter, type Report as Output } from "../report.js";
+import type { World } from "../run.js";
+import { usageError } from "../settings.js";
+import { readDoctorOptions, type DoctorFlags, type DoctorOptions } from "./options.js";
+import { sayReport, saySteps } from "./say.js";
+
+/** What the doctor needs of the machine; tests hand in their own. */
+export interface DoctorParts {
+  hands: Hands;
+  /** Null where the addon doesn't load. */
+  tools: MeasureTools | null;
+  undo: UndoFile;
+  /** Why there are no tools. */
+  addonFailure?: string;
+}
+
+/** Cores that are measured: the chosen one and one to compare it with. */
+const MEASURED_CORES = 2;
+
+export async function runDoctor(flags: DoctorFlags, world: World): Promise<number> {
+  const output = reporter(world.io, flags.json === true, "i405 doctor");
+  try {
+    const options = readDoctorOptions(flags);
+    const parts = world.doctor ?? (await realParts(world, options));
+    if (options.undo) return saySteps("undone", undoFixes(parts.hands, parts.undo, options.dryRun), output);
+    return await examine(options, parts, world, output);
+  } catch (error) {
+    if (world.stop.isRequested()) return EXIT_OK;
+    const explained = explainError(error);
+    output.fail(explained);
+    return exitCodeOf(explained.code);
+  }
+}
+
+async function realParts({ io }: World, options: DoctorOptions): Promise<DoctorParts> {
+  const addon = await loadAddon().catch((error: unknown) => error as Error);
+  const hands = realSystem(addon instanceof Error ? null : addon);
+  const bootId = hands.readFile("/proc/sys/kernel/random/boot_id") ?? "unknown";
+  const undo = undoFile(options.undoFile ?? undoPath(hands.uid, io.environment), bootId);
+  if (addon instanceof Error) return { hands, tools: null, undo, addonFailure: addon.message };
+  return { hands, tools: { probes: addon.probes, underLoad }, undo };
+}
+
+async function examine(options: DoctorOptions, parts: DoctorParts, world: World, output: Output): Promise<number> {
+  const { hands } = parts;
+  const target = await findTarget(options, hands);
+  // Before measuring, whose own load would show.
+  const findings = [...addonFinding(parts), ...lookAt(hands, target)];
+  if (options.fix !== undefined) {
+    const changes = selectFixes(findings, options.fix);
+    return saySteps("fixed", applyFixes(hands, parts.undo, changes, options.dryRun), output);
+  }
+  // A stretch may last half a minute, and nobody waits that long for a command to end.
+  const measured = await Promise.race([measureAll(options, target, parts, world), world.stop.requested]);
+  if (measured === undefined || world.stop.isRequested()) return EXIT_OK;
+  if (measured.measurements !== null) findings.push(...measuredFindings(measured.measurements));
+  if (measured.uplink !== null) findings.push(uplinkFinding(measured.uplink, target.egress));
+  return sayReport(findings, measured, target, hands, world.io, output);
+}
+
+/** @throws {I405Error} `ERR_I405_USAGE` for a core that isn't allowed, `ERR_I405_RESOLVE` */
+async function findTarget({ cpu, peer: given, rate }: DoctorOptions, hands: Hands): Promise<Target> {
+  if (cpu !== undefined && !hands.cores.includes(cpu)) {
+    throw usageError("cpu", `--cpu: got ${cpu}, expected one of the allowed cores, ${hands.cores.join(", ")}`);
+  }
+  const peer = given === undefined ? undefined : await resolve(given);
+  const egress = findEgress(hands, peer?.address);
+  return { egress, cpu: cpu ?? quietestCores(hands)[0] ?? 0, peer, rate };
+}
+
+/** What was asked for and can be had. */
+async function measureAll(
+  { seconds, cpu, uplink, json }: DoctorOptions,
+  target: Target,
+  { hands, tools }: DoctorParts,
+  { io, stop }: World,
+): Promise<Measured> {
+  const measured: Measured = { measurements: null, uplink: null };
+  if (tools === null) return measured;
+  const isStopped = () => stop.isRequested();
+  const onProgress = (text: string) => {
+    if (!json) io.err(`i405 doctor: ${text}\n`);
+  };
+  if (seconds > 0) {
+    const cpus = cpu === undefined ? quietestCores(hands).slice(0, MEASURED_CORES) : [cpu];
+    const stolen = (core: number) => stolenMs(hands, core);
+    const request = { cpus, cores: hands.cores.length, seconds, isStopped, onProgress, stolenMs: stolen };
+    measured.measurements = (await measure(tools, request)) ?? null;
+  }
+  if (uplink && target.peer !== undefined && !isStopped()) {
+    onProgress("measuring the uplink");
+    measured.uplink = await measureUplink(tools.probes, socketAddress(target.peer), target.cpu, isStopped);
+  }
+  return measured;
+}
+
+function socketAddress({ address, port }: { address: string; port: number }): string {
+  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function addonFinding({ addonFailure }: DoctorParts): Found[] {
+  if (addonFailure === undefined) return [];
+  const what = "the addon doesn't load: nothing could be measured or tried";
+  return [{ check: "addon", title: "addon", group: "scheduling", severity: "problem", what, evidence: addonFailure }];
+}
+
+async function resolve({ host, port }: HostPort): Promise<{ address: string; port: number }> {
+  if (isIP(host) !== 0) return { address: host, port };
+  try {
+    return { address: (await lookup(host)).address, port };
+  } catch (cause) {
+    const message = `--peer: no address for "${host}" (${(cause as Error).message}). Check the name and DNS`;
+    throw new I405Error("ERR_I405_RESOLVE", message, { option: "peer", cause });
+  }
+}

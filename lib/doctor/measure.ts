@@ -1,0 +1,104 @@
+/**
+ * Measures what this machine does to a timed thread: lateness of sleep and of sleep-then-spin, idle and under load, and
+ * what the machine takes away by itself. Idle and loaded stretches by turns, so that the machine's own drift falls on
+ * both.
+ */
+import type { NativeLateness, NativeLosses, Probes } from "../addon.js";
+import type { underLoad } from "./load.js";
+
+export type Condition = "idle" | "loaded";
+export const CONDITIONS: readonly Condition[] = ["idle", "loaded"];
+
+/** The doctor's slots: 1 ms, as in docs/real-time.md. */
+export const INTERVAL_NS = 1_000_000;
+/** Spun before each deadline, as dozy does. */
+export const MARGIN_NS = 120_000;
+/** Rounds of idle and loaded. */
+const ROUNDS = 2;
+
+/** What was measured on one core, a stretch of each round. */
+export interface CoreMeasurement {
+  cpu: number;
+  sleep: Record<Condition, NativeLateness[]>;
+  spin: Record<Condition, NativeLateness[]>;
+  losses: NativeLosses[];
+  /** By the kernel's counter, in steps of 10 ms, over all stretches of all cores; null if it doesn't say. */
+  stolenMs: number | null;
+}
+
+export interface Measurements {
+  seconds: number;
+  cores: CoreMeasurement[];
+}
+
+export interface MeasureRequest {
+  /** Cores to measure, at most a few. */
+  cpus: readonly number[];
+  /** Cores to load. */
+  cores: number;
+  /** All stretches together. */
+  seconds: number;
+  /** Stolen from a core since the start. */
+  stolenMs(cpu: number): number | undefined;
+  isStopped(): boolean;
+  onProgress(text: string): void;
+}
+
+/** What tests put in place of the machine. */
+export interface MeasureTools {
+  probes: Probes;
+  underLoad: typeof underLoad;
+}
+
+/** Undefined if it was stopped. */
+export async function measure(tools: MeasureTools, request: MeasureRequest): Promise<Measurements | undefined> {
+  const { cpus, seconds } = request;
+  const isStopped = () => request.isStopped();
+  const { probes } = tools;
+  const cores = cpus.map((cpu): CoreMeasurement => {
+    return { cpu, sleep: { idle: [], loaded: [] }, spin: { idle: [], loaded: [] }, losses: [], stolenMs: null };
+  });
+  const stolenBefore = cpus.map((cpu) => request.stolenMs(cpu));
+  // Of each round: sleep and spin in both conditions, and the losses once.
+  const stretchNs = (seconds * 1e9) / (ROUNDS * cpus.length * (2 * CONDITIONS.length + 1));
+  const slots = Math.max(1, Math.floor(stretchNs / INTERVAL_NS));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const condition of CONDITIONS) {
+      request.onProgress(`measuring, ${condition}, round ${round + 1} of ${ROUNDS}`);
+      const look = async () => {
+        for (const core of cores) {
+          if (isStopped()) return;
+          const probe = { cpu: core.cpu, intervalNs: INTERVAL_NS, slots };
+          core.sleep[condition].push(await probes.lateness({ ...probe, marginNs: null }));
+          if (isStopped()) return;
+          core.spin[condition].push(await probes.lateness({ ...probe, marginNs: MARGIN_NS }));
+          if (isStopped() || condition === "loaded") continue;
+          core.losses.push(await probes.losses({ cpu: core.cpu, durationNs: Math.round(stretchNs) }));
+        }
+      };
+      if (condition === "idle") await look();
+      else await tools.underLoad(request.cores, look);
+      if (isStopped()) return undefined;
+    }
+  }
+  cores.forEach((core, index) => {
+    const [before, after] = [stolenBefore[index], request.stolenMs(core.cpu)];
+    if (before !== undefined && after !== undefined) core.stolenMs = after - before;
+  });
+  return { seconds, cores };
+}
+
+/** One figure of several stretches: the median, so that one bad stretch doesn't decide. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const above = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? above : ((sorted[middle - 1] ?? 0) + above) / 2;
+}
+
+/** Share of a core's time that was lost in gaps above 50 us. */
+export function lostShare({ losses }: CoreMeasurement): number {
+  const wanted = losses.reduce((sum, { wantedNs }) => sum + wantedNs, 0);
+  const lost = losses.reduce((sum, { lostNs }) => sum + lostNs, 0);
+  return wanted === 0 ? 0 : lost / wanted;
+}

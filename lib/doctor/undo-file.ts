@@ -1,0 +1,96 @@
+/** What `--fix` changed and how it was before, until `--undo` has put it back. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { I405Error } from "../errors.js";
+
+/** A file's value. */
+export interface FileBefore {
+  kind: "file";
+  path: string;
+  text: string;
+  choice: boolean;
+  /** Written first, so that the kernel picks the same part of the value again. */
+  effective?: string;
+}
+
+export interface UndoEntry {
+  /** Names the setting: the path of a file, or a command's setting. */
+  setting: string;
+  /** Check that it belongs to. */
+  check: string;
+  /** How to put it back: text for a file, or a command. */
+  before: FileBefore | { kind: "command"; command: string[] };
+}
+
+/** Settings of the kernel are gone after a restart, and a record of before it would put back what nobody changed. */
+interface Contents {
+  version: 1;
+  bootId: string;
+  entries: UndoEntry[];
+}
+
+/** Where the record is kept, and under which start of the machine. */
+export interface UndoFile {
+  read(): UndoEntry[];
+  /** Atomic; without entries the file goes. @throws {I405Error} `ERR_I405_SYSTEM` */
+  write(entries: readonly UndoEntry[]): void;
+}
+
+/** Root's is in /run; an ordinary user's where the desktop keeps state. */
+export function undoPath(uid: number, environment: NodeJS.ProcessEnv): string {
+  if (uid === 0) return "/run/i405/doctor-undo.json";
+  const state = environment.XDG_STATE_HOME ?? join(environment.HOME ?? "/tmp", ".local", "state");
+  return join(state, "i405", "doctor-undo.json");
+}
+
+export function undoFile(path: string, bootId: string): UndoFile {
+  return {
+    read: () => {
+      const contents = parse(path);
+      return contents?.bootId === bootId ? contents.entries : [];
+    },
+    write: (entries) => {
+      try {
+        if (entries.length === 0) rmSync(path, { force: true });
+        else replace(path, { version: 1, bootId, entries: [...entries] });
+      } catch (cause) {
+        throw failure(path, `cannot be written: ${(cause as Error).message}`, cause);
+      }
+    },
+  };
+}
+
+function parse(path: string): Contents | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw failure(path, `cannot be read: ${(cause as Error).message}`, cause);
+  }
+  try {
+    const contents = JSON.parse(text) as Partial<Contents>;
+    if (contents.version === 1 && Array.isArray(contents.entries)) return contents as Contents;
+  } catch {
+    // Told below.
+  }
+  throw failure(path, "is no record of i405 doctor. Look at it, and remove it if it isn't needed", undefined);
+}
+
+/** Written beside it and put in its place, so that a crash leaves either the old or the new. */
+function replace(path: string, contents: Contents): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const beside = `${path}.${process.pid}`;
+  const file = openSync(beside, "w", 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(contents, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(beside, path);
+}
+
+function failure(path: string, what: string, cause: unknown): I405Error {
+  return new I405Error("ERR_I405_SYSTEM", `the undo record ${path} ${what}`, { cause });
+}
