@@ -10,6 +10,8 @@
 
 export type Role = "client" | "server";
 export type PollModeName = "sleepy" | "dozy" | "spinny";
+export type DeviationSourceName = "call" | "software" | "hardware";
+export type SendByName = "call" | "txtime";
 export type JitterShapeName = "cos4" | "uniform";
 
 /** AEAD ids as on the wire (docs/protocol.md). */
@@ -63,6 +65,10 @@ export interface NativeOpenOptions {
   finalizeNs: number | null;
   /** How many later payloads are held before a missing one is given up (RFC 9347). */
   reorderWindow: number;
+  /** From what `deviation` is, where the driver delivers it. */
+  deviationSource: DeviationSourceName;
+  /** `"txtime"` where it can't be had: `ERR_I405_TXTIME`. */
+  sendBy: SendByName;
 }
 
 /** A direction's schedule as it is on the wire. */
@@ -146,12 +152,18 @@ export interface NativeStats {
   blocksDropped: bigint;
   eventsDropped: bigint;
   throttleStalls: bigint;
+  /** Slots whose transmit timestamp never came. */
+  slotsUnreported: bigint;
+  /** Datagrams that the kernel dropped for their launch time. */
+  launchesMissed: bigint;
   /** Kernel receive time of the newest datagram that opened under a session's key; 0: none yet. */
   lastOpenedNs: bigint;
 }
 
-/** Lateness at the call, actual send instant minus deadline, in nanoseconds. */
+/** Lateness, actual send instant minus deadline, in nanoseconds. */
 export interface NativeDeviation {
+  /** From what the figures are. */
+  source: DeviationSourceName;
   count: number;
   meanNs: number;
   stddevNs: number;
@@ -161,6 +173,8 @@ export interface NativeDeviation {
   p999Ns: number;
   maxNs: number;
   missed: number;
+  /** Slots without a timestamp, not in the figures unless those are the call's. */
+  unreported: number;
 }
 
 export type NativeEvent =

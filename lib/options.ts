@@ -2,7 +2,7 @@
  * Options, parsed once at the edge into what the inside works with: whole nanoseconds, bytes, bytes of keys. Nothing
  * behind this file checks an option again, but for what needs the route to be known (`wire-settings.ts`).
  */
-import type { JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
+import type { DeviationSourceName, JitterShapeName, NativeDevice, PollModeName, SendByName } from "./addon.js";
 import { describe, describeSecret, optionError } from "./errors.js";
 import {
   readChoice,
@@ -28,6 +28,8 @@ export interface LocalSettings {
   reorderWindow: number;
   fwmark: number | null;
   deviationIntervalMs: number;
+  deviationSource: DeviationSourceName;
+  sendBy: SendByName;
 }
 
 /** Keys or a password: which of the two, and nothing else beside. `pairing.ts` reads the keys themselves. */
@@ -105,11 +107,16 @@ const TUNNEL_FIELDS = [
   "reorderWindow",
   "fwmark",
   "deviationInterval",
+  "deviationSource",
+  "sendBy",
 ] as const;
 
 /** @throws {I405Error} `ERR_I405_OPTION` */
 export function parseTunnelOptions(options: unknown): LocalSettings {
   const raw = readObject("options", options, TUNNEL_FIELDS);
+  const sendBy = readChoice("sendBy", raw.sendBy, ["call", "txtime"], "call");
+  // With launch times the call is long before the slot leaves, and says little.
+  const source = sendBy === "txtime" ? "software" : "call";
   return {
     pollMode: readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy"),
     schedFifo: readSchedFifo(raw.schedFifo),
@@ -125,6 +132,8 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
     fwmark: readInteger("fwmark", raw.fwmark, 1, 0xffffffff) ?? null,
     deviationIntervalMs:
       parseDuration("deviationInterval", raw.deviationInterval ?? "10s", { min: "100ms", max: "24h" }) / 1e6,
+    deviationSource: readChoice("deviationSource", raw.deviationSource, ["call", "software", "hardware"], source),
+    sendBy,
   };
 }
 

@@ -31,6 +31,8 @@ export const NO_STATS: NativeStats = {
   blocksDropped: 0n,
   eventsDropped: 0n,
   throttleStalls: 0n,
+  slotsUnreported: 0n,
+  launchesMissed: 0n,
   lastOpenedNs: 0n,
 };
 
@@ -46,6 +48,8 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
       handshake: native.slotsHandshake,
       sendErrors: native.sendErrors,
       lastSendErrno: native.lastSendErrno,
+      unreported: native.slotsUnreported,
+      launchesMissed: native.launchesMissed,
     },
     inner: {
       packetsSent: native.innerPacketsSent,
@@ -74,6 +78,7 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
 
 export function publicDeviation(native: NativeDeviation): Deviation {
   return {
+    source: native.source,
     count: native.count,
     mean: native.meanNs / 1000,
     stddev: native.stddevNs / 1000,
@@ -83,5 +88,6 @@ export function publicDeviation(native: NativeDeviation): Deviation {
     p999: native.p999Ns / 1000,
     max: native.maxNs / 1000,
     missed: native.missed,
+    unreported: native.unreported,
   };
 }

@@ -44,7 +44,8 @@ t.test("a client says what happens, and a signal closes it", async (t) => {
 });
 
 t.test("--json: one object a line", async (t) => {
-  const deviation = { count: 5, mean: 1, stddev: 2, p50: 3, p90: 4, p99: 5, p999: 6, max: 7, missed: 8 };
+  const figures = { count: 5, mean: 1, stddev: 2, p50: 3, p90: 4, p99: 5, p999: 6, max: 7, missed: 8 };
+  const deviation = { source: "software" as const, ...figures, unreported: 9 };
   const world = worldWith((tunnel) => {
     tunnel.emit("connected", CONNECTION);
     tunnel.emit("deviation", deviation);

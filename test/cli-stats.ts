@@ -3,7 +3,18 @@ import type { TunnelStats } from "../index.js";
 
 export const SOME_STATS: TunnelStats = {
   state: "closed",
-  slots: { sent: 7n, missed: 1n, late: 0n, carrying: 2n, cover: 4n, handshake: 1n, sendErrors: 0n, lastSendErrno: 0 },
+  slots: {
+    sent: 7n,
+    missed: 1n,
+    late: 0n,
+    carrying: 2n,
+    cover: 4n,
+    handshake: 1n,
+    sendErrors: 0n,
+    lastSendErrno: 0,
+    unreported: 0n,
+    launchesMissed: 0n,
+  },
   inner: {
     packetsSent: 3n,
     bytesSent: 0n,

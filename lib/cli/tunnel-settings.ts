@@ -8,7 +8,17 @@ import { usageError, type Settings } from "./settings.js";
 /** SO_MARK for `--route default` where none is given: the port's number, which is easy to recognise in `ip rule`. */
 export const DEFAULT_FWMARK = 5125;
 
-const LOCAL_OPTIONS = ["pollMode", "cpu", "queue", "fwmark", "deviationInterval", "finalizeDelta", "reorderWindow"];
+const LOCAL_OPTIONS = [
+  "pollMode",
+  "cpu",
+  "queue",
+  "fwmark",
+  "deviationInterval",
+  "deviationSource",
+  "finalizeDelta",
+  "reorderWindow",
+  "sendBy",
+];
 
 /** Flags whose value isn't simply an option's. */
 const SPECIAL = new Set([

@@ -1,6 +1,9 @@
 //! The control side's own state: what commands are made from.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use i405_proto::inbound::{NewSession, ReceivingKey};
 use i405_proto::keys::{Aead, DirectionKeys};
@@ -12,11 +15,14 @@ use rtrb::Producer;
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::command::{IngressCommand, ReceiveCommand, Start};
+use crate::config::SendBy;
 use crate::error::Error;
+use crate::launch::{self, Launch};
 use crate::opening::random;
 use crate::queue::{Gate, queue};
 use crate::realtime::Throttle;
 use crate::shared::{Shared, lock};
+use crate::socket::OuterSocket;
 use crate::tunnel::ScheduleRequest;
 use crate::waker::Waker;
 use crate::warnings;
@@ -54,6 +60,10 @@ pub struct Control {
     pub(crate) sending: Option<u32>,
     pub(crate) every: Option<u32>,
     pub(crate) shape: Option<(usize, u64)>,
+    /// Launch times are wanted.
+    pub(crate) send_by: SendBy,
+    pub(crate) socket: Arc<OuterSocket>,
+    pub(crate) fwmark: Option<u32>,
     /// The kernel's limit on a spinning thread.
     pub(crate) throttle: Option<Throttle>,
 }
@@ -78,9 +88,11 @@ impl Control {
             )));
         }
         let seed = random()?;
+        let launch = self.launch_towards(endpoint, shared);
+        *lock(&shared.departing_to) = Some(endpoint.ip());
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
-            None => Schedule::starting_after(timing, monotonic_ns(), seed),
+            None => Schedule::starting_after(timing, monotonic_ns() + launch.map_or(0, Launch::lead_ns), seed),
         };
         let each = datagram_length - DATA_OVERHEAD - PAYLOAD_HEADER;
         let slots = (self.queue_ns / timing.interval_ns()).max(1);
@@ -107,7 +119,16 @@ impl Control {
         let datagram = vec![0; datagram_length].into_boxed_slice();
         // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.
         let _ = crate::sys::memory::lock(&datagram);
-        Ok(Box::new(Start { schedule, datagram, endpoint, end_at_ns: None, queue: larger }))
+        Ok(Box::new(Start { schedule, datagram, endpoint, end_at_ns: None, queue: larger, launch }))
+    }
+
+    /// How slots to this address get launch times; where they can't, the user is told why.
+    fn launch_towards(&self, endpoint: SocketAddr, shared: &Shared) -> Option<Launch> {
+        if self.send_by == SendBy::Call || shared.distrusts_launches.load(Ordering::Acquire) {
+            return None;
+        }
+        let launch = launch::towards(&self.socket, endpoint.ip(), self.fwmark);
+        launch.inspect_err(|error| lock(&shared.notices).push(warnings::no_launches(error))).ok()
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {

@@ -71,6 +71,12 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The kernel cannot be told beforehand when datagrams are to leave.
+    #[error("slots cannot have launch times: {reason}")]
+    Txtime {
+        /// What is missing and what to do about it, without a full stop.
+        reason: String,
+    },
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -101,6 +107,7 @@ impl Error {
             Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
             Error::Cpu { .. } => "ERR_I405_CPU",
+            Error::Txtime { .. } => "ERR_I405_TXTIME",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

@@ -10,7 +10,6 @@ use i405_proto::handshake_wire::{Unwrapper, Wrapper};
 use i405_proto::inbound::{Inbound, InboundConfig};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
 use i405_proto::keys::{Aead, hardware_aeads};
-use i405_proto::lateness::Lateness;
 use i405_proto::outbound::Outbound;
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -18,22 +17,26 @@ use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
-use crate::config::{OpenConfig, PollMode};
+use crate::config::{DeviationSource, OpenConfig, PollMode, SendBy};
 use crate::control::{Control, LONGEST_DATAGRAM};
+use crate::departures::{DepartureReader, DepartureSources, Departures};
 use crate::device::Tun;
 use crate::error::Error;
 use crate::event::EventSink;
 use crate::ingress::Ingress;
+use crate::launch;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
 use crate::reporter::Reporter;
 use crate::sending::{Sending, SendingParts};
-use crate::shared::{LatenessWindow, Shared, SilenceWatch};
+use crate::shared::{Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
+use crate::sys::errqueue::Timestamps;
 use crate::threads::{self, Work};
 use crate::waker::Waker;
 use crate::warnings;
+use crate::window::LatenessWindow;
 
 /// Latenesses that wait for the reporter: 160 ms of the shortest slots.
 const RECORD_CAPACITY: usize = 16_384;
@@ -70,12 +73,26 @@ pub fn throwaway() -> Result<Sealer, Error> {
     Ok(Sealer::throwaway(if hardware { Aead::Aes256Gcm } else { Aead::ChaCha20Poly1305 }, &seed))
 }
 
+/// What the socket is to report: what the statistics are from, and with launch times at least what they are judged by.
+fn timestamps(config: &OpenConfig) -> Option<Timestamps> {
+    match (config.deviation_source, config.send_by) {
+        (DeviationSource::Hardware, _) => Some(Timestamps::Hardware),
+        (DeviationSource::Software, _) | (DeviationSource::Call, SendBy::Txtime) => Some(Timestamps::Software),
+        (DeviationSource::Call, SendBy::Call) => None,
+    }
+}
+
 /// Opens socket and device, makes the rings, starts the threads.
 ///
 /// # Errors
 /// Whatever could not be had.
 pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Error> {
     let socket = Arc::new(OuterSocket::open(config.bind, config.fwmark)?);
+    launch::check(&socket, config)?;
+    let timestamps = timestamps(config);
+    if let Some(timestamps) = timestamps {
+        socket.report_departures(timestamps)?;
+    }
     let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
     let tun = Tun::open(&config.device)?.map(Arc::new);
     let device_name = tun.as_ref().and_then(|tun| tun.name()).map(str::to_owned);
@@ -88,6 +105,21 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let (sending_trash, trash_of_sending) = RingBuffer::new(TRASH_CAPACITY);
     let (receiving_trash, trash_of_receiving) = RingBuffer::new(COMMAND_CAPACITY);
     let (record, records) = RingBuffer::new(RECORD_CAPACITY);
+    let (mut handed, mut departure_reader, mut departures) = (None, None, None);
+    if let Some(timestamps) = timestamps {
+        let (slots, handed_slots) = RingBuffer::new(RECORD_CAPACITY);
+        let (report, reports) = RingBuffer::new(RECORD_CAPACITY);
+        handed = Some(slots);
+        departure_reader = Some(DepartureReader::new(report, Arc::clone(&counters)));
+        let from = DepartureSources {
+            socket: Arc::clone(&socket),
+            handed: handed_slots,
+            reports,
+            timestamps,
+            fwmark: config.fwmark,
+        };
+        departures = Some(Departures::new(from));
+    }
     let (event, events) = RingBuffer::new(EVENT_CAPACITY);
     let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
     let queue_capacity = queue_in.capacity();
@@ -122,7 +154,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         gate,
         wrapper: Wrapper::new(&config.pairing.send_wrap, &config.pairing.send_mask),
         carousel: Mutex::new(None),
-        window: Mutex::new(LatenessWindow { lateness: Lateness::new(), missed_before: 0 }),
+        window: Mutex::new(LatenessWindow::new(config.deviation_source)),
         silence: SilenceWatch::default(),
         packets_in: Mutex::new(packets_in),
         wants_drain: AtomicBool::new(false),
@@ -131,6 +163,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         receiver: Waker::new()?,
         ingress: Waker::new()?,
         notices: Mutex::new(Vec::new()),
+        departing_to: Mutex::new(None),
+        distrusts_launches: AtomicBool::new(false),
         failure: Mutex::new(None),
     });
     let work = Work {
@@ -142,14 +176,16 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
             commands: send_commands,
             trash: sending_trash,
             records: record,
+            handed,
             stop: Arc::clone(&stop),
         }),
         receiving: Receiving::new(ReceivingParts {
-            socket,
+            socket: Arc::clone(&socket),
             inbound,
             commands: receive_commands,
             trash: receiving_trash,
             outlet: Outlet { delivery, events: event, counters, handshake_source: None },
+            departures: departure_reader,
         }),
         ingress: ingress_work,
     };
@@ -168,6 +204,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         events,
         packets,
         records,
+        departures,
         trash: [trash_of_sending, trash_of_receiving],
         threads: started.threads,
         stop: Arc::clone(&stop),
@@ -189,6 +226,9 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         sending: None,
         every: None,
         shape: None,
+        send_by: config.send_by,
+        socket,
+        fwmark: config.fwmark,
         throttle: started.throttle.filter(|_| config.poll_mode != PollMode::Sleepy),
     };
     Ok(Opened { shared, control, dispatcher: started.dispatcher, local_address, device_name })

@@ -11,6 +11,7 @@ use rtrb::Consumer;
 
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
+use crate::departures::Departures;
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
 use crate::opening::throwaway;
 use crate::packet_ring;
@@ -35,6 +36,7 @@ pub struct Reporter {
     pub(crate) events: Consumer<ReceiverEvent>,
     pub(crate) packets: Option<Consumer<u8>>,
     pub(crate) records: Consumer<u64>,
+    pub(crate) departures: Option<Departures>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -120,6 +122,9 @@ impl Reporter {
                 let Ok(late_ns) = self.records.pop() else { break };
                 window.lateness.record(late_ns);
             }
+        }
+        if let Some(departures) = &mut self.departures {
+            departures.collect(&self.shared, &mut self.pending);
         }
         while self.pending.len() < MOST_EVENTS
             && let Ok(event) = self.events.pop()

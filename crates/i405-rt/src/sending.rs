@@ -18,6 +18,8 @@ use rtrb::{Consumer, Producer};
 use socket2::SockAddr;
 
 use crate::command::{Feed, SendCommand, Start, Trash};
+use crate::launch::Launch;
+use crate::matching::{Fate, Handed};
 use crate::queue::QueueConsumer;
 use crate::socket::OuterSocket;
 use crate::stats::{Counters, LATE_NS};
@@ -31,6 +33,8 @@ pub struct SendingParts {
     pub(crate) commands: Consumer<SendCommand>,
     pub(crate) trash: Producer<Trash>,
     pub(crate) records: Producer<u64>,
+    /// To whoever matches transmit timestamps; None: nobody does.
+    pub(crate) handed: Option<Producer<Handed>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -38,6 +42,7 @@ struct Running {
     schedule: Schedule,
     endpoint: SocketAddr,
     end_at_ns: Option<u64>,
+    launch: Option<Launch>,
 }
 
 /// The sending half.
@@ -53,6 +58,8 @@ pub struct Sending {
 pub struct ReadySlot<'a> {
     address: SockAddr,
     datagram: &'a [u8],
+    /// With its deadline, where the kernel is told it.
+    launch: Option<(Launch, u64)>,
     contents: Contents,
     notices: Notices,
 }
@@ -70,7 +77,14 @@ pub struct Outcome {
 /// Sends it. The only system call between a deadline and the wire.
 #[inline]
 pub fn transmit(socket: &OuterSocket, slot: ReadySlot<'_>, called_ns: u64) -> Outcome {
-    let errno = match socket.send(slot.datagram, &slot.address) {
+    // What is chosen here is the configuration's, the same for every slot of a schedule.
+    let result = match slot.launch {
+        None => socket.send(slot.datagram, &slot.address),
+        Some((launch, deadline_ns)) => {
+            socket.send_at(slot.datagram, &slot.address, launch.launch_ns(deadline_ns, called_ns))
+        }
+    };
+    let errno = match result {
         Ok(_) => 0,
         Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
     };
@@ -88,9 +102,13 @@ impl Sending {
         Arc::clone(&self.parts.socket)
     }
 
-    /// Deadline of the next slot; None while no schedule runs.
+    /// When the next slot is to be handed to the kernel: at its deadline, or with launch times a fixed time before it.
+    /// None while no schedule runs.
     pub fn deadline_ns(&self) -> Option<u64> {
-        self.running.as_ref().map(|running| running.schedule.deadline_ns())
+        self.running.as_ref().map(|running| {
+            let lead_ns = running.launch.map_or(0, Launch::lead_ns);
+            running.schedule.deadline_ns().saturating_sub(lead_ns)
+        })
     }
 
     /// Mean interval of the schedule that runs.
@@ -149,6 +167,14 @@ impl Sending {
                     next.endpoint = endpoint;
                 }
             }
+            SendCommand::Launch(launch) => {
+                if let Some(running) = &mut self.running {
+                    running.launch = launch;
+                }
+                if let Some(next) = &mut self.next {
+                    next.launch = launch;
+                }
+            }
             SendCommand::SayClose => self.parts.outbound.say_close(),
             #[cfg(test)]
             SendCommand::Panic => panic!("asked to panic"),
@@ -172,7 +198,8 @@ impl Sending {
                 let old = std::mem::replace(&mut self.parts.queue, queue);
                 start.queue = Some(old);
             }
-            self.running = Some(Running { schedule, endpoint: start.endpoint, end_at_ns: start.end_at_ns });
+            self.running =
+                Some(Running { schedule, endpoint: start.endpoint, end_at_ns: start.end_at_ns, launch: start.launch });
             self.discard(Trash::Start(start));
         }
         let ended = self
@@ -187,7 +214,9 @@ impl Sending {
 
     /// Builds and seals the slot of the next deadline; None while no schedule runs.
     pub fn assemble(&mut self) -> Option<ReadySlot<'_>> {
-        let endpoint = self.running.as_ref()?.endpoint;
+        let running = self.running.as_ref()?;
+        let endpoint = running.endpoint;
+        let launch = running.launch.map(|launch| (launch, running.schedule.deadline_ns()));
         if let Some(used) = self.copy.take() {
             self.discard(Trash::Prepared(used));
         }
@@ -200,6 +229,7 @@ impl Sending {
         Some(ReadySlot {
             address: self.parts.socket.address(slot.endpoint),
             datagram: slot.datagram,
+            launch,
             contents: slot.contents,
             notices,
         })
@@ -209,9 +239,18 @@ impl Sending {
     pub fn finish(&mut self, outcome: &Outcome) {
         let Some(running) = &mut self.running else { return };
         let counters = &self.parts.counters.send;
-        let late_ns = outcome.called_ns.saturating_sub(running.schedule.deadline_ns());
+        let deadline_ns = running.schedule.deadline_ns();
+        // With launch times a slot is in time if its own can still be kept.
+        let left_ns = outcome.called_ns + running.launch.map_or(0, |launch| launch.least_ns);
+        let late_ns = left_ns.saturating_sub(deadline_ns);
+        let fate = match running.launch {
+            _ if outcome.errno != 0 => Fate::Refused,
+            None => Fate::Called,
+            Some(launch) if launch.is_telling(deadline_ns, outcome.called_ns) => Fate::Launched,
+            Some(_) => Fate::LaunchedLate,
+        };
         running.schedule.advance();
-        counters.missed.add(running.schedule.skip_passed(outcome.called_ns));
+        counters.missed.add(running.schedule.skip_passed(left_ns));
         counters.sent.add(1);
         counters.queued_bytes.set(self.parts.queue.waiting() as u64);
         counters.late.add(u64::from(late_ns > LATE_NS));
@@ -238,6 +277,10 @@ impl Sending {
         if self.parts.records.push(late_ns).is_err() {
             counters.records_dropped.add(1);
         }
+        if let Some(handed) = &mut self.parts.handed {
+            // Full: the reporter is behind, and the matching goes on by time.
+            let _ = handed.push(Handed { called_ns: outcome.called_ns, deadline_ns, fate });
+        }
     }
 
     /// Counts a stall that only the kernel's real-time throttle explains.
@@ -248,5 +291,78 @@ impl Sending {
     /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.
     fn discard(&mut self, trash: Trash) {
         drop(self.parts.trash.push(trash));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use i405_proto::schedule::{Shape, Timing};
+    use i405_proto::seal::MIN_DATAGRAM;
+    use rtrb::RingBuffer;
+
+    use super::*;
+    use crate::opening::throwaway;
+    use crate::queue::{Gate, queue};
+    use crate::sys::txtime::LaunchClock;
+
+    const LAUNCH: Launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+    const FIRST_NS: u64 = 1_000_000_000;
+
+    #[test]
+    fn slots_with_launch_times_are_handed_over_early_and_carry_the_deadlines_of_the_schedule() {
+        let (mut command, commands) = RingBuffer::new(4);
+        let (handed, mut records) = RingBuffer::new(4);
+        let timing = Timing::new(1_000_000, 250_000, Shape::Cos4).unwrap();
+        let mut sending = Sending::new(SendingParts {
+            socket: Arc::new(OuterSocket::open("127.0.0.1:0".parse().unwrap(), None).unwrap()),
+            counters: Arc::default(),
+            outbound: Outbound::new(throwaway().unwrap(), MIN_DATAGRAM),
+            queue: queue(0, Gate::new()).1,
+            commands,
+            trash: RingBuffer::new(16).0,
+            records: RingBuffer::new(512).0,
+            handed: Some(handed),
+            stop: Arc::default(),
+        });
+        let start = Start {
+            schedule: Schedule::new(timing, FIRST_NS, [7; 32]),
+            datagram: vec![0; 472].into_boxed_slice(),
+            endpoint: "127.0.0.1:9".parse().unwrap(),
+            end_at_ns: None,
+            queue: None,
+            launch: Some(LAUNCH),
+        };
+        assert!(command.push(SendCommand::Start(Box::new(start))).is_ok());
+        sending.apply_commands();
+        let mut expected = Schedule::new(timing, FIRST_NS, [7; 32]);
+        let mut hand = |sending: &mut Sending, late_ns: u64| {
+            let due_ns = sending.deadline_ns().unwrap();
+            let slot = sending.assemble().unwrap();
+            let (launch, called_ns) = (slot.launch, due_ns + late_ns);
+            let outcome = Outcome { called_ns, errno: 0, contents: slot.contents, notices: slot.notices };
+            sending.finish(&outcome);
+            (due_ns, launch, records.pop().unwrap())
+        };
+        for slot in 0..200 {
+            let deadline_ns = expected.deadline_ns();
+            // Up to the whole lead, waking late changes nothing.
+            let (due_ns, launch, handed) = hand(&mut sending, slot * 2_500);
+            assert_eq!(due_ns + LAUNCH.lead_ns(), deadline_ns);
+            assert_eq!(launch, Some((LAUNCH, deadline_ns)));
+            assert_eq!(launch.unwrap().0.launch_ns(deadline_ns, handed.called_ns), deadline_ns);
+            let fate = if slot * 2_500 <= 100_000 { Fate::Launched } else { Fate::LaunchedLate };
+            assert_eq!((handed.deadline_ns, handed.fate), (deadline_ns, fate));
+            expected.advance();
+        }
+        let counters = Arc::clone(&sending.parts.counters);
+        assert_eq!((counters.send.sent.get(), counters.send.late.get(), counters.send.missed.get()), (200, 0, 0));
+        let (due_ns, ..) = hand(&mut sending, 10_000_000);
+        expected.advance();
+        let missed = expected.skip_passed(due_ns + 10_000_000 + LAUNCH.least_ns);
+        assert_eq!((counters.send.late.get(), counters.send.missed.get()), (1, missed));
+        assert!(command.push(SendCommand::Launch(None)).is_ok());
+        sending.apply_commands();
+        assert_eq!(sending.deadline_ns(), Some(expected.deadline_ns()));
+        assert_eq!(sending.assemble().unwrap().launch, None);
     }
 }

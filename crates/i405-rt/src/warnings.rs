@@ -2,7 +2,9 @@
 
 use std::io;
 
+use crate::error::Error;
 use crate::event::Event;
+use crate::launch_trial::Verdict;
 
 /// SCHED_FIFO was refused.
 pub fn sched_fifo(source: &io::Error) -> Event {
@@ -48,6 +50,37 @@ pub fn short_pause(interval_ns: u64) -> Event {
             "with {} us between slots, the pause that keeps a spinning SCHED_FIFO thread off the kernel's real-time \
              throttle costs slots. Lift the limit (sysctl kernel.sched_rt_runtime_us=-1) or use a longer interval.",
             interval_ns as f64 / 1_000.0
+        ),
+    }
+}
+
+/// The timestamps that were asked for do not come.
+pub fn no_timestamps(reason: &str) -> Event {
+    Event::Warning {
+        code: "I405_NO_TIMESTAMPS",
+        detail: format!(
+            "transmit timestamps do not come: {reason}. The deviation figures are those of the call until they do. Use \
+             another interface or driver, or say deviationSource: \"call\"."
+        ),
+    }
+}
+
+/// Slots to this address cannot have launch times.
+pub fn no_launches(error: &Error) -> Event {
+    Event::Warning { code: "I405_TXTIME", detail: format!("{error}.") }
+}
+
+/// Launch times were used, and did nothing.
+pub fn launches_ignored(verdict: Verdict) -> Event {
+    let seen = match verdict {
+        Verdict::AtOnce => "slots left at the call, long before the launch times that they carried",
+        Verdict::Unseen => "no timestamp says whether slots leave at the launch times that they carry",
+    };
+    Event::Warning {
+        code: "I405_TXTIME",
+        detail: format!(
+            "{seen}, so from now on slots leave by the call. Look at the queueing discipline of the outgoing interface \
+             (tc qdisc show), or say sendBy: \"call\"."
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
-use i405_rt::config::{DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo};
+use i405_rt::config::{DeviationSource, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
 use i405_rt::{Event, EventSink, Offer, Tunnel};
@@ -71,6 +71,8 @@ fn config(role: Role, mode: PollMode, peer: Option<SocketAddr>) -> OpenConfig {
         queue_ns: 50_000_000,
         finalize_ns: None,
         reorder_window: 3,
+        deviation_source: DeviationSource::Call,
+        send_by: SendBy::Call,
     }
 }
 

@@ -1,6 +1,10 @@
 //! Every `unsafe` block of this crate: system calls that no safe wrapper covers.
 
+pub mod errqueue;
+pub mod ethtool;
 pub mod fd;
 pub mod memory;
+pub mod ptp;
 pub mod sched;
 pub mod socket;
+pub mod txtime;
