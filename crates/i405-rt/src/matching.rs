@@ -61,9 +61,11 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// The next slot.
+    /// The next slot. One that is told of late, by another thread than the one before, takes the place of its call.
     pub fn hand(&mut self, handed: Handed) {
-        self.slots.push_back(Slot { handed, settled: handed.fate == Fate::Refused });
+        let before = self.slots.iter().rposition(|slot| slot.handed.called_ns <= handed.called_ns);
+        let place = before.map_or(0, |index| index + 1);
+        self.slots.insert(place, Slot { handed, settled: handed.fate == Fate::Refused });
     }
 
     /// The next timestamp, on CLOCK_MONOTONIC.
@@ -79,7 +81,7 @@ impl Matcher {
                 self.slots[index].settled = true;
                 self.first = departure.id.wrapping_sub(index as u32);
                 found(self.slots[index].handed, Some(departure.at_ns));
-            } else if departure.waits < MOST_WAITS && self.is_ahead(departure.id) {
+            } else if departure.waits < MOST_WAITS {
                 // A timestamp can be here before the thread that sent has come back from its call.
                 departure.waits += 1;
                 self.departures.push_back(departure);
@@ -200,6 +202,30 @@ mod tests {
             }
             assert_eq!(matcher.slots.len(), 0);
         }
+    }
+
+    #[test]
+    fn slots_of_two_threads_are_put_in_order_also_where_one_is_told_of_late() {
+        let mut matcher = Matcher::default();
+        let depart =
+            |matcher: &mut Matcher, slot: u64| matcher.depart(slot as u32, handed(slot, Fate::Called).called_ns + 100);
+        for slot in [1, 3, 0, 2] {
+            matcher.hand(handed(slot, Fate::Called));
+        }
+        (0..4).for_each(|slot| depart(&mut matcher, slot));
+        assert!(settle(&mut matcher, 10_040_000).iter().all(|each| each.1 == Some(120)));
+        for slot in [4, 6] {
+            matcher.hand(handed(slot, Fate::Called));
+        }
+        (4..7).for_each(|slot| depart(&mut matcher, slot));
+        assert_eq!(settle(&mut matcher, 10_070_000), [(10_040_000, Some(120))]);
+        for slot in [5, 7, 8] {
+            matcher.hand(handed(slot, Fate::Called));
+        }
+        (7..9).for_each(|slot| depart(&mut matcher, slot));
+        let mut all = settle(&mut matcher, 10_090_000);
+        all.sort_unstable();
+        assert_eq!(all, [5, 6, 7, 8].map(|slot| (10_000_000 + slot * 10_000, Some(120))));
     }
 
     #[test]
