@@ -92,6 +92,7 @@ t.test("every flag is one that the API takes", async (t) => {
     },
     ...{ device: "tun", "tun-name": "tun-x", "tun-ipv4": "10.0.0.2/24", "tun-ipv6": "fd00::2/64", "tun-mtu": "1400" },
     ...{ "up-packet-length": "1200", "down-packet-length": "1200", "jitter-shape": "cos4", "poll-mode": "dozy" },
+    ...{ "deviation-source": "software", "send-by": "txtime" },
     ...{ "max-packet-length": "1400", route: "10.0.0.0/8", fwmark: "7", cpu: "0", "reorder-window": "5" },
   };
   const other = (name: string) => (name.endsWith("speed") ? "1MB/s" : "20s");
@@ -108,7 +109,7 @@ t.test("every flag is one that the API takes", async (t) => {
     parseTunnelOptions(options);
     if (command === "client") parseConnectOptions(peer);
     else parseListenOptions(peer);
-    t.equal(Object.keys(options).length, 9, "all that is local");
+    t.equal(Object.keys(options).length, 11, "all that is local");
   }
   const { options, asked: peer } = await asked([...CLIENT, ...intervals]);
   t.equal(parseTunnelOptions(options).schedFifo, "require");
