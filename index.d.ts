@@ -17,6 +17,7 @@ export type {
   Burner,
   ConnectOptions,
   CredentialOptions,
+  DeviationSource,
   DeviceOptions,
   Duration,
   JitterShape,
@@ -24,6 +25,7 @@ export type {
   ListenOptions,
   PollMode,
   Rate,
+  SendBy,
   StaticKeys,
   TunOptions,
   TunnelOptions,
@@ -62,7 +64,7 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
   /**
    * Opens the tunnel as a client; resolves once data may flow. Fails, and closes the tunnel, with an
    * {@link I405Error}: `ERR_I405_OPTION`, `ERR_I405_KEY`, `ERR_I405_STATE` (called before), `ERR_I405_CPU_IN_USE`,
-   * `ERR_I405_RESOLVE`, `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION`, `ERR_I405_CONNECT_TIMEOUT`,
+   * `ERR_I405_TXTIME`, `ERR_I405_RESOLVE`, `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION`, `ERR_I405_CONNECT_TIMEOUT`,
    * `ERR_I405_ABORTED`, `ERR_I405_CLOSED`, `ERR_I405_ADDON`, or what the addon reports. A bad option leaves the tunnel
    * as it was, unless the route had to be known to tell.
    */

@@ -11,6 +11,8 @@
 export type Role = "client" | "server";
 export type PollModeName = "sleepy" | "dozy" | "spinny";
 export type BurnerName = "off" | "cpu" | "all";
+export type DeviationSourceName = "call" | "software" | "hardware";
+export type SendByName = "call" | "txtime";
 export type JitterShapeName = "cos4" | "uniform";
 
 /** AEAD ids as on the wire (docs/protocol.md). */
@@ -69,6 +71,10 @@ export interface NativeOpenOptions {
   finalizeNs: number | null;
   /** How many later payloads are held before a missing one is given up (RFC 9347). */
   reorderWindow: number;
+  /** From what `deviation` is, where the driver delivers it. */
+  deviationSource: DeviationSourceName;
+  /** `"txtime"` where it can't be had: `ERR_I405_TXTIME`. */
+  sendBy: SendByName;
 }
 
 /** A direction's schedule as it is on the wire. */
@@ -158,12 +164,18 @@ export interface NativeStats {
   throttleStalls: bigint;
   /** Cores that a burner of this tunnel's keeps busy. */
   burners: number;
+  /** Slots whose transmit timestamp never came. */
+  slotsUnreported: bigint;
+  /** Datagrams that the kernel dropped for their launch time. */
+  launchesMissed: bigint;
   /** Kernel receive time of the newest datagram that opened under a session's key; 0: none yet. */
   lastOpenedNs: bigint;
 }
 
-/** Lateness at the call, actual send instant minus deadline, in nanoseconds. */
+/** Lateness, actual send instant minus deadline, in nanoseconds. */
 export interface NativeDeviation {
+  /** From what the figures are. */
+  source: DeviationSourceName;
   count: number;
   meanNs: number;
   stddevNs: number;
@@ -173,6 +185,8 @@ export interface NativeDeviation {
   p999Ns: number;
   maxNs: number;
   missed: number;
+  /** Slots without a timestamp, not in the figures unless those are the call's. */
+  unreported: number;
 }
 
 export type NativeEvent =

@@ -146,7 +146,7 @@ type ByRole = Pick<NativeOpenOptions, "role" | "bind" | "peer" | "floorMs" | "ma
 
 function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: ByRole): NativeTunnel {
   const { fwmark, device, pollMode, schedFifo, cpus, dispatchers, burner } = opening.local;
-  const { queueNs, finalizeNs, reorderWindow } = opening.local;
+  const { queueNs, finalizeNs, reorderWindow, deviationSource, sendBy } = opening.local;
   const keys = pairing.forRole(byRole.role);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
@@ -165,6 +165,8 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
         queueNs,
         finalizeNs,
         reorderWindow,
+        deviationSource,
+        sendBy,
       },
       (events) => {
         opening.onEvents(events);

@@ -2,7 +2,14 @@
  * Options, parsed once at the edge into what the inside works with: whole nanoseconds, bytes, bytes of keys. Nothing
  * behind this file checks an option again, but for what needs the route to be known (`wire-settings.ts`).
  */
-import type { BurnerName, JitterShapeName, NativeDevice, PollModeName } from "./addon.js";
+import type {
+  BurnerName,
+  DeviationSourceName,
+  JitterShapeName,
+  NativeDevice,
+  PollModeName,
+  SendByName,
+} from "./addon.js";
 import { describe, describeSecret, optionError } from "./errors.js";
 import {
   readChoice,
@@ -31,6 +38,8 @@ export interface LocalSettings {
   reorderWindow: number;
   fwmark: number | null;
   deviationIntervalMs: number;
+  deviationSource: DeviationSourceName;
+  sendBy: SendByName;
 }
 
 /** Keys or a password: which of the two, and nothing else beside. `pairing.ts` reads the keys themselves. */
@@ -110,6 +119,8 @@ const TUNNEL_FIELDS = [
   "reorderWindow",
   "fwmark",
   "deviationInterval",
+  "deviationSource",
+  "sendBy",
 ] as const;
 
 /** @throws {I405Error} `ERR_I405_OPTION` */
@@ -117,6 +128,9 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
   const raw = readObject("options", options, TUNNEL_FIELDS);
   const dispatchers = readDispatchers(raw.dispatchers);
   const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
+  const sendBy = readSendBy(raw.sendBy, dispatchers);
+  // With launch times the call is long before the slot leaves, and says little.
+  const source = sendBy === "txtime" ? "software" : "call";
   return {
     pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),
@@ -134,12 +148,26 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
     fwmark: readInteger("fwmark", raw.fwmark, 1, 0xffffffff) ?? null,
     deviationIntervalMs:
       parseDuration("deviationInterval", raw.deviationInterval ?? "10s", { min: "100ms", max: "24h" }) / 1e6,
+    deviationSource: readChoice("deviationSource", raw.deviationSource, ["call", "software", "hardware"], source),
+    sendBy,
   };
 }
 
 function readDispatchers(value: unknown): 1 | 2 {
   if (value === undefined || value === 1 || value === 2) return value ?? 1;
   throw optionError({ option: "dispatchers", came: describe(value), expected: "1 or 2" });
+}
+
+function readSendBy(value: unknown, dispatchers: 1 | 2): SendByName {
+  const sendBy = readChoice("sendBy", value, ["call", "txtime"], "call");
+  if (sendBy === "txtime" && dispatchers === 2) {
+    throw optionError({
+      option: "sendBy",
+      came: '"txtime" beside dispatchers: 2',
+      expected: "one of the two, because whoever holds datagrams until their time needs no second dispatcher",
+    });
+  }
+  return sendBy;
 }
 
 function readCpus(value: unknown, dispatchers: 1 | 2): number[] {

@@ -34,6 +34,8 @@ export const NO_STATS: NativeStats = {
   eventsDropped: 0n,
   throttleStalls: 0n,
   burners: 0,
+  slotsUnreported: 0n,
+  launchesMissed: 0n,
   lastOpenedNs: 0n,
 };
 
@@ -51,6 +53,8 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
       emergency: native.slotsEmergency,
       sendErrors: native.sendErrors,
       lastSendErrno: native.lastSendErrno,
+      unreported: native.slotsUnreported,
+      launchesMissed: native.launchesMissed,
     },
     inner: {
       packetsSent: native.innerPacketsSent,
@@ -80,6 +84,7 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
 
 export function publicDeviation(native: NativeDeviation): Deviation {
   return {
+    source: native.source,
     count: native.count,
     mean: native.meanNs / 1000,
     stddev: native.stddevNs / 1000,
@@ -89,5 +94,6 @@ export function publicDeviation(native: NativeDeviation): Deviation {
     p999: native.p999Ns / 1000,
     max: native.maxNs / 1000,
     missed: native.missed,
+    unreported: native.unreported,
   };
 }

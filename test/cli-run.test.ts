@@ -1,4 +1,5 @@
 import t from "tap";
+import { describeDeviation } from "../lib/cli/describe.js";
 import { runCli } from "../lib/cli/cli.js";
 import { I405Error } from "../lib/errors.js";
 import { CONNECTION, pretendWorld, type PretendTunnel } from "./cli-world.js";
@@ -44,7 +45,8 @@ t.test("a client says what happens, and a signal closes it", async (t) => {
 });
 
 t.test("--json: one object a line", async (t) => {
-  const deviation = { count: 5, mean: 1, stddev: 2, p50: 3, p90: 4, p99: 5, p999: 6, max: 7, missed: 8 };
+  const figures = { count: 5, mean: 1, stddev: 2, p50: 3, p90: 4, p99: 5, p999: 6, max: 7, missed: 8 };
+  const deviation = { source: "software" as const, ...figures, unreported: 9 };
   const world = worldWith((tunnel) => {
     tunnel.emit("connected", CONNECTION);
     tunnel.emit("deviation", deviation);
@@ -90,6 +92,15 @@ t.test("--lift-rt-throttle: lifted before the tunnel opens, put back after it, w
   const unasked = worldWith(() => unasked.stop.request());
   await runCli(CLIENT, unasked);
   t.same(unasked.throttle, []);
+});
+
+t.test("a deviation says from what it is, and what it leaves out", async (t) => {
+  const figures = { count: 5, mean: 1, stddev: 2, p50: 3, p90: 4, p99: 5, p999: 6, max: 7, missed: 8 };
+  const shown = "us: mean 1.0, stddev 2.0, p50 3.0, p90 4.0, p99 5.0, p99.9 6.0, max 7.0; missed 8";
+  const call = describeDeviation({ source: "call", ...figures, unreported: 0 });
+  t.equal(call, `lateness of 5 slots, ${shown}`);
+  const software = describeDeviation({ source: "software", ...figures, unreported: 2 });
+  t.equal(software, `lateness of 5 slots by software timestamps, ${shown}; 2 without a timestamp`);
 });
 
 t.test("deviation is listened to only if it is asked for", async (t) => {

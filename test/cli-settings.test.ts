@@ -41,7 +41,7 @@ t.test("flags become the options of the API", async (t) => {
     ...["--up-packet-interval", "8.5ms", "--up-packet-length", "1200", "--up-packet-jitter", "0"],
     ...["--down-speed", "1MiB/s", "--jitter-shape", "uniform", "--poll-mode", "dozy", "--no-sched-fifo", "--cpu", "1"],
     ...["--client-timeout", "5s", "--server-timeout", "6s", "--connect-timeout", "7s", "--linger", "1s"],
-    ...["--outgoing-send-deviation-stats", "10s"],
+    ...["--outgoing-send-deviation-stats", "10s", "--deviation-source", "software", "--send-by", "txtime"],
   ]);
   t.same(options, {
     pollMode: "dozy",
@@ -50,6 +50,8 @@ t.test("flags become the options of the API", async (t) => {
     queue: "20ms",
     fwmark: 0x1405,
     deviationInterval: "10s",
+    deviationSource: "software",
+    sendBy: "txtime",
     device: { tun: { name: "tun-x", ipv4: ["10.0.0.2/24", "10.0.1.2/24"], ipv6: ["fd00::2/64"], mtu: 1400 } },
   });
   t.same(connect, {
@@ -90,6 +92,7 @@ t.test("every flag is one that the API takes", async (t) => {
     },
     ...{ device: "tun", "tun-name": "tun-x", "tun-ipv4": "10.0.0.2/24", "tun-ipv6": "fd00::2/64", "tun-mtu": "1400" },
     ...{ "up-packet-length": "1200", "down-packet-length": "1200", "jitter-shape": "cos4", "poll-mode": "dozy" },
+    ...{ "deviation-source": "software", "send-by": "txtime" },
     ...{
       "max-packet-length": "1400",
       route: "10.0.0.0/8",
@@ -114,7 +117,7 @@ t.test("every flag is one that the API takes", async (t) => {
     parseTunnelOptions(options);
     if (command === "client") parseConnectOptions(peer);
     else parseListenOptions(peer);
-    t.equal(Object.keys(options).length, 11, "all that is local");
+    t.equal(Object.keys(options).length, 13, "all that is local");
   }
   const { options, asked: peer } = await asked([...CLIENT, ...intervals]);
   t.equal(parseTunnelOptions(options).schedFifo, "require");

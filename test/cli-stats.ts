@@ -14,6 +14,8 @@ export const SOME_STATS: TunnelStats = {
     emergency: 0n,
     sendErrors: 0n,
     lastSendErrno: 0,
+    unreported: 0n,
+    launchesMissed: 0n,
   },
   inner: {
     packetsSent: 3n,

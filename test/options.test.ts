@@ -66,8 +66,12 @@ t.test("defaults", async (t) => {
     reorderWindow: 3,
     fwmark: null,
     deviationIntervalMs: 10_000,
+    deviationSource: "call",
+    sendBy: "call",
   };
   t.same(parseTunnelOptions(undefined), local);
+  t.match(parseTunnelOptions({ sendBy: "txtime" }), { sendBy: "txtime", deviationSource: "software" });
+  t.match(parseTunnelOptions({ sendBy: "txtime", deviationSource: "call" }), { deviationSource: "call" });
   t.same(parseTunnelOptions({ pollMode: undefined }), local, "undefined is the same as left out");
   const direction = { length: null, rate: 102_400, intervalNs: null, jitterNs: null, shape: "cos4" };
   t.same(parseConnectOptions({ peer, key }), {
@@ -152,6 +156,8 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ queue: 50 }), "queue", /got 50/],
     [tunnel({ reorderWindow: 65 }), "reorderWindow", /0 to 64/],
     [tunnel({ fwmark: 0 }), "fwmark", /1 to 4294967295/],
+    [tunnel({ deviationSource: "kernel" }), "deviationSource", /"software"/],
+    [tunnel({ sendBy: true }), "sendBy", /"txtime"/],
     [tunnel({ deviationInterval: "50ms" }), "deviationInterval", /"100ms"/],
     [device("tun"), "device", /got "tun"/],
     [device({}), "device", /neither tun nor fd/],

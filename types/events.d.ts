@@ -1,6 +1,6 @@
 /** What a tunnel tells: state, events, counters. Part of the contract, `index.d.ts`. */
 import type { I405Error } from "../index.js";
-import type { Wire } from "./options.js";
+import type { DeviationSource, Wire } from "./options.js";
 
 /**
  * `"new"` until `connect` or `listen`; then `"connecting"` or `"listening"`; `"connected"` while a session is up and
@@ -8,9 +8,11 @@ import type { Wire } from "./options.js";
  */
 export type TunnelState = "new" | "connecting" | "listening" | "connected" | "silent" | "closing" | "closed";
 
-/** Lateness of sends against their deadlines at the call, over one reporting interval. Microseconds. */
+/** Lateness of sends against their deadlines, over one reporting interval. Microseconds. */
 export interface Deviation {
-  /** Slots sent. */
+  /** From what these figures really are: `"call"` where what `deviationSource` asks for did not come. */
+  source: DeviationSource;
+  /** Slots in the figures. */
   count: number;
   mean: number;
   /** Standard deviation. */
@@ -22,6 +24,8 @@ export interface Deviation {
   max: number;
   /** Slots skipped because later deadlines had passed. Not microseconds: a count. */
   missed: number;
+  /** Slots whose timestamp never came, which the figures leave out unless they are the call's. A count. */
+  unreported: number;
 }
 
 /** A session that is up. */
@@ -93,6 +97,10 @@ export interface TunnelStats {
     sendErrors: bigint;
     /** errno of the newest of them, 0: none. */
     lastSendErrno: number;
+    /** Their transmit timestamp never came; 0 unless `deviationSource` or `sendBy` asks for timestamps. */
+    unreported: bigint;
+    /** Dropped by the kernel because their launch time had passed or was not acceptable (`sendBy: "txtime"`). */
+    launchesMissed: bigint;
   };
   inner: {
     packetsSent: bigint;

@@ -17,6 +17,22 @@ export type Burner = "off" | "cpu" | "all";
 /** Density of the jitter. `"cos4"` has no edge that would show small delays; `"uniform"` is there to compare with. */
 export type JitterShape = "cos4" | "uniform";
 
+/**
+ * From what the `deviation` figures are. Local.
+ * - `"call"`: the clock at the call that sends. Costs nothing, and doesn't see what the kernel does after it.
+ * - `"software"`: the kernel's timestamp, taken as the driver gets the datagram.
+ * - `"hardware"`: the network card's, taken as it leaves. Switched on for the whole machine by somebody else
+ *   (`hwstamp_ctl`); needs leave to read the card's clock, `/dev/ptpN`.
+ */
+export type DeviationSource = "call" | "software" | "hardware";
+
+/**
+ * What makes a datagram leave at its deadline. Local.
+ * - `"call"`: the call, made at the deadline.
+ * - `"txtime"`: the kernel's queueing discipline or the network card, told the deadline some time before it.
+ */
+export type SendBy = "call" | "txtime";
+
 /** A number and `ns`, `us`, `ms`, `s`, `min` or `h`: `"8.5ms"`, `"250us"`, `"1s"`, `"2min"`. */
 export type Duration = string;
 
@@ -138,6 +154,19 @@ export interface TunnelOptions {
   fwmark?: number;
   /** How often `deviation` is emitted, `"100ms"` to `"24h"`. Default `"10s"`. Costs nothing while nobody listens. */
   deviationInterval?: Duration;
+  /**
+   * From what `deviation` is. Default `"call"`, with `sendBy: "txtime"` `"software"`. Where the driver doesn't deliver
+   * the timestamps, a `warning` (`I405_NO_TIMESTAMPS`) says what is missing, and the figures are the call's.
+   */
+  deviationSource?: DeviationSource;
+  /**
+   * What makes a datagram leave at its deadline. Default `"call"`. `"txtime"` hands each one over 0.6 ms before its
+   * deadline (more by the discipline's `delta` with a card's own launch times), which its contents have to wait as well,
+   * and needs the `etf` discipline (with CAP_NET_ADMIN) or `fq` on the outgoing interface: where that is missing,
+   * `connect` and `listen` fail with `ERR_I405_TXTIME`. What a server can only see when its client comes, or what the
+   * first slots show, is a `warning` (`I405_TXTIME`), and slots leave by the call.
+   */
+  sendBy?: SendBy;
 }
 
 /** Exactly one of the two (`ERR_I405_OPTION`). */

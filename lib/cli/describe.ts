@@ -18,10 +18,12 @@ function us(value: number): string {
 }
 
 export function describeDeviation(deviation: Deviation): string {
-  const { count, mean, stddev, p50, p90, p99, p999, max, missed } = deviation;
+  const { source, count, mean, stddev, p50, p90, p99, p999, max, missed, unreported } = deviation;
+  const from = source === "call" ? "" : ` by ${source} timestamps`;
+  const without = unreported === 0 ? "" : `; ${unreported} without a timestamp`;
   return (
-    `lateness of ${count} slots, us: mean ${us(mean)}, stddev ${us(stddev)}, p50 ${us(p50)}, p90 ${us(p90)}, ` +
-    `p99 ${us(p99)}, p99.9 ${us(p999)}, max ${us(max)}; missed ${missed}`
+    `lateness of ${count} slots${from}, us: mean ${us(mean)}, stddev ${us(stddev)}, p50 ${us(p50)}, p90 ${us(p90)}, ` +
+    `p99 ${us(p99)}, p99.9 ${us(p999)}, max ${us(max)}; missed ${missed}${without}`
   );
 }
 

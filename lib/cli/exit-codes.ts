@@ -46,6 +46,7 @@ const MACHINE = new Set([
   "TUN",
   "TUN_IN_USE",
   "TUN_PERMISSION",
+  "TXTIME",
 ]);
 const PEER = new Set(["CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED"]);
 

@@ -31,6 +31,7 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
   ERR_I405_DEVICE_FD: { server: "device", client: "device" },
   ERR_I405_ROUTE: { server: "listen-addr", client: "peer" },
   ERR_I405_SCHED_FIFO: { server: "require-sched-fifo", client: "require-sched-fifo" },
+  ERR_I405_TXTIME: { server: "send-by", client: "send-by" },
   ERR_I405_TUN: { server: "device", client: "device" },
   ERR_I405_TUN_IN_USE: { server: "tun-name", client: "tun-name" },
   ERR_I405_TUN_PERMISSION: { server: "device", client: "device" },
@@ -40,6 +41,9 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:set |say )?schedFifo(?:: | to )false/g, "give --no-sched-fifo"],
   [/\b(?:set |say )?burner(?:: | to )"?(\w+)"?/g, "give --burner $1"],
+  [/\bleave sendBy at "call"/g, "leave --send-by out"],
+  [/\b(?:say )?sendBy(?::)? "(\w+)"/g, "--send-by $1"],
+  [/\b(?:say )?deviationSource(?::)? "(\w+)"/g, "--deviation-source $1"],
   [/ \(connectTimeout\)/g, ""],
   [/\bpollMode "(\w+)"/g, "--poll-mode $1"],
 ];

@@ -257,6 +257,14 @@ export const FLAGS: readonly Flag[] = [
     option: "finalizeDelta",
   },
   {
+    name: "send-by",
+    kind: "text",
+    value: "<call|txtime>",
+    help: "what makes slots leave at their deadlines: the call (default), or etf or fq on the outgoing interface",
+    group: TIMING,
+    option: "sendBy",
+  },
+  {
     name: "client-timeout",
     kind: "text",
     value: "<duration>",
@@ -345,6 +353,14 @@ export const FLAGS: readonly Flag[] = [
     help: "say this often how late slots were: count, mean, stddev, p50 to p99.9, max, missed",
     group: OUTPUT,
     option: "deviationInterval",
+  },
+  {
+    name: "deviation-source",
+    kind: "text",
+    value: "<source>",
+    help: "from what: call (default), or the kernel's (software) or the network card's (hardware) timestamps",
+    group: OUTPUT,
+    option: "deviationSource",
   },
   { name: "json", kind: "switch", help: "one JSON object a line on standard output", group: OUTPUT },
   {

@@ -16,8 +16,10 @@ const LOCAL_OPTIONS = [
   "queue",
   "fwmark",
   "deviationInterval",
+  "deviationSource",
   "finalizeDelta",
   "reorderWindow",
+  "sendBy",
 ];
 
 /** Flags whose value isn't simply an option's. */

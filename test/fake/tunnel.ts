@@ -208,6 +208,8 @@ export class FakeTunnel implements NativeTunnel, Port {
   deviation(): NativeDeviation {
     const count = Number(this.#stats.slotsSent);
     return {
+      // A fake delivers whatever is asked for.
+      source: this.options.deviationSource,
       count,
       meanNs: 1500,
       stddevNs: 500,
@@ -217,6 +219,7 @@ export class FakeTunnel implements NativeTunnel, Port {
       p999Ns: 4000,
       maxNs: 5000,
       missed: 0,
+      unreported: 0,
     };
   }
 

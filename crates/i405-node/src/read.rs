@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
 use i405_rt::config::{
-    BurnerPlace, DeviceConfig, InterfaceAddress, OpenConfig, PairingKeys, PollMode, Role, SchedFifo,
+    BurnerPlace, DeviationSource, DeviceConfig, InterfaceAddress, OpenConfig, PairingKeys, PollMode, Role, SchedFifo,
+    SendBy,
 };
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
@@ -214,6 +215,17 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
         queue_ns: number(cx, from, "queueNs")?,
         finalize_ns: optional_number(cx, from, "finalizeNs")?,
         reorder_window: as_usize(number(cx, from, "reorderWindow")?),
+        deviation_source: match text(cx, from, "deviationSource")?.as_str() {
+            "call" => DeviationSource::Call,
+            "software" => DeviationSource::Software,
+            "hardware" => DeviationSource::Hardware,
+            other => return bad(cx, format!("deviationSource: unknown \"{other}\"")),
+        },
+        send_by: match text(cx, from, "sendBy")?.as_str() {
+            "call" => SendBy::Call,
+            "txtime" => SendBy::Txtime,
+            other => return bad(cx, format!("sendBy: unknown \"{other}\"")),
+        },
     })
 }
 

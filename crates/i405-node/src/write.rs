@@ -1,7 +1,7 @@
 //! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
 
-use i405_proto::lateness::Deviation;
-use i405_rt::{Counters, Event};
+use i405_rt::config::DeviationSource;
+use i405_rt::{Counters, DeviationReport, Event};
 use neon::prelude::*;
 use neon::types::JsBigInt;
 
@@ -126,7 +126,7 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
 /// The counters.
 pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsResult<'cx, JsObject> {
     let to = cx.empty_object();
-    let (send, ingress, receive) = (&counters.send, &counters.ingress, &counters.receive);
+    let Counters { send, ingress, receive, departure, .. } = counters;
     for (name, counter) in [
         ("innerPacketsReceived", &receive.inner_packets),
         ("innerBytesReceived", &receive.inner_bytes),
@@ -145,6 +145,8 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
         ("eventsDropped", &receive.events_dropped),
         ("slotsHedged", &counters.hedge.sent),
         ("lastOpenedNs", &receive.last_opened_ns),
+        ("slotsUnreported", &departure.unreported),
+        ("launchesMissed", &departure.launches_missed),
     ] {
         set_bigint(cx, to, name, counter.get())?;
     }
@@ -170,8 +172,15 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
 }
 
 /// Lateness statistics.
-pub(crate) fn deviation<'cx>(cx: &mut impl Context<'cx>, from: &Deviation) -> JsResult<'cx, JsObject> {
+pub(crate) fn deviation<'cx>(cx: &mut impl Context<'cx>, report: &DeviationReport) -> JsResult<'cx, JsObject> {
     let to = cx.empty_object();
+    let source = match report.source {
+        DeviationSource::Call => "call",
+        DeviationSource::Software => "software",
+        DeviationSource::Hardware => "hardware",
+    };
+    set_text(cx, to, "source", source)?;
+    let from = &report.figures;
     for (name, value) in [
         ("count", from.count as f64),
         ("meanNs", from.mean_ns),
@@ -182,6 +191,7 @@ pub(crate) fn deviation<'cx>(cx: &mut impl Context<'cx>, from: &Deviation) -> Js
         ("p999Ns", from.p999_ns as f64),
         ("maxNs", from.max_ns as f64),
         ("missed", from.missed as f64),
+        ("unreported", report.unreported as f64),
     ] {
         set_number(cx, to, name, value)?;
     }

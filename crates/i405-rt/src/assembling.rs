@@ -9,6 +9,7 @@ use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
 use crate::command::{Feed, SendCommand, Start, Trash};
+use crate::launch::Launch;
 use crate::queue::QueueConsumer;
 use crate::stats::Counters;
 
@@ -27,6 +28,8 @@ pub struct Running {
     pub(crate) schedule: Schedule,
     pub(crate) endpoint: SocketAddr,
     pub(crate) end_at_ns: Option<u64>,
+    /// How slots get launch times; None: they leave at the call.
+    pub(crate) launch: Option<Launch>,
 }
 
 /// A slot whose bytes are final: in the outbound buffer, or in the handshake copy that takes their place.
@@ -139,6 +142,14 @@ impl Assembler {
                     next.endpoint = endpoint;
                 }
             }
+            SendCommand::Launch(launch) => {
+                if let Some(running) = &mut self.running {
+                    running.launch = launch;
+                }
+                if let Some(next) = &mut self.next {
+                    next.launch = launch;
+                }
+            }
             SendCommand::SayClose => self.parts.outbound.say_close(),
             #[cfg(test)]
             SendCommand::Panic => panic!("asked to panic"),
@@ -181,7 +192,8 @@ impl Assembler {
             let old = std::mem::replace(&mut self.parts.queue, queue);
             start.queue = Some(old);
         }
-        self.running = Some(Running { schedule, endpoint: start.endpoint, end_at_ns: start.end_at_ns });
+        let (endpoint, end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
+        self.running = Some(Running { schedule, endpoint, end_at_ns, launch });
         self.discard(Trash::Start(start));
     }
 

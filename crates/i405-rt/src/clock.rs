@@ -1,6 +1,6 @@
 //! Reading the clocks. Schedules live on CLOCK_MONOTONIC, in nanoseconds.
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
 
 /// Nanoseconds in a second.
 pub const SECOND_NS: u64 = 1_000_000_000;
@@ -23,6 +23,11 @@ pub fn boottime_ns() -> u64 {
 /// CLOCK_REALTIME: for stamps, and what the kernel's receive times are in.
 pub fn realtime_ns() -> u64 {
     nanoseconds(clock_gettime(ClockId::Realtime))
+}
+
+/// CLOCK_TAI: what launch times are in. Linux has it since 3.10.
+pub fn tai_ns() -> u64 {
+    clock_gettime_dynamic(DynamicClockId::Tai).map_or(0, nanoseconds)
 }
 
 /// As a timespec, for absolute sleeps.

@@ -8,6 +8,7 @@ use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
 use rtrb::Consumer;
 
+use crate::launch::Launch;
 use crate::queue::{QueueConsumer, QueueProducer};
 
 /// Commands that may wait for a timed thread, far more than the handshake machine ever has under way.
@@ -25,6 +26,8 @@ pub struct Start {
     pub(crate) end_at_ns: Option<u64>,
     /// A larger waiting queue, where this schedule carries more in the bounded time.
     pub(crate) queue: Option<QueueConsumer>,
+    /// How slots get launch times; None: they leave at the call.
+    pub(crate) launch: Option<Launch>,
 }
 
 /// Copies of a handshake message, refilled by the reporter.
@@ -42,6 +45,8 @@ pub enum SendCommand {
     Throwaway(Box<Sealer>),
     Endpoint(SocketAddr),
     SayClose,
+    /// How slots get launch times from the next one on.
+    Launch(Option<Launch>),
     #[cfg(test)]
     Panic,
 }

@@ -38,6 +38,28 @@ pub enum BurnerPlace {
     All,
 }
 
+/// From what the deviation statistics are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviationSource {
+    /// The clock at the call that sends.
+    #[default]
+    Call,
+    /// The kernel's timestamp, taken as the driver gets the datagram.
+    Software,
+    /// The network card's timestamp.
+    Hardware,
+}
+
+/// What makes a datagram leave at its deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SendBy {
+    /// The call, at the deadline.
+    #[default]
+    Call,
+    /// The kernel's queueing discipline or the network card, told the deadline beforehand (SO_TXTIME).
+    Txtime,
+}
+
 /// An address of the TUN interface.
 #[derive(Clone, Copy, Debug)]
 pub struct InterfaceAddress {
@@ -115,4 +137,8 @@ pub struct OpenConfig {
     pub finalize_ns: Option<u64>,
     /// Later payloads held before a missing one is given up.
     pub reorder_window: usize,
+    /// From what the deviation statistics are, where the driver delivers it.
+    pub deviation_source: DeviationSource,
+    /// What makes a datagram leave at its deadline.
+    pub send_by: SendBy,
 }

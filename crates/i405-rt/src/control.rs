@@ -1,6 +1,9 @@
 //! The control side's own state: what commands are made from.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use i405_proto::inbound::{NewSession, ReceivingKey};
 use i405_proto::keys::{Aead, DirectionKeys};
@@ -12,12 +15,14 @@ use rtrb::Producer;
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
 use crate::command::{IngressCommand, ReceiveCommand, Start};
-use crate::config::PollMode;
+use crate::config::{PollMode, SendBy};
 use crate::error::Error;
+use crate::launch::{self, Launch};
 use crate::opening::random;
 use crate::queue::{Gate, queue};
 use crate::realtime::Throttle;
 use crate::shared::{Shared, lock};
+use crate::socket::OuterSocket;
 use crate::tunnel::ScheduleRequest;
 use crate::waker::Waker;
 use crate::warnings;
@@ -58,6 +63,10 @@ pub struct Control {
     /// Buffers that a schedule needs beside the one that is built in.
     pub(crate) spares: usize,
     pub(crate) poll_mode: PollMode,
+    /// Launch times are wanted.
+    pub(crate) send_by: SendBy,
+    pub(crate) socket: Arc<OuterSocket>,
+    pub(crate) fwmark: Option<u32>,
     /// The kernel's limit on a spinning thread.
     pub(crate) throttle: Option<Throttle>,
 }
@@ -82,9 +91,11 @@ impl Control {
             )));
         }
         let seed = random()?;
+        let launch = self.launch_towards(endpoint, shared);
+        *lock(&shared.departing_to) = Some(endpoint.ip());
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
-            None => Schedule::starting_after(timing, monotonic_ns(), seed),
+            None => Schedule::starting_after(timing, monotonic_ns() + launch.map_or(0, Launch::lead_ns), seed),
         };
         let each = datagram_length - DATA_OVERHEAD - PAYLOAD_HEADER;
         let slots = (self.queue_ns / timing.interval_ns()).max(1);
@@ -115,7 +126,16 @@ impl Control {
         };
         let datagram = buffer();
         let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
-        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, queue: larger }))
+        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, queue: larger, launch }))
+    }
+
+    /// How slots to this address get launch times; where they can't, the user is told why.
+    fn launch_towards(&self, endpoint: SocketAddr, shared: &Shared) -> Option<Launch> {
+        if self.send_by == SendBy::Call || shared.distrusts_launches.load(Ordering::Acquire) {
+            return None;
+        }
+        let launch = launch::towards(&self.socket, endpoint.ip(), self.fwmark);
+        launch.inspect_err(|error| lock(&shared.notices).push(warnings::no_launches(error))).ok()
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {

@@ -79,6 +79,12 @@ pub enum Error {
         /// How many were asked for.
         dispatchers: usize,
     },
+    /// The kernel cannot be told beforehand when datagrams are to leave.
+    #[error("slots cannot have launch times: {reason}")]
+    Txtime {
+        /// What is missing and what to do about it, without a full stop.
+        reason: String,
+    },
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -109,6 +115,7 @@ impl Error {
             Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
             Error::Cpu { .. } | Error::Cores { .. } => "ERR_I405_CPU",
+            Error::Txtime { .. } => "ERR_I405_TXTIME",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

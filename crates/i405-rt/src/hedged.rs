@@ -9,6 +9,7 @@ use i405_proto::schedule::Schedule;
 use crate::clock::monotonic_ns;
 use crate::emergency::Emergency;
 use crate::hedge::{Hedge, MOST_WALKED};
+use crate::matching::Fate;
 use crate::sending::{Outcome, Tally};
 use crate::slots::Slots;
 use crate::stats::SendCounters;
@@ -135,7 +136,9 @@ impl Slots for HedgedSlots {
         // Where the other one took the slot that was waited for, the newest one is the one that was sent.
         let due_ns = if first <= slot { deadline_ns } else { newest_ns };
         let late_ns = called_ns.saturating_sub(due_ns);
-        let outcome = Outcome { late_ns, missed: through - first, errno, contents, close_said };
+        let fate = if errno == 0 { Fate::Called } else { Fate::Refused };
+        let missed = through - first;
+        let outcome = Outcome { called_ns, deadline_ns: due_ns, late_ns, fate, missed, errno, contents, close_said };
         let counters = if self.which == 0 { &self.hedge.counters.send } else { &self.hedge.counters.hedge };
         self.tally.count(counters, &outcome);
         counters.emergency.add(emergency.into());

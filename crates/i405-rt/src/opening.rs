@@ -10,7 +10,6 @@ use i405_proto::handshake_wire::{Unwrapper, Wrapper};
 use i405_proto::inbound::{Inbound, InboundConfig};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
 use i405_proto::keys::{Aead, hardware_aeads};
-use i405_proto::lateness::Lateness;
 use i405_proto::outbound::Outbound;
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -20,8 +19,9 @@ use zeroize::Zeroizing;
 use crate::assembling::{Assembler, Parts};
 use crate::burner::{self, Burners};
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
-use crate::config::OpenConfig;
+use crate::config::{DeviationSource, OpenConfig, SendBy};
 use crate::control::{Control, LONGEST_DATAGRAM};
+use crate::departures::{DepartureReader, DepartureSources, Departures};
 use crate::device::Tun;
 use crate::emergency::Emergency;
 use crate::error::Error;
@@ -29,16 +29,19 @@ use crate::event::EventSink;
 use crate::hedge::{DISPATCHERS, Hedge};
 use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
+use crate::launch;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
 use crate::reporter::Reporter;
 use crate::sending::{Sending, Tally};
-use crate::shared::{LatenessWindow, Shared, SilenceWatch};
+use crate::shared::{Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
+use crate::sys::errqueue::Timestamps;
 use crate::threads::{self, Dispatch, Timed, Work};
 use crate::waker::Waker;
 use crate::warnings;
+use crate::window::LatenessWindow;
 
 /// Latenesses that wait for the reporter: 160 ms of the shortest slots.
 const RECORD_CAPACITY: usize = 16_384;
@@ -75,12 +78,26 @@ pub fn throwaway() -> Result<Sealer, Error> {
     Ok(Sealer::throwaway(if hardware { Aead::Aes256Gcm } else { Aead::ChaCha20Poly1305 }, &seed))
 }
 
+/// What the socket is to report: what the statistics are from, and with launch times at least what they are judged by.
+fn timestamps(config: &OpenConfig) -> Option<Timestamps> {
+    match (config.deviation_source, config.send_by) {
+        (DeviationSource::Hardware, _) => Some(Timestamps::Hardware),
+        (DeviationSource::Software, _) | (DeviationSource::Call, SendBy::Txtime) => Some(Timestamps::Software),
+        (DeviationSource::Call, SendBy::Call) => None,
+    }
+}
+
 /// Opens socket and device, makes the rings, starts the threads.
 ///
 /// # Errors
 /// Whatever could not be had.
 pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Error> {
     let socket = Arc::new(OuterSocket::open(config.bind, config.fwmark)?);
+    launch::check(&socket, config)?;
+    let timestamps = timestamps(config);
+    if let Some(timestamps) = timestamps {
+        socket.report_departures(timestamps)?;
+    }
     let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
     let tun = Tun::open(&config.device)?.map(Arc::new);
     let device_name = tun.as_ref().and_then(|tun| tun.name()).map(str::to_owned);
@@ -126,7 +143,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         gate,
         wrapper: Wrapper::new(&config.pairing.send_wrap, &config.pairing.send_mask),
         carousel: Mutex::new(None),
-        window: Mutex::new(LatenessWindow { lateness: Lateness::new(), missed_before: 0 }),
+        window: Mutex::new(LatenessWindow::new(config.deviation_source)),
         silence: SilenceWatch::default(),
         packets_in: Mutex::new(packets_in),
         wants_drain: AtomicBool::new(false),
@@ -135,6 +152,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         receiver: Waker::new()?,
         ingress: Waker::new()?,
         notices: Mutex::new(Vec::new()),
+        departing_to: Mutex::new(None),
+        distrusts_launches: AtomicBool::new(false),
         failure: Mutex::new(None),
     });
     let assembler = Assembler::new(Parts {
@@ -145,11 +164,16 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         trash: sending_trash,
         stop: Arc::clone(&stop),
     });
-    let mut records = Vec::new();
+    let (mut records, mut handed_slots) = (Vec::new(), Vec::new());
     let mut tally = || {
         let (record, taken) = RingBuffer::new(RECORD_CAPACITY);
         records.push(taken);
-        Tally { records: record }
+        let handed = timestamps.map(|_| {
+            let (handed, slots) = RingBuffer::new(RECORD_CAPACITY);
+            handed_slots.push(slots);
+            handed
+        });
+        Tally { records: record, handed }
     };
     let sending = if config.dispatchers == DISPATCHERS {
         let hedge = Hedge::new(Arc::clone(&socket), assembler);
@@ -161,14 +185,24 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     } else {
         Dispatch::Alone(Box::new(Sending::new(Arc::clone(&socket), assembler, tally())))
     };
+    let (mut departure_reader, mut departures) = (None, None);
+    if let Some(timestamps) = timestamps {
+        let (report, reports) = RingBuffer::new(RECORD_CAPACITY);
+        departure_reader = Some(DepartureReader::new(report, Arc::clone(&counters)));
+        let socket = Arc::clone(&socket);
+        let handed = handed_slots;
+        departures =
+            Some(Departures::new(DepartureSources { socket, handed, reports, timestamps, fwmark: config.fwmark }));
+    }
     let work = Work {
         sending,
         receiving: Receiving::new(ReceivingParts {
-            socket,
+            socket: Arc::clone(&socket),
             inbound,
             commands: receive_commands,
             trash: receiving_trash,
             outlet: Outlet { delivery, events: event, counters, handshake_source: None },
+            departures: departure_reader,
         }),
         ingress: ingress_work,
     };
@@ -199,6 +233,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         events,
         packets,
         records,
+        departures,
         trash: [trash_of_sending, trash_of_receiving],
         threads: started.threads,
         stop: Arc::clone(&stop),
@@ -223,6 +258,9 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         shape: None,
         spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
         poll_mode: config.poll_mode,
+        send_by: config.send_by,
+        socket,
+        fwmark: config.fwmark,
         throttle: started.throttle,
     };
     Ok(Opened { shared, control, dispatchers: started.dispatchers, local_address, device_name })

@@ -21,7 +21,10 @@ pub fn run(mut receiving: Receiving, waker: &Waker) {
         let now_ns = due_ns.map(|_| monotonic_ns()).unwrap_or_default();
         if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
             receiving.on_timer(now_ns);
-        } else if !received && !waker.wait(&[socket.as_fd()], due_ns.map(|due_ns| due_ns - now_ns)) {
+        } else if !received
+            && !waker.wait(&[socket.as_fd()], due_ns.map(|due_ns| due_ns - now_ns))
+            && !receiving.drain_departures()
+        {
             thread::sleep(BROKEN_PAUSE);
         }
     }

@@ -15,6 +15,7 @@ use rtrb::{Consumer, Producer};
 
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::command::{ReceiveCommand, Trash};
+use crate::departures::DepartureReader;
 use crate::device::Tun;
 use crate::event::{InlineBytes, Notice, ReceiverEvent};
 use crate::packet_ring;
@@ -40,6 +41,8 @@ pub struct ReceivingParts {
     pub(crate) commands: Consumer<ReceiveCommand>,
     pub(crate) trash: Producer<Trash>,
     pub(crate) outlet: Outlet,
+    /// Where timestamps are asked for.
+    pub(crate) departures: Option<DepartureReader>,
 }
 
 /// Where everything that was received goes.
@@ -91,8 +94,21 @@ impl Receiving {
         }
     }
 
-    /// Reads and handles at most one datagram. False: there was none.
+    /// Handles at most one datagram, and takes at most one transmit timestamp. False: there was neither.
     pub fn turn(&mut self) -> bool {
+        let ReceivingParts { departures, socket, .. } = &mut self.parts;
+        let departed = departures.as_mut().is_some_and(|departures| departures.turn(socket));
+        self.receive() || departed
+    }
+
+    /// Takes the transmit timestamps that wait, within bounds. False: there were none, so it isn't they that made the
+    /// socket report an error.
+    pub fn drain_departures(&mut self) -> bool {
+        let ReceivingParts { departures, socket, .. } = &mut self.parts;
+        departures.as_mut().is_some_and(|departures| departures.drain(socket))
+    }
+
+    fn receive(&mut self) -> bool {
         let received = match self.parts.socket.receive(&mut self.buffer) {
             Ok(received) => received,
             // Besides EAGAIN the socket may report an ICMP error that a stranger sent: no datagram either way.

@@ -12,6 +12,7 @@ use rtrb::Consumer;
 use crate::burner::{self, Burners};
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
+use crate::departures::Departures;
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
 use crate::opening::throwaway;
 use crate::packet_ring;
@@ -37,6 +38,7 @@ pub struct Reporter {
     pub(crate) packets: Option<Consumer<u8>>,
     /// One of each dispatcher.
     pub(crate) records: Vec<Consumer<u64>>,
+    pub(crate) departures: Option<Departures>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -129,6 +131,9 @@ impl Reporter {
                     window.lateness.record(late_ns);
                 }
             }
+        }
+        if let Some(departures) = &mut self.departures {
+            departures.collect(&self.shared, &mut self.pending);
         }
         while self.pending.len() < MOST_EVENTS
             && let Ok(event) = self.events.pop()

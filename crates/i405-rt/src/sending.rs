@@ -1,5 +1,6 @@
 //! The slots of a dispatcher that is alone, and what every dispatcher does at a deadline: send, and count.
 
+use std::io;
 use std::sync::Arc;
 
 use i405_proto::outbound::{Contents, Notices, Prepared};
@@ -8,6 +9,8 @@ use socket2::SockAddr;
 
 use crate::assembling::{Assembler, Running};
 use crate::command::Trash;
+use crate::launch::Launch;
+use crate::matching::{Fate, Handed};
 use crate::slots::Slots;
 use crate::socket::OuterSocket;
 use crate::stats::{LATE_NS, SendCounters};
@@ -15,7 +18,11 @@ use crate::stats::{LATE_NS, SendCounters};
 /// Sends it. The only system call between a deadline and the wire. Returns the kernel's refusal, 0 for none.
 #[inline]
 pub fn transmit(socket: &OuterSocket, datagram: &[u8], address: &SockAddr) -> i32 {
-    match socket.send(datagram, address) {
+    errno_of(socket.send(datagram, address))
+}
+
+fn errno_of(sent: io::Result<usize>) -> i32 {
+    match sent {
         Ok(_) => 0,
         Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
     }
@@ -23,8 +30,14 @@ pub fn transmit(socket: &OuterSocket, datagram: &[u8], address: &SockAddr) -> i3
 
 /// What became of a slot.
 pub struct Outcome {
-    /// From its deadline to the call.
+    /// CLOCK_MONOTONIC at the call.
+    pub(crate) called_ns: u64,
+    /// When it was to leave.
+    pub(crate) deadline_ns: u64,
+    /// How much later than that it left, as far as the call decides it.
     pub(crate) late_ns: u64,
+    /// For who matches transmit timestamps.
+    pub(crate) fate: Fate,
     /// Slots that were passed with it.
     pub(crate) missed: u64,
     /// The kernel's refusal, 0 for none.
@@ -38,6 +51,8 @@ pub struct Outcome {
 /// Where a dispatcher counts: its own counters, and the latenesses for the reporter.
 pub struct Tally {
     pub(crate) records: Producer<u64>,
+    /// To whoever matches transmit timestamps; None: nobody does.
+    pub(crate) handed: Option<Producer<Handed>>,
 }
 
 impl Tally {
@@ -63,12 +78,19 @@ impl Tally {
         if self.records.push(outcome.late_ns).is_err() {
             counters.records_dropped.add(1);
         }
+        if let Some(handed) = &mut self.handed {
+            // Full: the reporter is behind, and the matching goes on by time.
+            let Outcome { called_ns, deadline_ns, fate, .. } = *outcome;
+            let _ = handed.push(Handed { called_ns, deadline_ns, fate });
+        }
     }
 }
 
 /// A slot that waits for its deadline: sealed, addressed, in the kernel's terms.
 struct Ready {
     address: SockAddr,
+    /// With its deadline, where the kernel is told it.
+    launch: Option<(Launch, u64)>,
     contents: Contents,
     notices: Notices,
     copy: Option<Prepared>,
@@ -91,6 +113,35 @@ impl Sending {
     fn running(&self) -> Option<&Running> {
         self.assembler.running()
     }
+
+    /// Records what became of the slot and goes on to the next deadline, past those that have passed.
+    fn finish(&mut self, ready: Ready, called_ns: u64, errno: i32) {
+        let Some(running) = self.assembler.running_mut() else { return };
+        let deadline_ns = running.schedule.deadline_ns();
+        // With launch times a slot is in time if its own can still be kept.
+        let left_ns = called_ns + running.launch.map_or(0, |launch| launch.least_ns);
+        let fate = match running.launch {
+            _ if errno != 0 => Fate::Refused,
+            None => Fate::Called,
+            Some(launch) if launch.is_telling(deadline_ns, called_ns) => Fate::Launched,
+            Some(_) => Fate::LaunchedLate,
+        };
+        running.schedule.advance();
+        let outcome = Outcome {
+            called_ns,
+            deadline_ns,
+            late_ns: left_ns.saturating_sub(deadline_ns),
+            fate,
+            missed: running.schedule.skip_passed(left_ns),
+            errno,
+            contents: ready.contents,
+            close_said: ready.notices.close_said,
+        };
+        self.tally.count(&self.assembler.counters().send, &outcome);
+        if let Some(used) = ready.copy {
+            self.assembler.discard(Trash::Prepared(used));
+        }
+    }
 }
 
 impl Slots for Sending {
@@ -103,7 +154,11 @@ impl Slots for Sending {
     }
 
     fn deadline_ns(&self) -> Option<u64> {
-        self.running().map(|running| running.schedule.deadline_ns())
+        self.running().map(|running| {
+            // With launch times a slot is handed to the kernel a fixed time before its deadline.
+            let lead_ns = running.launch.map_or(0, Launch::lead_ns);
+            running.schedule.deadline_ns().saturating_sub(lead_ns)
+        })
     }
 
     fn interval_ns(&self) -> Option<u64> {
@@ -113,7 +168,9 @@ impl Slots for Sending {
     fn assemble(&mut self) -> bool {
         let Some(built) = self.assembler.build() else { return false };
         let address = self.socket.address(built.endpoint);
-        self.ready = Some(Ready { address, contents: built.contents, notices: built.notices, copy: built.copy });
+        let launch = self.running().and_then(|running| Some((running.launch?, running.schedule.deadline_ns())));
+        let (contents, notices, copy) = (built.contents, built.notices, built.copy);
+        self.ready = Some(Ready { address, launch, contents, notices, copy });
         true
     }
 
@@ -127,20 +184,95 @@ impl Slots for Sending {
     fn dispatch(&mut self, called_ns: u64) {
         let Some(ready) = self.ready.take() else { return };
         let datagram = ready.copy.as_ref().map_or(self.assembler.datagram(), |copy| &copy.bytes);
-        let errno = transmit(&self.socket, datagram, &ready.address);
-        let Some(running) = self.assembler.running_mut() else { return };
-        let late_ns = called_ns.saturating_sub(running.schedule.deadline_ns());
-        running.schedule.advance();
-        let missed = running.schedule.skip_passed(called_ns);
-        let close_said = ready.notices.close_said;
-        let outcome = Outcome { late_ns, missed, errno, contents: ready.contents, close_said };
-        self.tally.count(&self.assembler.counters().send, &outcome);
-        if let Some(used) = ready.copy {
-            self.assembler.discard(Trash::Prepared(used));
-        }
+        // What is chosen here is the configuration's, the same for every slot of a schedule.
+        let errno = match ready.launch {
+            None => transmit(&self.socket, datagram, &ready.address),
+            Some((launch, deadline_ns)) => {
+                errno_of(self.socket.send_at(datagram, &ready.address, launch.launch_ns(deadline_ns, called_ns)))
+            }
+        };
+        self.finish(ready, called_ns, errno);
     }
 
     fn count_throttle_stall(&self) {
         self.assembler.counters().send.throttle_stalls.add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use i405_proto::outbound::Outbound;
+    use i405_proto::schedule::{Schedule, Shape, Timing};
+    use i405_proto::seal::MIN_DATAGRAM;
+    use rtrb::RingBuffer;
+
+    use super::*;
+    use crate::assembling::Parts;
+    use crate::command::{SendCommand, Start};
+    use crate::opening::throwaway;
+    use crate::queue::{Gate, queue};
+    use crate::sys::txtime::LaunchClock;
+
+    const LAUNCH: Launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+    const FIRST_NS: u64 = 1_000_000_000;
+
+    #[test]
+    fn slots_with_launch_times_are_handed_over_early_and_carry_the_deadlines_of_the_schedule() {
+        let (mut command, commands) = RingBuffer::new(4);
+        let (handed, mut records) = RingBuffer::new(4);
+        let timing = Timing::new(1_000_000, 250_000, Shape::Cos4).unwrap();
+        let socket = Arc::new(OuterSocket::open("127.0.0.1:0".parse().unwrap(), None).unwrap());
+        let assembler = Assembler::new(Parts {
+            counters: Arc::default(),
+            outbound: Outbound::new(throwaway().unwrap(), MIN_DATAGRAM),
+            queue: queue(0, Gate::new()).1,
+            commands,
+            trash: RingBuffer::new(16).0,
+            stop: Arc::default(),
+        });
+        let tally = Tally { records: RingBuffer::new(512).0, handed: Some(handed) };
+        let mut sending = Sending::new(socket, assembler, tally);
+        let start = Start {
+            schedule: Schedule::new(timing, FIRST_NS, [7; 32]),
+            datagram: vec![0; 472].into_boxed_slice(),
+            spares: Vec::new(),
+            endpoint: "127.0.0.1:9".parse().unwrap(),
+            end_at_ns: None,
+            queue: None,
+            launch: Some(LAUNCH),
+        };
+        assert!(command.push(SendCommand::Start(Box::new(start))).is_ok());
+        sending.apply_commands();
+        let mut expected = Schedule::new(timing, FIRST_NS, [7; 32]);
+        let mut hand = |sending: &mut Sending, late_ns: u64| {
+            let due_ns = sending.deadline_ns().unwrap();
+            assert!(sending.assemble());
+            let ready = sending.ready.take().unwrap();
+            let launch = ready.launch;
+            sending.finish(ready, due_ns + late_ns, 0);
+            (due_ns, launch, records.pop().unwrap())
+        };
+        for slot in 0..200 {
+            let deadline_ns = expected.deadline_ns();
+            // Up to the whole lead, waking late changes nothing.
+            let (due_ns, launch, handed) = hand(&mut sending, slot * 2_500);
+            assert_eq!(due_ns + LAUNCH.lead_ns(), deadline_ns);
+            assert_eq!(launch, Some((LAUNCH, deadline_ns)));
+            assert_eq!(launch.unwrap().0.launch_ns(deadline_ns, handed.called_ns), deadline_ns);
+            let fate = if slot * 2_500 <= 100_000 { Fate::Launched } else { Fate::LaunchedLate };
+            assert_eq!((handed.deadline_ns, handed.fate), (deadline_ns, fate));
+            expected.advance();
+        }
+        let counters = Arc::clone(sending.assembler.counters());
+        assert_eq!((counters.send.sent.get(), counters.send.late.get(), counters.send.missed.get()), (200, 0, 0));
+        let (due_ns, ..) = hand(&mut sending, 10_000_000);
+        expected.advance();
+        let missed = expected.skip_passed(due_ns + 10_000_000 + LAUNCH.least_ns);
+        assert_eq!((counters.send.late.get(), counters.send.missed.get()), (1, missed));
+        assert!(command.push(SendCommand::Launch(None)).is_ok());
+        sending.apply_commands();
+        assert_eq!(sending.deadline_ns(), Some(expected.deadline_ns()));
+        assert!(sending.assemble());
+        assert_eq!(sending.ready.unwrap().launch, None);
     }
 }

@@ -1,10 +1,10 @@
 //! What the control side and the reporter share. The timed threads see only the counters and the gate.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use i405_proto::handshake_wire::Wrapper;
-use i405_proto::lateness::{Deviation, Lateness};
 use rtrb::Producer;
 
 use crate::carousel::Carousel;
@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::queue::{Gate, QueueProducer};
 use crate::stats::Counters;
 use crate::waker::Waker;
+use crate::window::{DeviationReport, LatenessWindow};
 
 /// Locks even if a holder panicked: what is behind these locks is never left half changed.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,12 +44,6 @@ impl SilenceWatch {
     }
 }
 
-/// Latenesses since they were last asked for.
-pub struct LatenessWindow {
-    pub(crate) lateness: Lateness,
-    pub(crate) missed_before: u64,
-}
-
 /// Shared by the handle and the reporter.
 pub struct Shared {
     pub(crate) counters: Arc<Counters>,
@@ -70,6 +65,10 @@ pub struct Shared {
     pub(crate) ingress: Waker,
     /// What the control side has to tell.
     pub(crate) notices: Mutex<Vec<Event>>,
+    /// Where the newest schedule's slots go, for who looks for their timestamps.
+    pub(crate) departing_to: Mutex<Option<IpAddr>>,
+    /// Launch times were seen to do nothing: no schedule uses them any more.
+    pub(crate) distrusts_launches: AtomicBool,
     /// Why the tunnel is over, if a thread died.
     pub(crate) failure: Mutex<Option<String>>,
 }
@@ -84,15 +83,8 @@ impl Shared {
     }
 
     /// The statistics since the last call.
-    pub fn take_deviation(&self) -> Deviation {
-        let mut window = lock(&self.window);
-        let missed = self.counters.missed();
-        let since = missed - window.missed_before;
-        window.missed_before = missed;
-        window.lateness.missed(since);
-        let deviation = window.lateness.snapshot();
-        window.lateness.reset();
-        deviation
+    pub fn take_deviation(&self) -> DeviationReport {
+        lock(&self.window).take(&self.counters)
     }
 
     /// A thread died: say so, and end the others.

@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::error::Error;
+use crate::sys::errqueue::{self, Report, Timestamps};
 use crate::sys::socket::{self, Received};
+use crate::sys::txtime::{self, LaunchClock};
 
 /// TTL and hop limit of every datagram. Linux's usual value: the least remarkable one.
 const HOP_LIMIT: i32 = 64;
@@ -101,6 +103,41 @@ impl OuterSocket {
     #[inline]
     pub fn probe(&self, to: &SockAddr) {
         socket::probe(self.socket.as_fd(), to);
+    }
+
+    /// Sends one datagram with a launch time, after [`Self::launch_by`].
+    ///
+    /// # Errors
+    /// What the kernel says.
+    #[inline]
+    pub fn send_at(&self, datagram: &[u8], to: &SockAddr, launch_ns: u64) -> io::Result<usize> {
+        txtime::send_at(self.socket.as_fd(), datagram, to, launch_ns)
+    }
+
+    /// Lets datagrams carry launch times on this clock.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn launch_by(&self, clock: LaunchClock) -> io::Result<()> {
+        txtime::enable(self.socket.as_fd(), clock)
+    }
+
+    /// Has the kernel report when datagrams leave, from the next one on.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn report_departures(&self, timestamps: Timestamps) -> Result<(), Error> {
+        errqueue::enable(self.socket.as_fd(), timestamps)
+            .map_err(|source| Error::SocketOption { option: "SO_TIMESTAMPING", source })
+    }
+
+    /// Takes one report off the error queue without blocking.
+    ///
+    /// # Errors
+    /// `EAGAIN` if there is none.
+    #[inline]
+    pub fn read_report(&self) -> io::Result<Report> {
+        errqueue::read(self.socket.as_fd())
     }
 
     /// Receives one datagram without blocking.

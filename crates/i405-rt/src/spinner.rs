@@ -128,7 +128,7 @@ impl<S: Slots> Spinner<'_, S> {
         if let Some(tun) = &tun {
             descriptors[1] = tun.as_fd();
         }
-        if !self.waker.wait(&descriptors, Some(IDLE_WAIT_NS)) {
+        if !self.waker.wait(&descriptors, Some(IDLE_WAIT_NS)) && !self.receiving.drain_departures() {
             thread::sleep(BROKEN_PAUSE);
         }
         // Bounded: a flood must not keep commands waiting.

@@ -131,6 +131,19 @@ counters! {
     }
 }
 
+counters! {
+    /// Written by the reporter.
+    #[repr(align(128))]
+    DepartureCounters {
+        /// Slots whose transmit timestamp came.
+        reported,
+        /// Slots whose transmit timestamp never came.
+        unreported,
+        /// Datagrams that the kernel dropped because their launch time had passed or was not acceptable.
+        launches_missed,
+    }
+}
+
 /// Lateness from which a slot counts as late: what a tuned machine stays below.
 pub const LATE_NS: u64 = 50_000;
 
@@ -145,6 +158,8 @@ pub struct Counters {
     pub ingress: IngressCounters,
     /// The receiver's.
     pub receive: ReceiveCounters,
+    /// The reporter's.
+    pub departure: DepartureCounters,
     /// Cores that a burner of this tunnel's keeps busy; written by the reporter.
     pub burners: Counter,
 }

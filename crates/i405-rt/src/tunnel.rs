@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 
-use i405_proto::lateness::Deviation;
 use i405_proto::packer::inner_length;
 use i405_proto::schedule::Timing;
 
@@ -22,6 +21,7 @@ use crate::event::EventSink;
 use crate::opening;
 use crate::shared::{Shared, lock};
 use crate::stats::Counters;
+use crate::window::DeviationReport;
 
 /// A handle. Dropping it closes the tunnel.
 pub struct Tunnel {
@@ -171,6 +171,7 @@ impl Tunnel {
     /// [`Error::Closed`].
     pub fn move_endpoint(&self, endpoint: SocketAddr) -> Result<(), Error> {
         self.with(|control, shared| {
+            *lock(&shared.departing_to) = Some(endpoint.ip());
             control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;
             shared.command(SendCommand::Endpoint(endpoint))
         })
@@ -221,7 +222,7 @@ impl Tunnel {
     }
 
     /// Lateness since the last call.
-    pub fn deviation(&self) -> Deviation {
+    pub fn deviation(&self) -> DeviationReport {
         self.shared.take_deviation()
     }
 
@@ -260,9 +261,13 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
     use std::time::Duration;
 
+    use i405_proto::schedule::Shape;
+
     use super::*;
-    use crate::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo};
+    use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
     use crate::event::Event;
+    use crate::launch::Launch;
+    use crate::sys::txtime::LaunchClock;
 
     impl EventSink for Sender<Vec<Event>> {
         fn idle(&self) -> bool {
@@ -273,11 +278,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
-        let (sender, receiver) = channel();
+    fn config() -> OpenConfig {
         let zeros = [0; 32];
-        let config = OpenConfig {
+        OpenConfig {
             role: Role::Server,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             peer: None,
@@ -295,8 +298,61 @@ mod tests {
             queue_ns: 1,
             finalize_ns: None,
             reorder_window: 3,
-        };
+            deviation_source: DeviationSource::Call,
+            send_by: SendBy::Call,
+        }
+    }
+
+    #[test]
+    fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() {
+        let (sender, receiver) = channel();
+        let config = OpenConfig { deviation_source: DeviationSource::Software, ..config() };
         let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();
+        let request = ScheduleRequest {
+            datagram_length: 472,
+            timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
+            first_deadline_ns: None,
+            endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
+        };
+        // Loopback queues nothing, so the kernel takes the launch times and sends at once.
+        let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+        tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
+        tunnel.start_schedule(request).unwrap();
+        tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
+        let mut warned = 0;
+        while warned == 0 {
+            let events = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+            let is_ours = |event: &&Event| matches!(event, Event::Warning { code: "I405_TXTIME", .. });
+            warned = events.iter().filter(is_ours).count();
+        }
+        assert_eq!(warned, 1);
+        assert!(tunnel.shared.distrusts_launches.load(Ordering::Acquire));
+        // From here on the call is at the deadline: never early, as it was by the whole lead.
+        let told = tunnel.counters().departure.reported.get();
+        while tunnel.counters().departure.reported.get() < told + 40 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(tunnel.deviation().source, DeviationSource::Software);
+        assert_eq!(tunnel.counters().departure.unreported.get(), 0);
+    }
+
+    #[test]
+    fn launch_times_are_refused_at_opening_where_the_way_has_no_discipline_for_them() {
+        for (peer, named) in [(Some(SocketAddr::from(([127, 0, 0, 1], 9))), "interface lo"), (None, "")] {
+            let config = OpenConfig { peer, send_by: SendBy::Txtime, ..config() };
+            let Some(error) = Tunnel::open(config, Box::new(channel().0)).err() else {
+                assert!(peer.is_none(), "an interface of this machine has etf or fq");
+                continue;
+            };
+            assert_eq!(error.code(), "ERR_I405_TXTIME");
+            assert!(error.to_string().contains(named) && error.to_string().contains("etf"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
+        let (sender, receiver) = channel();
+        let tunnel = Tunnel::open(config(), Box::new(sender)).unwrap();
         tunnel.with(|_, shared| shared.command(SendCommand::Panic)).unwrap();
         let mut events = Vec::new();
         while !matches!(events.last(), Some(Event::Closed)) {

@@ -44,7 +44,8 @@ impl Waker {
     }
 
     /// Waits until one of the descriptors is readable, or the waker is woken, or the time is up.
-    /// False: a descriptor is broken (the interface behind it was deleted), and waiting for it would not wait.
+    /// False: a descriptor has an error (the interface behind it was deleted; a socket's error queue holds something),
+    /// and waiting for it would not wait.
     pub fn wait(&self, descriptors: &[BorrowedFd<'_>], timeout_ns: Option<u64>) -> bool {
         const MOST: usize = 2;
         let own = self.fd.as_fd();

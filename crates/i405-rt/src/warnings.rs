@@ -2,7 +2,9 @@
 
 use std::io;
 
+use crate::error::Error;
 use crate::event::Event;
+use crate::launch_trial::Verdict;
 use crate::refusal;
 
 /// SCHED_FIFO was refused.
@@ -59,6 +61,37 @@ pub fn steps_down(interval_ns: u64) -> Event {
              real-time throttle, so it is an ordinary thread for some of the time, in which other programs on its core \
              can delay slots. Keep others off that core, or use a longer interval.",
             interval_ns as f64 / 1_000.0
+        ),
+    }
+}
+
+/// The timestamps that were asked for do not come.
+pub fn no_timestamps(reason: &str) -> Event {
+    Event::Warning {
+        code: "I405_NO_TIMESTAMPS",
+        detail: format!(
+            "transmit timestamps do not come: {reason}. The deviation figures are those of the call until they do. Use \
+             another interface or driver, or say deviationSource: \"call\"."
+        ),
+    }
+}
+
+/// Slots to this address cannot have launch times.
+pub fn no_launches(error: &Error) -> Event {
+    Event::Warning { code: "I405_TXTIME", detail: format!("{error}.") }
+}
+
+/// Launch times were used, and did nothing.
+pub fn launches_ignored(verdict: Verdict) -> Event {
+    let seen = match verdict {
+        Verdict::AtOnce => "slots left at the call, long before the launch times that they carried",
+        Verdict::Unseen => "no timestamp says whether slots leave at the launch times that they carry",
+    };
+    Event::Warning {
+        code: "I405_TXTIME",
+        detail: format!(
+            "{seen}, so from now on slots leave by the call. Look at the queueing discipline of the outgoing interface \
+             (tc qdisc show), or say sendBy: \"call\"."
         ),
     }
 }

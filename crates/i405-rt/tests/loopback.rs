@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
-use i405_rt::config::{BurnerPlace, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo};
+use i405_rt::config::{
+    BurnerPlace, DeviationSource, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy,
+};
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
 use i405_rt::{Event, EventSink, Offer, Tunnel};
@@ -73,6 +75,8 @@ fn config(role: Role, mode: PollMode, dispatchers: usize, peer: Option<SocketAdd
         queue_ns: 50_000_000,
         finalize_ns: None,
         reorder_window: 3,
+        deviation_source: DeviationSource::Call,
+        send_by: SendBy::Call,
     }
 }
 

@@ -161,7 +161,7 @@ fn cover_and_full_slots() {
         stop: Arc::clone(&stop),
     });
     let records = RingBuffer::new(16).0;
-    let slots_of = Sending::new(socket, assembler, Tally { records });
+    let slots_of = Sending::new(socket, assembler, Tally { records, handed: None });
     let keys = DirectionKeys { key: [1; 32], iv: [2; 12], mask: [3; 32] };
     let session = SendingSession { generation: 1, sealer: Sealer::new(Aead::Aes256Gcm, keys), announce_stamp: None };
     let start = Start {
@@ -175,6 +175,7 @@ fn cover_and_full_slots() {
         endpoint: sink.local_address().unwrap(),
         end_at_ns: None,
         queue: None,
+        launch: None,
     };
     assert!(commands.push(SendCommand::Start(Box::new(start))).is_ok());
     assert!(commands.push(SendCommand::Session(Some(Box::new(session)))).is_ok());

@@ -50,7 +50,7 @@ impl Pair {
         let (second, second_records) = RingBuffer::new(1024);
         let one = |which, records| {
             let emergency = Emergency::new(throwaway().unwrap(), 1500);
-            HedgedSlots::new(Arc::clone(&hedge), which, Tally { records }, emergency)
+            HedgedSlots::new(Arc::clone(&hedge), which, Tally { records, handed: None }, emergency)
         };
         let slots = [one(0, first), one(1, second)];
         Pair { hedge, slots, commands, peer, _records: [first_records, second_records] }
@@ -66,6 +66,7 @@ impl Pair {
             endpoint: self.peer.local_addr().unwrap(),
             end_at_ns: None,
             queue: None,
+            launch: None,
         };
         assert!(self.commands.push(SendCommand::Start(Box::new(start))).is_ok());
     }

@@ -1,8 +1,12 @@
 //! Every `unsafe` block of this crate: system calls that no safe wrapper covers.
 
 pub mod adjust;
+pub mod errqueue;
+pub mod ethtool;
 pub mod fd;
 pub mod memory;
+pub mod ptp;
 pub mod sched;
 pub mod socket;
 pub mod transmit_stamp;
+pub mod txtime;

@@ -1,0 +1,189 @@
+//! The interface that datagrams leave by, and its queueing disciplines: read over netlink, never on a timed thread.
+
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::{
+    DefaultNla, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla, NlaBuffer, NlasIterator,
+};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr as NetlinkAddress};
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// The kernel's number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// A queueing discipline of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Qdisc {
+    /// Number of its interface.
+    pub index: u32,
+    /// `noqueue`, `etf`, ...
+    pub kind: String,
+    /// It is the interface's own and hangs below no other.
+    pub root: bool,
+    /// Its options, by number.
+    pub options: Vec<(u16, Vec<u8>)>,
+}
+
+impl Egress {
+    /// The interface of the route to an address.
+    ///
+    /// # Errors
+    /// `ENETUNREACH` where there is no route; what else the kernel says.
+    pub fn towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<Egress> {
+        let address = address.to_canonical();
+        let mut question = RouteMessage::default();
+        (question.header.address_family, question.header.destination_prefix_length) = match address {
+            IpAddr::V4(_) => (AddressFamily::Inet, 32),
+            IpAddr::V6(_) => (AddressFamily::Inet6, 128),
+        };
+        question.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
+        question.attributes.extend(fwmark.map(RouteAttribute::Mark));
+        let mut index = None;
+        ask(RouteNetlinkMessage::GetRoute(question), 0, |answer| {
+            if let RouteNetlinkMessage::NewRoute(route) = answer {
+                index = index.or(route.attributes.iter().find_map(|attribute| match attribute {
+                    RouteAttribute::Oif(index) => Some(*index),
+                    _ => None,
+                }));
+            }
+        })?;
+        let index = index.ok_or_else(|| io::Error::from_raw_os_error(libc::ENETUNREACH))?;
+        Ok(Egress { index, name: name_of(index)? })
+    }
+
+    /// Its queueing disciplines.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn qdiscs(&self) -> io::Result<Vec<Qdisc>> {
+        Ok(all_qdiscs()?.into_iter().filter(|qdisc| qdisc.index == self.index).collect())
+    }
+}
+
+/// The queueing disciplines of every interface of this network namespace.
+///
+/// # Errors
+/// What the kernel says.
+pub fn all_qdiscs() -> io::Result<Vec<Qdisc>> {
+    let mut qdiscs = Vec::new();
+    ask(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()), NLM_F_DUMP, |answer| {
+        if let RouteNetlinkMessage::NewQueueDiscipline(message) = answer {
+            qdiscs.extend(qdisc(&message));
+        }
+    })?;
+    Ok(qdiscs)
+}
+
+fn qdisc(message: &TcMessage) -> Option<Qdisc> {
+    let kind = message.attributes.iter().find_map(|attribute| match attribute {
+        TcAttribute::Kind(kind) => Some(kind.clone()),
+        _ => None,
+    })?;
+    // The ingress hook is listed with the queueing disciplines, and queues nothing that leaves.
+    if kind == "ingress" || kind == "clsact" {
+        return None;
+    }
+    let mut options = Vec::new();
+    for attribute in &message.attributes {
+        if let TcAttribute::Options(found) = attribute {
+            options.extend(found.iter().flat_map(|option| match option {
+                TcOption::Other(nested) => unnest(nested),
+                _ => Vec::new(),
+            }));
+        }
+    }
+    Some(Qdisc {
+        index: message.header.index.unsigned_abs(),
+        kind,
+        root: message.header.parent == TcHandle::ROOT,
+        options,
+    })
+}
+
+/// A kind that the parser has no type for comes with its options still in one piece.
+fn unnest(nested: &DefaultNla) -> Vec<(u16, Vec<u8>)> {
+    let mut bytes = vec![0; nested.value_len()];
+    nested.emit_value(&mut bytes);
+    let attributes = NlasIterator::new(bytes.as_slice());
+    let found = attributes.map_while(Result::ok).map(|inner: NlaBuffer<&[u8]>| (inner.kind(), inner.value().to_vec()));
+    found.collect()
+}
+
+fn name_of(index: u32) -> io::Result<String> {
+    let any = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
+    Ok(rustix::net::netdevice::index_to_name(&any, index)?)
+}
+
+/// Sends a question to the kernel and hands over every answer.
+fn ask(question: RouteNetlinkMessage, flags: u16, mut answer: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.connect(&NetlinkAddress::new(0, 0))?;
+    let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(question));
+    message.header.flags = NLM_F_REQUEST | flags;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    loop {
+        let (bytes, _) = socket.recv_from_full()?;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let part = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+            // Messages are padded to four bytes; one of length zero would never end.
+            let length = (part.header.length as usize).next_multiple_of(4).max(4);
+            rest = rest.get(length..).unwrap_or_default();
+            match part.payload {
+                NetlinkPayload::Done(_) => return Ok(()),
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(inner) => answer(inner),
+                _ => {}
+            }
+        }
+        // A question for one thing has one answer and no end mark.
+        if flags & NLM_F_DUMP == 0 {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_the_way_to_itself_and_has_no_queue() {
+        for address in ["127.0.0.1", "::ffff:127.0.0.1"] {
+            let egress = Egress::towards(address.parse().unwrap(), None).unwrap();
+            assert_eq!(egress.name, "lo");
+            let qdiscs = egress.qdiscs().unwrap();
+            assert!(qdiscs.iter().all(|qdisc| qdisc.kind == "noqueue" && qdisc.root), "{qdiscs:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_the_parser_does_not_know_are_taken_apart() {
+        let etf = DefaultNla::new(1, vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        let mut nested = vec![0; netlink_packet_core::Emitable::buffer_len(&etf)];
+        netlink_packet_core::Emitable::emit(&etf, &mut nested);
+        let message = TcMessage::from_parts(
+            netlink_packet_route::tc::TcHeader { index: 3, parent: TcHandle::ROOT, ..Default::default() },
+            vec![
+                TcAttribute::Kind("etf".to_owned()),
+                TcAttribute::Options(vec![TcOption::Other(DefaultNla::new(2, nested))]),
+            ],
+        );
+        let parsed = qdisc(&message).unwrap();
+        assert_eq!((parsed.index, parsed.kind.as_str(), parsed.root), (3, "etf", true));
+        assert_eq!(parsed.options, [(1, vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])]);
+    }
+}

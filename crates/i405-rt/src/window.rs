@@ -1,0 +1,94 @@
+//! The deviation statistics of one reporting interval, and from what they are.
+
+use i405_proto::lateness::{Deviation, Lateness};
+
+use crate::config::DeviationSource;
+use crate::stats::Counters;
+
+/// The statistics of an interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DeviationReport {
+    /// The figures.
+    pub figures: Deviation,
+    /// From what these figures are, whatever was asked for.
+    pub source: DeviationSource,
+    /// Slots of which the driver told no timestamp; they are not in the figures unless those are the call's.
+    pub unreported: u64,
+}
+
+/// Latenesses since they were last asked for.
+pub struct LatenessWindow {
+    /// At the call.
+    pub(crate) lateness: Lateness,
+    pub(crate) missed_before: u64,
+    departed: Option<(DeviationSource, Lateness)>,
+    unreported: u64,
+}
+
+impl LatenessWindow {
+    /// An empty one.
+    pub fn new(source: DeviationSource) -> Self {
+        let departed = (source != DeviationSource::Call).then(|| (source, Lateness::new()));
+        LatenessWindow { lateness: Lateness::new(), missed_before: 0, departed, unreported: 0 }
+    }
+
+    /// A slot left this long after its deadline, by its timestamp.
+    pub fn departed(&mut self, late_ns: u64) {
+        if let Some((_, lateness)) = &mut self.departed {
+            lateness.record(late_ns);
+        }
+    }
+
+    /// A slot's timestamp never came.
+    pub fn unreported(&mut self) {
+        self.unreported += 1;
+    }
+
+    /// The statistics since the last call.
+    pub fn take(&mut self, counters: &Counters) -> DeviationReport {
+        let missed = counters.missed();
+        let since = missed - self.missed_before;
+        self.missed_before = missed;
+        self.lateness.missed(since);
+        let unreported = std::mem::take(&mut self.unreported);
+        let mut report =
+            DeviationReport { figures: self.lateness.snapshot(), source: DeviationSource::Call, unreported };
+        self.lateness.reset();
+        if let Some((source, lateness)) = &mut self.departed {
+            lateness.missed(since);
+            let figures = lateness.snapshot();
+            // A few timestamps among many slots without would be figures of something else.
+            if figures.count > unreported {
+                (report.figures, report.source) = (figures, *source);
+            }
+            lateness.reset();
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_what_the_figures_are_from() {
+        let counters = Counters::default();
+        let mut window = LatenessWindow::new(DeviationSource::Software);
+        let mut slots = |called: u64, departed: u64, unreported: u64| {
+            counters.send.missed.add(2);
+            (0..called).for_each(|_| window.lateness.record(1_000));
+            (0..departed).for_each(|_| window.departed(3_000));
+            (0..unreported).for_each(|_| window.unreported());
+            let DeviationReport { figures, source, unreported } = window.take(&counters);
+            (figures.count, figures.max_ns, figures.missed, source, unreported)
+        };
+        assert_eq!(slots(10, 9, 1), (9, 3_000, 2, DeviationSource::Software, 1));
+        assert_eq!(slots(10, 0, 10), (10, 1_000, 2, DeviationSource::Call, 10), "the driver stopped");
+        assert_eq!(slots(10, 10, 0), (10, 3_000, 2, DeviationSource::Software, 0), "nothing is left of the last");
+        assert_eq!(slots(0, 0, 0), (0, 0, 2, DeviationSource::Call, 0));
+        let mut call = LatenessWindow::new(DeviationSource::Call);
+        call.departed(1);
+        assert_eq!(call.take(&Counters::default()).figures.count, 0);
+    }
+}
