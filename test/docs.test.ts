@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { CHECKS } from "../lib/doctor/checks.js";
 import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
+import { CHECKS } from "../lib/doctor/checks.js";
 import { anchors, fences, localLinks } from "./helpers/markdown.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
