@@ -27,10 +27,11 @@ export type RunTunnel = Reported & Pick<I405Tunnel, "connect" | "listen" | "clos
 export interface World {
   io: Io;
   stop: Stop;
+  /** For `i405 doctor`. */
+  doctor?: DoctorParts;
   createTunnel?: (options: TunnelOptions) => RunTunnel;
   runIp?: RunIp;
   liftRtThrottle?: typeof liftRtThrottle;
-  doctor?: DoctorParts;
 }
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */

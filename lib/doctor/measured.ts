@@ -6,7 +6,7 @@ import { INTERVAL_NS, lostShare, median, type CoreMeasurement, type Measurements
 /** Share of a core that the machine may take, in gaps above 50 us, before it is a warning. */
 const MUCH_LOST = 0.001;
 /** Difference of the medians of idle and loaded, us, from which on plain sleep gives load away within minutes. */
-const MUCH_APART_US = 3;
+export const MUCH_APART_US = 3;
 
 export function measuredFindings({ cores }: Measurements): Found[] {
   const lost = cores.map((core): Found => {
@@ -48,6 +48,12 @@ export function figureUs(stretches: readonly NativeLateness[], of: (one: NativeL
   return median(stretches.map(of)) / 1000;
 }
 
+/** Difference of the medians of a sleeping thread's lateness, idle and loaded, us. */
+export function apart({ sleep }: CoreMeasurement): number {
+  const [idle, loaded] = [sleep.idle, sleep.loaded].map((stretches) => figureUs(stretches, ({ call }) => call.p50Ns));
+  return Math.abs((idle ?? 0) - (loaded ?? 0));
+}
+
 function lateness(core: CoreMeasurement): Finding {
   const p50 = (stretches: readonly NativeLateness[]) => figureUs(stretches, ({ call }) => call.p50Ns);
   const p99 = (stretches: readonly NativeLateness[]) => figureUs(stretches, ({ call }) => call.p99Ns);
@@ -58,16 +64,16 @@ function lateness(core: CoreMeasurement): Finding {
       return `${kind === "sleep" ? "sleep" : "sleep-then-spin"} p50/p99 idle ${of(core[kind].idle)}, loaded ${of(core[kind].loaded)} us`;
     })
     .join("; ");
-  const apart = Math.abs(idle - loaded);
+  const apartUs = apart(core);
   const how = `on core ${core.cpu}, ${INTERVAL_NS / 1e6} ms slots: ${evidence}`;
-  if (apart < MUCH_APART_US) {
+  if (apartUs < MUCH_APART_US) {
     return { severity: "ok", what: `core ${core.cpu}: idle and loaded sleep alike`, evidence: how };
   }
   return {
     severity: "warning",
-    what: `core ${core.cpu}: asleep, an ${idle > loaded ? "idle" : "loaded"} machine is ${apart.toFixed(1)} us later`,
+    what: `core ${core.cpu}: asleep, an ${idle > loaded ? "idle" : "loaded"} machine is ${apartUs.toFixed(1)} us later`,
     cost: "With sleepy that difference is on the wire.",
     evidence: how,
-    advice: "Use dozy, which spins the difference away; with a burner the core doesn't go idle at all.",
+    advice: "Use dozy, which spins the difference away; with a burner (--burner cpu) the core doesn't go idle at all.",
   };
 }

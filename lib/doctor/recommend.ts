@@ -1,13 +1,15 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
 import type { NativeLateness } from "../addon.js";
 import { formatDuration, formatRate } from "../units.js";
-import { figureUs } from "./measured.js";
+import { apart, figureUs, MUCH_APART_US } from "./measured.js";
 import { CONDITIONS, lostShare, MARGIN_NS, type CoreMeasurement, type Measurements } from "./measure.js";
 import type { Target } from "./system.js";
 
 export interface Recommendation {
   pollMode: "sleepy" | "dozy" | "spinny";
   cpu: number;
+  /** `cpu` where waking up differs between idle and loaded: a core that never idles has no such difference. */
+  burner: "off" | "cpu";
   /** For `finalizeDelta`; null: the default of the poll mode. */
   marginNs: number | null;
   /** Of the direction that this machine sends, at the rate that was asked for. */
@@ -56,10 +58,11 @@ const LEAST_INTERVAL_NS = 10e3;
 const MOST_INTERVAL_NS = 1e9;
 
 export function recommend(circumstances: Circumstances): Recommendation {
-  const { target, measurements, mtu } = circumstances;
+  const { target, measurements, mtu, cores } = circumstances;
   const reasons: string[] = [];
   const core = chooseCore(target, measurements, reasons);
   const pollMode = choosePollMode(circumstances, core, reasons);
+  const burner = core === undefined || cores < 2 ? "off" : chooseBurner(core, reasons);
   const marginNs = core === undefined || pollMode !== "dozy" ? null : chooseMargin(core, reasons);
   const length = Math.min(mtu ?? USUAL_MTU, USUAL_MTU);
   const atRate = Math.round((length / target.rate) * 1e9);
@@ -72,8 +75,9 @@ export function recommend(circumstances: Circumstances): Recommendation {
   if (shortestIntervalNs !== null) reasons.push(intervalReason(shortestIntervalNs, intervalNs));
   const cpu = core?.cpu ?? target.cpu;
   const flags = [`--poll-mode ${pollMode}`, `--cpu ${cpu}`];
+  if (burner !== "off") flags.push(`--burner ${burner}`);
   if (marginNs !== null) flags.push(`--finalize-delta ${formatDuration(marginNs)}`);
-  return { pollMode, cpu, marginNs, intervalNs, shortestIntervalNs, length, reasons, flags: flags.join(" ") };
+  return { pollMode, cpu, burner, marginNs, intervalNs, shortestIntervalNs, length, reasons, flags: flags.join(" ") };
 }
 
 function chooseCore(target: Target, measurements: Measurements | null, reasons: string[]) {
@@ -112,6 +116,16 @@ function choosePollMode(circumstances: Circumstances, core: CoreMeasurement | un
   const rest = cores < CORES_FOR_SPINNY ? `; spinny would take one of ${cores} cores for good` : "";
   reasons.push(`dozy: ${figures}${rest}`);
   return "dozy";
+}
+
+function chooseBurner(core: CoreMeasurement, reasons: string[]): Recommendation["burner"] {
+  const apartUs = apart(core);
+  if (apartUs < MUCH_APART_US) return "off";
+  reasons.push(
+    `burner cpu: an idle core wakes up ${apartUs.toFixed(1)} us apart from a busy one, and a core that is kept ` +
+      "busy at idle priority doesn't; it costs that core's power, and nothing to other programs",
+  );
+  return "cpu";
 }
 
 /** What all but one in a thousand wake-ups take, and the build. */

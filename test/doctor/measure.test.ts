@@ -134,10 +134,17 @@ t.test("dozy where spinning pays; the margin covers waking up and building", asy
     cpu: 1,
     marginNs: 80_000,
     length: 1500,
-    flags: "--poll-mode dozy --cpu 1 --finalize-delta 80us",
+    flags: "--poll-mode dozy --cpu 1 --burner cpu --finalize-delta 80us",
   });
   t.match(advice.reasons.join("\n"), /dozy: p99 0\.5 us against 60\.0 us asleep.*one of 2 cores/);
   t.equal(advice.intervalNs, Math.round((1500 / 102_400) * 1e9));
+});
+
+t.test("a burner where waking up differs by load, and a core is left for the rest", async (t) => {
+  const with_ = (sleep: [number, number], cores: number) =>
+    recommend({ ...HERE, cores, measurements: { seconds: 4, cores: [coreOf(1, sleep, [0.5, 0.1])] } }).burner;
+  t.same([with_([28, 20], 2), with_([22, 20], 2), with_([28, 20], 1)], ["cpu", "off", "off"]);
+  t.equal(recommend({ ...HERE, measurements: null }).burner, "off");
 });
 
 t.test("sleepy where it doesn't, spinny where a core is to be had", async (t) => {

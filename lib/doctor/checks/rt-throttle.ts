@@ -38,7 +38,7 @@ function throttle(runtime: number, period: number): Finding {
       "pauses cost slots.",
     evidence,
     remedy: [`sudo sysctl -w kernel.sched_rt_runtime_us=-1`],
-    advice: `Only for spinny with short intervals: ${CONSENT}.`,
+    advice: `Only for spinny with short intervals, and rather with --lift-rt-throttle, which ends with the tunnel: ${CONSENT}.`,
     fix: { changes: [change], onlyIfAsked: CONSENT },
   };
   if (runtime / period >= SHIPPED_SHARE) return finding;
