@@ -1,5 +1,6 @@
 //! How a thread that spins all the time lets go of its core, so that the kernel's real-time throttle never takes it off,
-//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here follow from the schedule, never from what slots hold.
+//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here
+//! follow from the schedule and the clock, never from what slots hold.
 //!
 //! - Where there is room between two slots, a pause: a sleep right after a slot, 8 % of the time with the limits as
 //!   shipped. Others run meanwhile, and no slot is near.
