@@ -1,12 +1,12 @@
 //! How a thread that spins all the time lets go of its core, so that the kernel's real-time throttle never takes it off,
-//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here follow from the schedule, never from what slots hold.
+//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here
+//! follow from the schedule and the clock, never from what slots hold.
 //!
 //! - Where there is room between two slots, a pause: a sleep right after a slot, 8 % of the time with the limits as
 //!   shipped. Others run meanwhile, and no slot is near.
-//! - Below about 200 us a sleep and its wake-up don't fit. There the thread steps down into the ordinary class, with
-//!   the best nice value that it may have, for 8 % of the time in few long stretches, and goes on spinning and sending.
-//!   On a core that nobody else wants this costs nothing; where somebody does, he gets a time slice of 1 to 4 ms about
-//!   once in a second or two, where the throttle or the fair server would take 50 ms of each second.
+//! - Below about 200 us a sleep and its wake-up don't fit. There the thread steps down into the ordinary class for 8 %
+//!   of the time in few long stretches, and goes on spinning and sending. On a core that nobody else wants this costs
+//!   nothing; where somebody always does, a part of that time, where the throttle or the fair server would take 5 %.
 //! - Not SCHED_DEADLINE: it refuses threads that are pinned to a core and is throttled at the same 95 %. Not a step
 //!   down in every slot: two more system calls per slot, and thousands of occasions a second to be preempted.
 
@@ -33,8 +33,10 @@ const SPARE_PERCENT: u64 = 3;
 /// the kernel's fair server, which lets ordinary threads in after 95 % of *its* period, begins that period when it
 /// likes: four stretches put at least the 5 % that content it into any 95 %.
 const STRETCHES_PER_PERIOD: u64 = 4;
-/// The best nice value: the ordinary class then gives this thread 87 times the share of another one's.
-const BEST_NICE: i32 = -20;
+/// Its nice value in the ordinary class, where it then has three times the share of another thread. Better ones cost
+/// fewer slots beside a program that always wants to run; but with -20 on both of two cores others had so little that
+/// a signal took most of a minute to be handled.
+const ORDINARY_NICE: i32 = -5;
 
 /// How a timed thread lets go of its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +52,13 @@ pub enum Breath {
         /// After every how many slots.
         every_slots: u64,
     },
-    /// By some slots in the ordinary class after many under SCHED_FIFO.
+    /// By a while in the ordinary class after each longer one under SCHED_FIFO. By the clock: counted in slots, it
+    /// would last longer where others make slots be missed.
     StepDown {
-        /// Slots under SCHED_FIFO.
-        fifo_slots: u64,
-        /// Slots in the ordinary class.
-        ordinary_slots: u64,
+        /// Under SCHED_FIFO.
+        fifo_ns: u64,
+        /// In the ordinary class.
+        ordinary_ns: u64,
     },
 }
 
@@ -72,9 +75,9 @@ impl Breath {
         if pause_ns + SETTLE_NS <= interval_ns / 2 {
             return Breath::Pause { pause_ns, every_slots };
         }
-        let cycle_slots = (throttle.period_ns / STRETCHES_PER_PERIOD / interval_ns).max(1);
-        let ordinary_slots = (cycle_slots * percent).div_ceil(100);
-        Breath::StepDown { fifo_slots: cycle_slots - ordinary_slots, ordinary_slots }
+        let cycle_ns = throttle.period_ns / STRETCHES_PER_PERIOD;
+        let ordinary_ns = cycle_ns * percent / 100;
+        Breath::StepDown { fifo_ns: cycle_ns - ordinary_ns, ordinary_ns }
     }
 
     /// Of a poll mode, some of which sleep between slots.
@@ -97,19 +100,21 @@ pub struct Breather {
     breath: Breath,
     slots: u64,
     ordinary: bool,
+    /// When the class changes next.
+    until_ns: u64,
     idle_time: Arc<IdleTime>,
 }
 
 impl Breather {
     /// For the calling thread, under SCHED_FIFO if anything limits it. Burners hear through `idle_time`.
     pub fn new(idle_time: Arc<IdleTime>) -> Self {
-        Breather { breath: Breath::Sleeps, slots: 0, ordinary: false, idle_time }
+        Breather { breath: Breath::Sleeps, slots: 0, ordinary: false, until_ns: 0, idle_time }
     }
 
     /// No schedule runs: the thread sleeps.
     pub fn rest(&mut self) {
         if self.breath != Breath::Sleeps {
-            self.change(Breath::Sleeps);
+            self.change(Breath::Sleeps, 0);
         }
     }
 
@@ -117,7 +122,7 @@ impl Breather {
     #[inline]
     pub fn after_slot(&mut self, breath: Breath, called_ns: u64) -> bool {
         if breath != self.breath {
-            self.change(breath);
+            self.change(breath, called_ns);
         }
         self.slots += 1;
         match breath {
@@ -129,24 +134,24 @@ impl Breather {
                 }
                 due
             }
-            Breath::StepDown { fifo_slots, ordinary_slots } => {
-                let due_slots = if self.ordinary { ordinary_slots } else { fifo_slots };
-                if self.slots >= due_slots {
+            Breath::StepDown { fifo_ns, ordinary_ns } => {
+                if called_ns >= self.until_ns {
                     self.set_ordinary(!self.ordinary);
-                    self.slots = 0;
+                    self.until_ns = called_ns + if self.ordinary { ordinary_ns } else { fifo_ns };
                 }
                 false
             }
         }
     }
 
-    fn change(&mut self, breath: Breath) {
+    fn change(&mut self, breath: Breath, called_ns: u64) {
         if self.ordinary {
             self.set_ordinary(false);
         }
-        if matches!(breath, Breath::StepDown { .. }) {
+        if let Breath::StepDown { fifo_ns, .. } = breath {
+            self.until_ns = called_ns + fifo_ns;
             // Without the privilege for it, an ordinary thread like any other: still better than the throttle.
-            let _ = setpriority_process(None, BEST_NICE);
+            let _ = setpriority_process(None, ORDINARY_NICE);
         }
         self.idle_time.set(breath.leaves_idle());
         self.breath = breath;
@@ -181,12 +186,8 @@ mod tests {
     fn where_it_does_not_fit_the_thread_steps_down_for_the_same_share() {
         for interval_ns in [10_000, 20_000, 50_000, 100_000, 150_000] {
             let breath = Breath::of(SHIPPED, interval_ns);
-            let Breath::StepDown { fifo_slots, ordinary_slots } = breath else { panic!("{interval_ns}: {breath:?}") };
-            let cycle_ns = (fifo_slots + ordinary_slots) * interval_ns;
-            assert!((249_000_000..=250_000_000).contains(&cycle_ns), "{interval_ns}: four a second");
-            assert!(ordinary_slots * interval_ns >= cycle_ns / 100 * 8);
-            // Any 95 % of a second: three whole cycles, and what is left of it all under SCHED_FIFO.
-            assert!(3 * ordinary_slots * interval_ns >= 50_000_000, "{interval_ns}: contents the fair server");
+            assert_eq!(breath, Breath::StepDown { fifo_ns: 230_000_000, ordinary_ns: 20_000_000 });
+            // Any 950 ms have three whole cycles, and with them the 50 ms that content the fair server.
             assert!(!breath.leaves_idle());
         }
     }
@@ -203,31 +204,32 @@ mod tests {
     #[test]
     fn a_small_budget_leaves_a_little_time_under_fifo_or_none() {
         let budget = |runtime_ns| Some(Throttle { runtime_ns, period_ns: 1_000_000_000 });
-        let Breath::StepDown { fifo_slots, ordinary_slots } = Breath::of(budget(100_000_000), 1_000_000) else {
-            panic!("a pause of 93 % does not fit")
-        };
-        assert_eq!((fifo_slots, ordinary_slots), (17, 233));
-        assert!(matches!(Breath::of(budget(1_000), 10_000), Breath::StepDown { fifo_slots: 0, .. }));
+        // A pause of 93 % does not fit.
+        let breath = Breath::of(budget(100_000_000), 1_000_000);
+        assert_eq!(breath, Breath::StepDown { fifo_ns: 17_500_000, ordinary_ns: 232_500_000 });
+        assert!(matches!(Breath::of(budget(1_000), 10_000), Breath::StepDown { fifo_ns: 0, .. }));
     }
 
     #[test]
-    fn steps_down_and_up_again_after_their_slots() {
+    fn steps_down_and_up_again_by_the_clock() {
         // Without the privilege nothing changes, and nothing fails.
         let may = sched::set_fifo(1).is_ok();
         let mut breather = Breather::new(IdleTime::new());
-        let breath = Breath::StepDown { fifo_slots: 3, ordinary_slots: 2 };
-        let classes: Vec<bool> = (0..11)
-            .map(|_| {
-                assert!(!breather.after_slot(breath, 0));
+        let breath = Breath::StepDown { fifo_ns: 30, ordinary_ns: 20 };
+        // A slot every 10 ns from 0 on, but for some that were missed.
+        let classes: Vec<bool> = [0, 10, 20, 30, 40, 50, 60, 80, 200, 210, 220]
+            .into_iter()
+            .map(|called_ns| {
+                assert!(!breather.after_slot(breath, called_ns));
                 breather.ordinary
             })
             .collect();
         if may {
             let (t, f) = (true, false);
-            assert_eq!(classes, [f, f, t, t, f, f, f, t, t, f, f]);
+            assert_eq!(classes, [f, f, f, t, t, f, f, t, f, f, f]);
         }
-        breather.after_slot(breath, 0);
-        breather.after_slot(Breath::Never, 0);
+        breather.after_slot(breath, 300);
+        breather.after_slot(Breath::Never, 310);
         assert!(!breather.ordinary, "another schedule begins under SCHED_FIFO");
     }
 }
