@@ -8,8 +8,10 @@ use std::collections::VecDeque;
 
 /// A timestamp may be this much before its call: two clocks were compared.
 const CLOCKS_APART_NS: u64 = 2_000;
-/// A slot whose timestamp has not come by then has none.
-pub const GIVE_UP_NS: u64 = 1_000_000_000;
+/// A slot whose timestamp has not come by then has none. Long, because the thread that reads them is an ordinary one.
+const GIVE_UP_NS: u64 = 5_000_000_000;
+/// Slots that wait at most: 2.6 s of the shortest, 8 MiB.
+const MOST_SLOTS: usize = 1 << 18;
 
 /// So often may a timestamp be looked at before its slot has come: the thread that sent may be off its core between the
 /// call and saying so. At the reporter's period this is 40 ms or more.
@@ -89,7 +91,7 @@ impl Matcher {
         }
         while let Some(slot) = self.slots.front() {
             let overdue = slot.handed.called_ns + GIVE_UP_NS < now_ns;
-            if !slot.settled && !overdue {
+            if !slot.settled && !overdue && self.slots.len() <= MOST_SLOTS {
                 break;
             }
             if !slot.settled {

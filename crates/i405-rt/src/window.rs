@@ -23,13 +23,15 @@ pub struct LatenessWindow {
     pub(crate) missed_before: u64,
     departed: Option<(DeviationSource, Lateness)>,
     unreported: u64,
+    /// Timestamps came in the last interval in which anything was known of them.
+    comes: bool,
 }
 
 impl LatenessWindow {
     /// An empty one.
     pub fn new(source: DeviationSource) -> Self {
         let departed = (source != DeviationSource::Call).then(|| (source, Lateness::new()));
-        LatenessWindow { lateness: Lateness::new(), missed_before: 0, departed, unreported: 0 }
+        LatenessWindow { lateness: Lateness::new(), missed_before: 0, departed, unreported: 0, comes: false }
     }
 
     /// A slot left this long after its deadline, by its timestamp.
@@ -57,8 +59,12 @@ impl LatenessWindow {
         if let Some((source, lateness)) = &mut self.departed {
             lateness.missed(since);
             let figures = lateness.snapshot();
-            // A few timestamps among many slots without would be figures of something else.
-            if figures.count > unreported {
+            // A few timestamps among many slots without would be figures of something else. And where nothing is known
+            // yet, because the threads that bring them are late, the next interval has them.
+            if figures.count + unreported > 0 {
+                self.comes = figures.count > unreported;
+            }
+            if self.comes {
                 (report.figures, report.source) = (figures, *source);
             }
             lateness.reset();
@@ -83,10 +89,11 @@ mod tests {
             let DeviationReport { figures, source, unreported } = window.take(&counters);
             (figures.count, figures.max_ns, figures.missed, source, unreported)
         };
+        assert_eq!(slots(10, 0, 0), (10, 1_000, 2, DeviationSource::Call, 0), "none has come yet");
         assert_eq!(slots(10, 9, 1), (9, 3_000, 2, DeviationSource::Software, 1));
         assert_eq!(slots(10, 0, 10), (10, 1_000, 2, DeviationSource::Call, 10), "the driver stopped");
         assert_eq!(slots(10, 10, 0), (10, 3_000, 2, DeviationSource::Software, 0), "nothing is left of the last");
-        assert_eq!(slots(0, 0, 0), (0, 0, 2, DeviationSource::Call, 0));
+        assert_eq!(slots(10, 0, 0), (0, 0, 2, DeviationSource::Software, 0), "late, and in the next interval");
         let mut call = LatenessWindow::new(DeviationSource::Call);
         call.departed(1);
         assert_eq!(call.take(&Counters::default()).figures.count, 0);
