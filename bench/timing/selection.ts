@@ -52,7 +52,7 @@ const SHORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 const OPTIONS = {
-  modes: { type: "string", default: "sleepy,dozy,spinny" },
+  modes: { type: "string", default: "sleepy,dozy,dozy+burner,spinny" },
   conditions: { type: "string", default: "carrying,busy" },
   intervals: { type: "string", default: "1ms" },
   stretch: { type: "string", default: "10" },
