@@ -157,6 +157,7 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ reorderWindow: 65 }), "reorderWindow", /0 to 64/],
     [tunnel({ fwmark: 0 }), "fwmark", /1 to 4294967295/],
     [tunnel({ deviationSource: "kernel" }), "deviationSource", /"software"/],
+    [tunnel({ sendBy: "txtime", dispatchers: 2, cpu: [0, 1] }), "sendBy", /dispatchers/],
     [tunnel({ sendBy: true }), "sendBy", /"txtime"/],
     [tunnel({ deviationInterval: "50ms" }), "deviationInterval", /"100ms"/],
     [device("tun"), "device", /got "tun"/],

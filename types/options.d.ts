@@ -164,7 +164,8 @@ export interface TunnelOptions {
    * deadline (more by the discipline's `delta` with a card's own launch times), which its contents have to wait as well,
    * and needs the `etf` discipline (with CAP_NET_ADMIN) or `fq` on the outgoing interface: where that is missing,
    * `connect` and `listen` fail with `ERR_I405_TXTIME`. What a server can only see when its client comes, or what the
-   * first slots show, is a `warning` (`I405_TXTIME`), and slots leave by the call.
+   * first slots show, is a `warning` (`I405_TXTIME`), and slots leave by the call. Not with `dispatchers: 2`
+   * (`ERR_I405_OPTION`).
    */
   sendBy?: SendBy;
 }
