@@ -53,7 +53,7 @@ export interface WireRequest {
   /** Bytes per second; null exactly if `intervalNs` is given. */
   rate: number | null;
   intervalNs: number | null;
-  /** null: a quarter of the mean. */
+  /** null: half of the mean. */
   jitterNs: number | null;
   shape: JitterShapeName;
 }

@@ -18,8 +18,11 @@ const USUAL_MTU = 1500;
 /** The protocol's shortest and longest mean interval, ns. */
 const LEAST_INTERVAL_NS = 10e3;
 const MOST_INTERVAL_NS = 1e9;
-/** Ours: default half width of the jitter as a part of the mean. */
-const JITTER_PART = 0.25;
+/**
+ * Ours: default half width of the jitter as a part of the mean. What an observer needs grows with its fourth power, the
+ * time that a packet waits by 1 % (docs/real-time.md, "Jitter").
+ */
+export const JITTER_PART = 0.5;
 /** The protocol's: a timeout is this long, but at least so many intervals. */
 const TIMEOUT_NS = 10e9;
 const TIMEOUT_SLOTS = 100;

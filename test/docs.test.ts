@@ -16,7 +16,7 @@ const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) =>
 /** Flags of i405 that are not of `server` and `client`. */
 const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
 /** Flags of other programs in the documents' commands. */
-const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup", "vm", "hdd", "ulimit", ...OPTION_NAMES];
+const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup", "vm", "hdd", "ulimit", "long-slots", ...OPTION_NAMES];
 /** Flags by their whole names, where prose writes `--outgoing-...`. */
 const FAMILIES = ["up-", "down-", "outgoing-", "incoming-"];
 

@@ -56,7 +56,7 @@ export interface WireOptions {
   rate?: Rate;
   /** Mean interval, `"10us"` to `"1s"`. Default: from `rate`. The server may refuse it: `ERR_I405_REFUSED`. */
   interval?: Duration;
-  /** Half width of the jitter around the mean, 0 to the mean interval. Default: 25 % of the mean. */
+  /** Half width of the jitter around the mean, 0 to the mean interval. Default: 50 % of the mean. */
   jitter?: Duration | 0;
   /** Default `"cos4"`. */
   jitterShape?: JitterShape;

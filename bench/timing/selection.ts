@@ -59,7 +59,7 @@ const OPTIONS = {
   rounds: { type: "string", default: "2" },
   cpu: { type: "string", default: "1" },
   length: { type: "string", default: "1500" },
-  "jitter-share": { type: "string", default: "0.25" },
+  "jitter-share": { type: "string", default: "0.5" },
   "server-mode": { type: "string", default: "sleepy" },
   compare: { type: "string" },
   json: { type: "string" },

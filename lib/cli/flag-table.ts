@@ -37,7 +37,7 @@ function wireFlags(direction: "up" | "down"): Flag[] {
       "packet-jitter",
       "jitter",
       "<duration>",
-      "half width of the jitter, 0 for none (default: a quarter of the interval)",
+      "half width of the jitter, 0 for none (default: half of the interval)",
     ),
   ];
 }

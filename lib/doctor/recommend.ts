@@ -1,6 +1,7 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
 import type { NativeLateness } from "../addon.js";
 import { formatDuration, formatRate } from "../units.js";
+import { JITTER_PART } from "../wire-settings.js";
 import { apart, figureUs, MUCH_APART_US } from "./measured.js";
 import { CONDITIONS, lostShare, MARGIN_NS, type CoreMeasurement, type Measurements } from "./measure.js";
 import type { Target } from "./system.js";
@@ -45,11 +46,10 @@ const CORES_FOR_SPINNY = 4;
 /** One core's losses are this many times another's before the quieter one by interrupts is passed over. */
 const MUCH_WORSE = 3;
 /**
- * Computed for the default jitter (cos^4, 25 % of the mean): at 10 ms, send errors of sd 20 us idle against 5 us loaded
- * take 2.5 x 10^6 intervals to tell apart with 95 % accuracy. The number grows with the fourth power of jitter's width
- * over the error.
+ * Computed for cos^4 jitter of a half width of 2.5 ms: send errors of sd 20 us idle against 5 us loaded take 2.5 x 10^6
+ * intervals to tell apart with 95 % accuracy. The number grows with the fourth power of jitter's width over the error.
  */
-const KNOWN = { intervalNs: 10e6, errorNs: Math.sqrt(20_000 ** 2 - 5_000 ** 2), intervals: 2.5e6 };
+const KNOWN = { jitterNs: 2.5e6, errorNs: Math.sqrt(20_000 ** 2 - 5_000 ** 2), intervals: 2.5e6 };
 /** Intervals that should be needed: at 10 ms, three hours of a machine that is busy all the time. */
 const WANTED_INTERVALS = 1e6;
 const USUAL_MTU = 1500;
@@ -157,7 +157,7 @@ function shortestInterval(core: CoreMeasurement, pollMode: Recommendation["pollM
   // At the call; sending adds about a microsecond of its own.
   const errorNs = Math.max(1000, Math.sqrt(Math.abs(sd("idle") ** 2 - sd("loaded") ** 2)));
   const width = (errorNs / KNOWN.errorNs) * (WANTED_INTERVALS / KNOWN.intervals) ** 0.25;
-  const ns = KNOWN.intervalNs * width;
+  const ns = (KNOWN.jitterNs * width) / JITTER_PART;
   const step = 10 ** Math.floor(Math.log10(ns));
   return Math.min(Math.max(Math.ceil(ns / step) * step, LEAST_INTERVAL_NS), MOST_INTERVAL_NS);
 }

@@ -174,8 +174,8 @@ t.test("the shortest interval grows with what differs between idle and loaded", 
     recommend({ ...HERE, measurements: { seconds: 4, cores: [coreOf(1, [600, 600], spin)] } });
   // summaryOf has a standard deviation of a quarter of its figure: 20 us idle against 5 us loaded, as in the example.
   const known = shortest([80, 20]);
-  t.equal(known.shortestIntervalNs, 8e6, "10 ms x (10^6 / 2.5 x 10^6)^(1/4), rounded up");
-  t.equal(shortest([80, 80]).shortestIntervalNs, 500_000, "alike: what sending itself adds, 1 us");
+  t.equal(known.shortestIntervalNs, 4e6, "2.5 ms of jitter x (10^6 / 2.5 x 10^6)^(1/4), twice that, rounded up");
+  t.equal(shortest([80, 80]).shortestIntervalNs, 300_000, "alike: what sending itself adds, 1 us");
   const fast = recommend({
     ...HERE,
     target: { ...TARGET, rate: 10e6 },

@@ -34,8 +34,8 @@ function throttle(runtime: number, period: number): Finding {
     what: `real-time threads may run ${runtime} of every ${period} us`,
     cost:
       "A thread that spins without a pause is stopped for the rest (measured: 37 to 40 ms at the call, 5,500 us sd on " +
-      "the wire). sleepy and dozy don't reach it. spinny pauses to stay below; with less than 0.2 ms between slots the " +
-      "pauses cost slots.",
+      "the wire). sleepy and dozy don't reach it. spinny pauses to stay below; with less than 0.2 ms between slots it is " +
+      "an ordinary thread for 8 % of the time instead.",
     evidence,
     remedy: [`sudo sysctl -w kernel.sched_rt_runtime_us=-1`],
     advice: `Only for spinny with short intervals, and rather with --lift-rt-throttle, which ends with the tunnel: ${CONSENT}.`,
