@@ -123,7 +123,7 @@ function chooseBurner(core: CoreMeasurement, reasons: string[]): Recommendation[
   if (apartUs < MUCH_APART_US) return "off";
   reasons.push(
     `burner cpu: an idle core wakes up ${apartUs.toFixed(1)} us apart from a busy one, and a core that is kept ` +
-      "busy at idle priority doesn't; it costs that core's power, and nothing to other programs",
+      "busy at idle priority doesn't; it costs that core's power",
   );
   return "cpu";
 }
