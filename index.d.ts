@@ -6,13 +6,26 @@
  * opened; a bad one is an {@link I405Error} with code `ERR_I405_OPTION` (or the code named beside the option) whose
  * `option` is its path, such as `up.interval`. An option that isn't listed here is refused as well.
  *
- * Options are in `types/options.d.ts`, events and counters in `types/events.d.ts`.
+ * Options are in `types/options.d.ts`, events and counters in `types/events.d.ts`. Metrics for Prometheus are a module of
+ * their own, `i405/metrics`: `types/metrics.d.ts`.
  */
 import type { Duplex } from "node:stream";
 import type { Connection, TunnelEvents, TunnelState, TunnelStats } from "./types/events.js";
 import type { ConnectOptions, ListenOptions, TunnelOptions } from "./types/options.js";
+import type { PrivilegeOptions } from "./types/privileges.js";
 
-export type { Connection, Deviation, TunnelEvents, TunnelState, TunnelStats, TunnelWarning } from "./types/events.js";
+export type {
+  ArrivalRecords,
+  Connection,
+  DepartureRecords,
+  Deviation,
+  LatenessDistribution,
+  SlotRecords,
+  TunnelEvents,
+  TunnelState,
+  TunnelStats,
+  TunnelWarning,
+} from "./types/events.js";
 export type {
   Burner,
   ConnectOptions,
@@ -21,6 +34,7 @@ export type {
   DeviceOptions,
   Duration,
   JitterShape,
+  KnownClient,
   Limits,
   ListenOptions,
   PollMode,
@@ -33,6 +47,7 @@ export type {
   WireDirection,
   WireOptions,
 } from "./types/options.js";
+export type { Capability, PrivilegeOptions } from "./types/privileges.js";
 
 /** Node's EventEmitter, typed by `typed-emitter`; spelled so that ES and CommonJS resolution agree on its default. */
 // prettier-ignore
@@ -123,6 +138,21 @@ export function publicKey(privateKey: string): string;
 export function generatePresharedKey(): string;
 /** 128 bits as a password of 26 base32 characters in groups. */
 export function generatePassword(): string;
+/**
+ * Gives up, in every thread of the process and for good, every capability but those to keep, and every way to get one
+ * back (`no_new_privs`); optionally becomes another user. For a program that starts with privileges: open the tunnels
+ * first, then call this. It can be called once. Each thread is interrupted for some microseconds. An interface that is
+ * deleted afterwards can only be made again with `keep: ["net-admin"]`.
+ * @throws {I405Error} `ERR_I405_PRIVILEGES` (an unknown user, not permitted, called before; if it failed half-way, end the
+ *   program), `ERR_I405_OPTION`, `ERR_I405_ADDON`
+ */
+export function dropPrivileges(options?: PrivilegeOptions): Promise<void>;
+/**
+ * No core dump of this process is written from now on (`PR_SET_DUMPABLE` 0, `RLIMIT_CORE` 0), and no other process of its
+ * user can attach to it or read its memory. For programs that hold keys; call it before they are read.
+ * @throws {I405Error} `ERR_I405_SYSTEM` where a sandbox refuses, `ERR_I405_ADDON`
+ */
+export function forbidCoreDumps(): Promise<void>;
 /** Version of the package. */
 export const version: string;
 

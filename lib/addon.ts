@@ -8,6 +8,12 @@
  * Instants are nanoseconds of CLOCK_MONOTONIC as bigint, stamps are milliseconds of wall clock as number (48 bits).
  */
 
+import type { ArrivalRecords, DepartureRecords, SlotRecords } from "../index.js";
+import type { Probes } from "./addon-probes.js";
+import type { NativeProcess } from "./addon-process.js";
+
+export type * from "./addon-probes.js";
+
 export type Role = "client" | "server";
 export type PollModeName = "sleepy" | "dozy" | "spinny";
 export type BurnerName = "off" | "cpu" | "all";
@@ -26,6 +32,8 @@ export const KIND_WRONG_VERSION = 3;
 export type HandshakeKind = typeof KIND_INITIATION | typeof KIND_RESPONSE | typeof KIND_WRONG_VERSION;
 
 /** Control blocks of the data payload that TypeScript hears of. */
+export const CONTROL_REKEY_INITIATION = 1;
+export const CONTROL_REKEY_RESPONSE = 2;
 export const CONTROL_NEWEST_STAMP = 3;
 export const CONTROL_CLOSE = 4;
 
@@ -50,6 +58,8 @@ export interface NativeOpenOptions {
   peer: string | null;
   fwmark: number | null;
   device: NativeDevice;
+  /** Source addresses that the peer's inner packets may have, `address/bits`, at most 1,024; null: any. */
+  allowedIps: string[] | null;
   pollMode: PollModeName;
   schedFifo: "on" | "off" | "require";
   /** Cores, one for each dispatcher; empty: the addon's choice. */
@@ -75,6 +85,8 @@ export interface NativeOpenOptions {
   deviationSource: DeviationSourceName;
   /** `"txtime"` where it can't be had: `ERR_I405_TXTIME`. */
   sendBy: SendByName;
+  /** Whether `slots`, `departures` and `arrivals` are told. */
+  record: boolean;
 }
 
 /** A direction's schedule as it is on the wire. */
@@ -124,6 +136,14 @@ export interface NativeOffer {
   endpoint: string;
 }
 
+/** A control block that is said under whatever session is sent under, until another takes its place. */
+export interface NativeControl {
+  kind: number;
+  body: Uint8Array;
+  /** From one copy to the next; rounded up to whole slots. The first is in the next slot with room for it. */
+  everyNs: number;
+}
+
 export interface NativeStats {
   /** Datagrams handed to the kernel, by what they held. */
   slotsSent: bigint;
@@ -147,6 +167,10 @@ export interface NativeStats {
   queueDrops: bigint;
   /** Not IPv4 or IPv6, or a length that its header contradicts. */
   malformedInner: bigint;
+  /** From an address outside `allowedIps`, or from or to the machine itself. */
+  innerNotAllowed: bigint;
+  /** Our own outer datagrams that a route sent into the tunnel. */
+  innerLooped: bigint;
   deviceErrors: bigint;
   queuedBytes: bigint;
   datagramsReceived: bigint;
@@ -168,8 +192,20 @@ export interface NativeStats {
   slotsUnreported: bigint;
   /** Datagrams that the kernel dropped for their launch time. */
   launchesMissed: bigint;
-  /** Kernel receive time of the newest datagram that opened under a session's key; 0: none yet. */
+  /** CLOCK_MONOTONIC when a datagram last opened under a key that none has replaced; 0: none yet. */
   lastOpenedNs: bigint;
+  /** By the call, and where timestamps were asked for, by those. */
+  lateness: NativeDistribution[];
+}
+
+/** How late all slots were since the tunnel was opened. */
+export interface NativeDistribution {
+  source: DeviationSourceName;
+  /** Upper bounds of the buckets, each included in its bucket. */
+  boundsNs: number[];
+  /** Slots by bucket, not cumulative; one more than bounds, for what is beyond them all. */
+  counts: number[];
+  sumNs: bigint;
 }
 
 /** Lateness, actual send instant minus deadline, in nanoseconds. */
@@ -179,6 +215,7 @@ export interface NativeDeviation {
   count: number;
   meanNs: number;
   stddevNs: number;
+  p1Ns: number;
   p50Ns: number;
   p90Ns: number;
   p99Ns: number;
@@ -189,7 +226,14 @@ export interface NativeDeviation {
   unreported: number;
 }
 
+/** What `record` asks for: every 50 ms, and the last of it before `closed`. */
+export type NativeRecords =
+  | ({ type: "slots" } & SlotRecords)
+  | ({ type: "departures" } & DepartureRecords)
+  | ({ type: "arrivals" } & ArrivalRecords);
+
 export type NativeEvent =
+  | NativeRecords
   /** A whole handshake message that passed trial, stamp and rate. Server: the floor rose to its stamp. */
   | {
       type: "handshake";
@@ -210,6 +254,8 @@ export type NativeEvent =
   /** The first datagram that opens under a generation. */
   | { type: "opened"; generation: number; source: string; receivedNs: bigint }
   | { type: "control"; generation: number; kind: number; body: Uint8Array }
+  /** Server: the client sends from here now, under the current generation. Nothing moved yet: `moveEndpoint` does. */
+  | { type: "roamed"; generation: number; source: string }
   /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */
   | { type: "silent"; forNs: bigint }
   | { type: "heard" }
@@ -252,8 +298,18 @@ export interface NativeTunnel {
   /** Zero the generation's keys; if it was being sent under, a throwaway key takes over. */
   forget(generation: number): void;
   moveEndpoint(endpoint: string): void;
-  /** `silent` after this long without an opened datagram; null: off. Restarts the measurement. */
+  /**
+   * Client: the server is there from the next slot on and datagrams have this UDP length; the deadlines go on as they
+   * were. A message in the carousel has to be offered again.
+   */
+  redirect(endpoint: string, datagramLength: number): void;
+  /**
+   * `silent` after this long without an opened datagram, those under a replaced key aside; null: off. Restarts the
+   * measurement.
+   */
   watchSilence(timeoutNs: number | null): void;
+  /** Say this control block again and again in place of the one before; null: no more. */
+  repeatControl(control: NativeControl | null): void;
   /** A close block in the next 8 slots, then `closeSent`. */
   sendClose(): void;
   /** In-process device: copies an inner packet in. False: it did not fit and was not taken; wait for `drain`. */
@@ -268,88 +324,12 @@ export interface NativeTunnel {
   unref(): void;
 }
 
-/** What is refused to a timed thread of this process: errno of the refusal, 0 for none. */
-export interface NativePermissions {
-  fifoErrno: number;
-  /** Locking its stack. */
-  memoryErrno: number;
-}
-
-/** `adjtimex`: how CLOCK_MONOTONIC is being corrected. */
-export interface NativeClockCorrection {
-  frequencyPpm: number;
-  /** 10,000 unless somebody slews with it. */
-  tickUs: number;
-  /** STA_* bits. */
-  status: number;
-}
-
-/** Lateness in nanoseconds; `stddevTrimmedNs` without what is beyond the p99.9. */
-export interface NativeSummary {
-  count: number;
-  meanNs: number;
-  stddevNs: number;
-  stddevTrimmedNs: number;
-  p50Ns: number;
-  p90Ns: number;
-  p99Ns: number;
-  p999Ns: number;
-  maxNs: number;
-}
-
-export interface NativeLatenessRequest {
-  cpu: number | null;
-  /** 10 us to 1 s. */
-  intervalNs: number;
-  /** 1 to 1,000,000. */
-  slots: number;
-  /** null: sleep to the deadline; otherwise sleep until this long before it, and spin the rest. */
-  marginNs: number | null;
-}
-
-export interface NativeLateness {
-  /** Return from the sleep against the instant it was to end at. */
-  wakeUp: NativeSummary;
-  /** The clock at which a tunnel would have sent, against the deadline. */
-  call: NativeSummary;
-  missed: number;
-  isFifo: boolean;
-}
-
-/** What a thread that wanted a core all the time did not get of it, in gaps above 50 us. */
-export interface NativeLosses {
-  wantedNs: number;
-  lostNs: number;
-  gaps: number;
-  longestNs: number;
-  isFifo: boolean;
-}
-
-export interface NativeEgressRequest {
-  /** Socket address; not reached unless it is a neighbour: the hop limit is 1. */
-  to: string;
-  cpu: number | null;
-  intervalNs: number;
-  slots: number;
-  /** Whether another socket sends all the while as fast as it can. */
-  flow: boolean;
-}
-
-export interface NativeEgress {
-  /** From the call to the driver, of the datagrams that have a transmit stamp. */
-  delay: NativeSummary;
-  sent: number;
-  flowBytes: number;
-}
-
-/** The doctor's measurements. Each runs on a thread of its own, set up as a dispatcher; only `egress` sends. */
-export interface Probes {
-  permissions(): NativePermissions;
-  clock(): NativeClockCorrection;
-  lateness(request: NativeLatenessRequest): Promise<NativeLateness>;
-  /** At most 600 s. */
-  losses(request: { cpu: number | null; durationNs: number }): Promise<NativeLosses>;
-  egress(request: NativeEgressRequest): Promise<NativeEgress>;
+/** Who is at the other end of a Unix socket. */
+export interface PeerCredentials {
+  /** 0: a process of another PID namespace. */
+  pid: number;
+  uid: number;
+  gid: number;
 }
 
 export interface Addon {
@@ -361,5 +341,8 @@ export interface Addon {
   /** MTU of the route to an address, in IP bytes. */
   routeMtu(address: string, fwmark: number | null): number;
   probes: Probes;
+  process: NativeProcess;
+  /** As they were when it connected (SO_PEERCRED). The descriptor stays its owner's. */
+  peerCredentials(fd: number): PeerCredentials;
   open(options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void): NativeTunnel;
 }

@@ -2,20 +2,14 @@
  * The client's side of handshakes and sessions (docs/protocol.md, "Handshake and sessions").
  *
  *     start ──> attempt ──response──> session ──expired, exhausted, closed by the server──> attempt
- *                 ^ │ no answer                 silent ──> attempt, the session still open ──heard──> session
- *                 └─┘                                            │ response: the new session replaces it
+ *                 ^ │ no answer         ^ │     silent ──> attempt, the session still open ──heard──> session
+ *                 └─┘               rekey └─┘                    │ response: the new session replaces it
  *
  * The schedule runs from the start to the end and never changes; attempts and sessions only change what slots hold.
  */
-import type { Wire } from "../index.js";
-import {
-  CONTROL_CLOSE,
-  KIND_INITIATION,
-  KIND_RESPONSE,
-  KIND_WRONG_VERSION,
-  type NativeEvent,
-  type NativeTiming,
-} from "./addon.js";
+import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION, type NativeEvent } from "./addon.js";
+import type { ClientPath, Paths } from "./client-paths.js";
+import { ClientRekey, type ClientRekeyConfig } from "./client-rekey.js";
 import { Timers } from "./clock.js";
 import { I405Error } from "./errors.js";
 import { PROTOCOL_VERSION, type ResponseOutcome } from "./handshake-messages.js";
@@ -27,10 +21,12 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
-import type { SessionKeys } from "./session-keys.js";
+import { RetiredGeneration } from "./retired-generation.js";
+import type { SessionKeys, SessionRoot } from "./session-keys.js";
 import { expiryNs, retentionNs } from "./session-times.js";
 import { StampSource } from "./stamps.js";
-import { noAnswer } from "./warnings.js";
+import { SuspendWatch } from "./suspend-watch.js";
+import { noAnswer, stateNotKept } from "./warnings.js";
 import { refusalError } from "./wire-settings.js";
 
 /** One initiation under way; `InitiatorHandshake` is one. */
@@ -41,21 +37,21 @@ export interface Attempt {
   destroy(): void;
 }
 
-export interface ClientConfig {
-  /** The server, as the addon takes it. */
-  endpoint: string;
-  wire: Wire;
-  up: NativeTiming;
+/** With the path of the first attempt; without `paths`, of all. */
+export interface ClientConfig extends ClientPath, ClientRekeyConfig {
   clientTimeoutMs: number;
-  /** How long one attempt lasts. */
-  attemptNs: number;
-  initiate(stamp: number): Attempt;
+  paths?: Paths;
+  /** Default: stamps that are remembered while the program runs. */
+  stamps?: StampSource;
 }
 
 interface Session {
   generation: number;
-  /** CLOCK_BOOTTIME when its initiation was made. */
+  path: ClientPath;
+  /** CLOCK_BOOTTIME when its initiation, or its newest rekey's, was made. */
   madeAtNs: bigint;
+  root: SessionRoot;
+  receiveLength: number;
 }
 
 /** The protocol's: how many attempts a response may belong to. */
@@ -65,36 +61,55 @@ export class ClientMachine implements Machine {
   readonly #context: MachineContext;
   readonly #config: ClientConfig;
   readonly #stamps: StampSource;
-  readonly #timers: Timers<"attempt" | "age" | "retention">;
+  readonly #timers: Timers<"attempt" | "age" | "climb">;
+  readonly #suspended: SuspendWatch;
+  readonly #rekey: ClientRekey;
+  /** The replaced session's. */
+  readonly #retired: RetiredGeneration;
   /** Newest last. Empty exactly while nothing is in the carousel. */
-  #attempts: { attempt: Attempt; madeAtNs: bigint }[] = [];
+  #attempts: { attempt: Attempt; madeAtNs: bigint; path: ClientPath }[] = [];
+  /** Where datagrams go now. */
+  #path: ClientPath;
+  /** The carousel is for a longer length, and the session would go on. */
+  #climbing = false;
   #session: Session | null = null;
-  /** The replaced session's, while its key still opens. */
-  #oldGeneration: number | null = null;
   #lastGeneration = 0;
   /** When the carousel began, and whether somebody has been told that it is in vain. */
   #unansweredSinceNs = 0n;
   #warned = false;
+  /** The newest stamp is not on disk, and somebody was told. */
+  #stampWarned = false;
   #stopped = false;
 
   constructor(context: MachineContext, config: ClientConfig) {
     this.#context = context;
     this.#config = config;
-    this.#stamps = new StampSource(context.clock);
+    this.#stamps = config.stamps ?? new StampSource(context.clock);
     this.#timers = new Timers(context.clock);
+    this.#path = config;
+    this.#suspended = new SuspendWatch(context.clock, (sleptMs) => {
+      this.#resumed(sleptMs);
+    });
+    this.#rekey = new ClientRekey(context, config);
+    this.#retired = new RetiredGeneration(context);
   }
 
   start(): void {
-    const { up, endpoint } = this.#config;
+    const { up, endpoint } = this.#path;
     this.#context.native.startSchedule({ ...up, firstDeadlineNs: null, endpoint });
-    this.#beginCarousel();
+    this.#beginCarousel(this.#path);
+    this.#suspended.start();
   }
 
   stop(): Remains {
     this.#stopped = true;
     this.#timers.clearAll();
+    this.#suspended.stop();
+    this.#rekey.stop();
+    this.#retired.stop();
+    this.#session?.root.destroy();
     this.#endCarousel();
-    return { timing: this.#config.up, session: this.#session !== null };
+    return { timing: this.#path.up, session: this.#session !== null };
   }
 
   handle(event: NativeEvent): void {
@@ -105,23 +120,21 @@ export class ClientMachine implements Machine {
         else if (event.kind === KIND_WRONG_VERSION) this.#readVersions(event);
         break;
       case "opened":
-        if (event.generation === this.#session?.generation) this.#confirmed();
+        // The server sends under the session's key too.
+        if (event.generation === this.#session?.generation) this.#retired.forgetIn(retentionNs(this.#path.wire));
         break;
       case "control":
-        if (event.kind === CONTROL_CLOSE && event.generation === this.#session?.generation) this.#lose("peerClosed");
+        if (event.generation === this.#session?.generation) this.#readControl(event.kind, event.body);
         break;
       case "exhausted":
         if (event.generation === this.#session?.generation) this.#lose("exhausted");
         break;
       case "silent":
-        if (this.#session !== null && this.#attempts.length === 0) {
-          this.#beginCarousel();
-          this.#context.report.silent(Number(event.forNs / 1_000_000n));
-        }
+        this.#silent(Number(event.forNs / 1_000_000n));
         break;
       case "heard":
         if (this.#session !== null && this.#attempts.length > 0) {
-          this.#endCarousel();
+          this.#backToSession(this.#session);
           this.#context.report.heard();
         }
         break;
@@ -129,26 +142,62 @@ export class ClientMachine implements Machine {
     }
   }
 
-  #beginCarousel(): void {
+  /** A session's peer is silent, or was for as long as the machine slept. */
+  #silent(forMs: number): void {
+    if (this.#session === null || (this.#attempts.length > 0 && !this.#climbing)) return;
+    if (this.#climbing) this.#endCarousel();
+    this.#beginCarousel(this.#lostPath());
+    this.#context.report.silent(forMs);
+  }
+
+  /** Nothing of the time asleep shows in CLOCK_MONOTONIC, so nobody else would notice before the next timeout. */
+  #resumed(sleptMs: number): void {
+    const session = this.#session;
+    if (session === null) return;
+    const ageNs = this.#context.clock.boottimeNs() - session.madeAtNs;
+    if (Number(ageNs) >= expiryNs(session.path.wire)) this.#lose("expired");
+    else if (sleptMs >= this.#config.clientTimeoutMs) this.#silent(sleptMs);
+  }
+
+  #beginCarousel(path: ClientPath): void {
     this.#unansweredSinceNs = this.#context.clock.boottimeNs();
     this.#warned = false;
-    this.#attempt();
+    this.#attempt(path);
+  }
+
+  #lostPath(): ClientPath {
+    return this.#config.paths?.next("lost") ?? this.#path;
+  }
+
+  #goTo(path: ClientPath): void {
+    const { endpoint, up } = path;
+    const stays = endpoint === this.#path.endpoint && up.datagramLength === this.#path.up.datagramLength;
+    this.#path = path;
+    if (!stays) this.#context.native.redirect(endpoint, up.datagramLength);
+  }
+
+  /** The carousel was not needed: slots are the session's again, and of its length. */
+  #backToSession({ path }: Session): void {
+    this.#endCarousel();
+    this.#goTo(path);
   }
 
   #endCarousel(): void {
     for (const { attempt } of this.#attempts) attempt.destroy();
     this.#attempts = [];
     this.#timers.clear("attempt");
+    this.#climbing = false;
     this.#context.native.expectStamps([]);
     this.#context.native.stopOffer();
   }
 
-  #attempt(): void {
+  #attempt(path: ClientPath): void {
     const { native, clock } = this.#context;
-    const { endpoint, attemptNs } = this.#config;
+    const { endpoint, attemptNs } = path;
     const madeAtNs = clock.boottimeNs();
-    const attempt = this.#config.initiate(this.#stamps.next());
-    this.#attempts.push({ attempt, madeAtNs });
+    const attempt = path.initiate(this.#nextStamp());
+    this.#goTo(path);
+    this.#attempts.push({ attempt, madeAtNs, path });
     if (this.#attempts.length > ATTEMPTS_KEPT) this.#attempts.shift()?.attempt.destroy();
     native.expectStamps(this.#attempts.map((each) => each.attempt.stamp));
     const { message, stamp } = attempt;
@@ -158,12 +207,39 @@ export class ClientMachine implements Machine {
     });
   }
 
+  #nextStamp(): number {
+    const { stamp, failure } = this.#stamps.next();
+    if (failure !== null && !this.#stampWarned) this.#context.report.warning(stateNotKept("client", failure));
+    this.#stampWarned = failure !== null;
+    return stamp;
+  }
+
   #attemptInVain(): void {
-    this.#attempt();
+    if (this.#climbing && this.#session !== null) {
+      this.#backToSession(this.#session);
+      this.#climbLater(this.#session);
+      return;
+    }
+    const { endpoint } = this.#path;
+    this.#attempt(this.#config.paths?.next("unanswered") ?? this.#path);
     if (this.#warned) return;
     this.#warned = true;
     const forNs = this.#context.clock.boottimeNs() - this.#unansweredSinceNs;
-    this.#context.report.warning(noAnswer(this.#config.endpoint, Number(forNs)));
+    this.#context.report.warning(noAnswer(endpoint, Number(forNs)));
+  }
+
+  /** A session on a shorter length than the configured one makes way for a longer one, if the path carries it again. */
+  #climbLater({ path }: Session): void {
+    const afterMs = this.#config.paths?.answered(path) ?? null;
+    this.#timers.clear("climb");
+    if (afterMs === null) return;
+    this.#timers.set("climb", afterMs, () => {
+      if (this.#session === null || this.#attempts.length > 0) return;
+      const climb = this.#config.paths?.climb();
+      if (climb === undefined) return;
+      this.#beginCarousel(climb);
+      this.#climbing = true;
+    });
   }
 
   #readResponse({ stamp, message, datagramLength }: Extract<NativeEvent, { type: "handshake" }>): void {
@@ -178,55 +254,74 @@ export class ClientMachine implements Machine {
       if (error.code !== "ERR_I405_HANDSHAKE") this.#context.report.failed(error);
       return;
     }
-    if (outcome.verdict === "accepted") this.#accept(outcome.session, stamp, made.madeAtNs, datagramLength);
+    const { path, madeAtNs } = made;
+    const { paths } = this.#config;
+    if (outcome.verdict === "accepted") this.#accept(outcome.session, path, stamp, madeAtNs, datagramLength);
+    else if (outcome.verdict === "length" && paths?.shorten(outcome.limit)) this.#attempt(paths.next("lost"));
     else this.#context.report.failed(refusalError(outcome.verdict, outcome.limit));
   }
 
-  #accept(keys: SessionKeys, stamp: number, madeAtNs: bigint, receiveLength: number): void {
-    const { native, clock, report } = this.#context;
-    const { wire, endpoint, clientTimeoutMs } = this.#config;
+  #accept(keys: SessionKeys, path: ClientPath, stamp: number, madeAtNs: bigint, receiveLength: number): void {
+    const { native, report } = this.#context;
+    const { wire, endpoint } = path;
     const { aead } = keys;
-    const generation = (this.#lastGeneration += 1);
-    native.install({
-      generation,
-      aead,
-      ...keys.forRole("client"),
-      receiveLength,
-      receiveIntervalNs: wire.down.intervalNs,
-    });
-    keys.destroy();
-    native.sendUnder(generation, stamp);
+    const replaced = this.#session !== null;
+    this.#goTo(path);
+    this.#climbLater(this.#adopt(keys, path, stamp, madeAtNs, receiveLength));
     this.#endCarousel();
-    native.watchSilence(clientTimeoutMs * 1e6);
+    native.watchSilence(this.#config.clientTimeoutMs * 1e6);
+    if (replaced) report.disconnected("replaced");
+    report.connected({ endpoint, wire, cipher: cipherName(aead) });
+  }
 
-    const replaced = this.#session;
-    if (replaced !== null) {
-      this.#forgetOld();
-      this.#oldGeneration = replaced.generation;
+  /** These keys are the session's from now on: received under first, then sent under. */
+  #adopt(
+    keys: SessionKeys,
+    path: ClientPath,
+    announceStamp: number | null,
+    madeAtNs: bigint,
+    receiveLength: number,
+  ): Session {
+    const { native, clock } = this.#context;
+    const { wire } = path;
+    const generation = (this.#lastGeneration += 1);
+    const root = keys.root();
+    const receiveIntervalNs = wire.down.intervalNs;
+    native.install({ generation, aead: keys.aead, ...keys.forRole("client"), receiveLength, receiveIntervalNs });
+    keys.destroy();
+    this.#rekey.watch(root, madeAtNs);
+    native.sendUnder(generation, announceStamp);
+    if (this.#session !== null) {
+      this.#retired.retire(this.#session.generation);
+      this.#session.root.destroy();
     }
-    this.#session = { generation, madeAtNs };
+    this.#session = { generation, path, madeAtNs, root, receiveLength };
     const again = (ms: number, check: () => void): void => {
       this.#timers.set("age", ms, check);
     };
     watchAge(clock, madeAtNs + BigInt(expiryNs(wire)), again, () => {
       this.#lose("expired");
     });
-    if (replaced !== null) report.disconnected("replaced");
-    report.connected({ endpoint, wire, cipher: cipherName(aead) });
+    return this.#session;
   }
 
-  /** The server sends under the session's key too: the replaced one opens for a while only. */
-  #confirmed(): void {
-    if (this.#oldGeneration === null) return;
-    this.#timers.set("retention", retentionNs(this.#config.wire) / 1e6, () => {
-      this.#forgetOld();
-    });
-  }
-
-  #forgetOld(): void {
-    this.#timers.clear("retention");
-    if (this.#oldGeneration !== null) this.#context.native.forget(this.#oldGeneration);
-    this.#oldGeneration = null;
+  #readControl(kind: number, body: Uint8Array): void {
+    if (this.#session === null) return;
+    if (kind === CONTROL_CLOSE) {
+      this.#lose("peerClosed");
+      return;
+    }
+    const next = this.#rekey.read(kind, body);
+    if (next === null) return;
+    const { path, receiveLength } = this.#session;
+    const session = this.#adopt(next.keys, path, null, next.madeAtNs, receiveLength);
+    const climbed = this.#climbing;
+    const silent = this.#attempts.length > 0 && !climbed;
+    // Were an attempt answered as well, the two ends might not agree on which session is the newer.
+    if (silent || climbed) this.#backToSession(session);
+    if (climbed) this.#climbLater(session);
+    this.#context.report.rekeyed();
+    if (silent) this.#context.report.heard();
   }
 
   /** The session is over: keys zeroed, a throwaway key takes over, and the carousel begins unless it already turns. */
@@ -236,10 +331,14 @@ export class ClientMachine implements Machine {
     const { native, report } = this.#context;
     this.#session = null;
     this.#timers.clear("age");
+    this.#timers.clear("climb");
+    this.#rekey.stop();
+    session.root.destroy();
     native.forget(session.generation);
-    this.#forgetOld();
+    this.#retired.forget();
     native.watchSilence(null);
-    if (this.#attempts.length === 0) this.#beginCarousel();
+    this.#climbing = false;
+    if (this.#attempts.length === 0) this.#beginCarousel(this.#lostPath());
     report.disconnected(reason);
   }
 

@@ -7,7 +7,7 @@
  *
  * ML-KEM-768 rides in the payloads, and its secret joins the session keys after Noise's Split.
  */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./addon.js";
@@ -24,10 +24,11 @@ import {
   type InitiationSettings,
   type Refusal,
 } from "./handshake-payloads.js";
-import { HandshakeState } from "./noise/handshakestate.js";
+import type { HandshakeState } from "./noise/handshakestate.js";
 import { authenticationError, DHLEN, stateError, TAGLEN } from "./noise/suite.js";
 import type { Pairing } from "./pairing.js";
-import { Secret, zero } from "./secrets.js";
+import { noiseState, requirePeer } from "./pairing-noise.js";
+import { moveOut, Secret, zero } from "./secrets.js";
 import { deriveSessionKeys, type SessionKeys } from "./session-keys.js";
 
 /** Version in the head of every fragment. */
@@ -84,7 +85,7 @@ export class InitiatorHandshake extends Secret {
     const kem = ml_kem768.keygen(kemSeed);
     zero(kemSeed);
     const payload = encodeInitiation(settings, kem.publicKey);
-    this.#noise = noiseState(pairing, "initiator", stamp, randomness.ephemeralPrivateKey);
+    this.#noise = noiseState(pairing, "initiator", freshPrologue(stamp), randomness.ephemeralPrivateKey);
     this.message = this.#noise.writeMessage(payload);
     this.stamp = stamp;
     this.#aeads = settings.aeads;
@@ -106,7 +107,7 @@ export class InitiatorHandshake extends Secret {
       if (!offers(this.#aeads, aead)) {
         throw new I405Error("ERR_I405_RESPONSE", "The server chose an AEAD that this client did not offer");
       }
-      const kem = ml_kem768.decapsulate(ciphertext, this.#decapsulationKey);
+      const kem = moveOut(ml_kem768.decapsulate(ciphertext, this.#decapsulationKey));
       return { verdict, session: sessionKeys(this.#noise, kem, aead) };
     } finally {
       this.destroy();
@@ -137,7 +138,7 @@ export class ResponderHandshake extends Secret {
     super();
     this.stamp = stamp;
     if (message.length !== INITIATION_LENGTHS[pairing.noise.pattern]) throw authenticationError();
-    this.#noise = noiseState(pairing, "responder", stamp, randomness.ephemeralPrivateKey);
+    this.#noise = noiseState(pairing, "responder", freshPrologue(stamp), randomness.ephemeralPrivateKey);
     try {
       const payload = decodeInitiation(this.#noise.readMessage(message));
       requirePeer(pairing, this.#noise);
@@ -193,34 +194,14 @@ export function freshPrologue(stamp: number): Uint8Array {
   return concatBytes(utf8ToBytes(FRESH_PROLOGUE), bytes);
 }
 
-function noiseState(
-  { noise }: Pairing,
-  role: "initiator" | "responder",
-  stamp: number,
-  ephemeralPrivateKey: Uint8Array | undefined,
-): HandshakeState {
-  const common = { role, prologue: freshPrologue(stamp), psks: [noise.psk], ephemeralPrivateKey };
-  if (noise.pattern === "NNpsk0") return new HandshakeState({ pattern: "NNpsk0", ...common });
-  const { staticPrivateKey, peerPublicKey } = noise;
-  // Only IK's initiator knows the other's static key beforehand; the responder learns it and checks it.
-  const known = role === "initiator" ? { remoteStaticPublicKey: peerPublicKey } : {};
-  return new HandshakeState({ pattern: "IKpsk2", staticPrivateKey, ...known, ...common });
-}
-
-/** The responder refuses a static key that isn't the pairing's, however well it authenticates. */
-function requirePeer({ noise }: Pairing, state: HandshakeState): void {
-  if (noise.pattern === "NNpsk0") return;
-  const { remoteStatic } = state;
-  if (remoteStatic === null || !timingSafeEqual(remoteStatic, noise.peerPublicKey)) throw authenticationError();
-}
-
 type Encapsulation = ReturnType<typeof ml_kem768.encapsulate>;
 
 /** Null for an encapsulation key that FIPS 203's check (section 7.2) refuses. */
 function encapsulate(encapsulationKey: Uint8Array, given: Uint8Array | undefined): Encapsulation | null {
   const message = Uint8Array.from(given ?? randomBytes(KEM_MESSAGE_LENGTH));
   try {
-    return ml_kem768.encapsulate(encapsulationKey, message);
+    const { cipherText, sharedSecret } = ml_kem768.encapsulate(encapsulationKey, message);
+    return { cipherText, sharedSecret: moveOut(sharedSecret) };
   } catch {
     return null;
   } finally {

@@ -2,16 +2,17 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { expand, extract } from "@noble/hashes/hkdf.js";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { moveOut } from "./secrets.js";
 
 /** Extract(salt, input). */
 export function hkdfExtract(salt: string | Uint8Array, ...input: Uint8Array[]): Uint8Array {
   const joined = concatBytes(...input);
-  const key = extract(blake2s, joined, typeof salt === "string" ? utf8ToBytes(salt) : salt);
+  const key = moveOut(extract(blake2s, joined, typeof salt === "string" ? utf8ToBytes(salt) : salt));
   joined.fill(0);
   return key;
 }
 
 /** Expand(key, label | suffix). */
 export function hkdfExpand(key: Uint8Array, label: string, suffix: Uint8Array, length: number): Uint8Array {
-  return expand(blake2s, key, concatBytes(utf8ToBytes(label), suffix), length);
+  return moveOut(expand(blake2s, key, concatBytes(utf8ToBytes(label), suffix), length));
 }

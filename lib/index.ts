@@ -1,23 +1,28 @@
 /** What `import ... from "i405"` gives: `index.d.ts` is its contract, and `test/types.test.ts` ties the two. */
-import { createRequire } from "node:module";
 import type { TunnelOptions } from "../index.js";
 import { nativeParts } from "./parts.js";
 import { Tunnel } from "./tunnel.js";
 
 export type {
+  ArrivalRecords,
+  Capability,
   ConnectOptions,
   Connection,
   CredentialOptions,
+  DepartureRecords,
   Deviation,
   DeviationSource,
   DeviceOptions,
   Duration,
   JitterShape,
+  LatenessDistribution,
   Limits,
   ListenOptions,
   PollMode,
+  PrivilegeOptions,
   Rate,
   SendBy,
+  SlotRecords,
   StaticKeys,
   TunnelEvents,
   TunnelOptions,
@@ -31,6 +36,8 @@ export type {
 } from "../index.js";
 export { I405Error } from "./errors.js";
 export { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "./keys.js";
+export { dropPrivileges, forbidCoreDumps } from "./privileges.js";
+export { version } from "./version.js";
 
 /** One end of a tunnel over the real addon, which is loaded when the tunnel opens and not before. */
 export class I405Tunnel extends Tunnel {
@@ -38,8 +45,3 @@ export class I405Tunnel extends Tunnel {
     super(options, nativeParts);
   }
 }
-
-const manifest = createRequire(import.meta.url)("../package.json") as { version: string };
-
-/** Version of the package. */
-export const version: string = manifest.version;

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { describeSecret, optionError, type I405Error } from "./errors.js";
-import { zero } from "./secrets.js";
+import { copyOut, isZero, zero } from "./secrets.js";
 
 /** Bytes of an X25519 key, private or public, and of a preshared key. */
 export const KEY_LENGTH = 32;
@@ -92,8 +92,8 @@ export function parseKey(field: string, value: unknown): Uint8Array {
   if (bytes.length !== KEY_LENGTH || bytes.toString("base64") !== text) {
     throw keyError(field, describeSecret(value), "32 bytes in base64: 44 characters that end in '='");
   }
-  if (bytes.every((byte) => byte === 0)) throw keyError(field, "a key of zeros", "a generated key");
-  const key = Uint8Array.from(bytes);
+  if (isZero(bytes)) throw keyError(field, "a key of zeros", "a generated key");
+  const key = copyOut(bytes);
   zero(bytes);
   return key;
 }

@@ -16,6 +16,7 @@ import type { LocalSettings } from "./options.js";
 import type { PacketHub } from "./packet-hub.js";
 import type { Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
+import { tellRecords } from "./records.js";
 import { NO_STATS, publicDeviation } from "./stats.js";
 import { addonWarning } from "./warnings.js";
 
@@ -221,6 +222,14 @@ export class Lifecycle {
       this.state = "connected";
       this.#voice.emit("heard");
     },
+    rekeyed: () => {
+      if (!this.ending) this.#voice.emit("rekeyed");
+    },
+    roamed: (endpoint) => {
+      if (this.ending || this.connection === null) return;
+      this.connection = { ...this.connection, endpoint };
+      this.#voice.emit("roamed", { endpoint });
+    },
     disconnected: (reason) => {
       if (this.ending) return;
       this.state = this.#beginning?.state ?? "connecting";
@@ -261,6 +270,11 @@ export class Lifecycle {
       case "drain":
         this.#hub.ready();
         this.#voice.emit("drain");
+        break;
+      case "slots":
+      case "departures":
+      case "arrivals":
+        tellRecords(this.#voice, event);
         break;
       case "warning":
         this.#report.warning(addonWarning(event.code, event.detail));

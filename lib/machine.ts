@@ -17,6 +17,10 @@ export interface Report {
   connected(connection: Connection): void;
   silent(forMs: number): void;
   heard(): void;
+  /** The session goes on under new keys. */
+  rekeyed(): void;
+  /** Server: the session goes on with the client at this endpoint. */
+  roamed(endpoint: string): void;
   disconnected(reason: DisconnectReason): void;
   warning(warning: TunnelWarning): void;
   /** Fatal: the tunnel closes at once. */

@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Probes } from "./addon.js";
+import type { NativeProcess } from "./addon-process.js";
 import { I405Error } from "./errors.js";
 
 /** The boxed Rust value; only the addon looks into it. */
@@ -19,10 +20,12 @@ type TunnelCall<Name extends keyof NativeTunnel> = (
 ) => ReturnType<NativeTunnel[Name]>;
 
 /** What `crates/i405-node` exports. */
-export type NativeModule = Omit<Addon, "open" | "probes"> & {
+export type NativeModule = Omit<Addon, "open" | "probes" | "process"> & {
   open(options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void): Handle;
 } & { [Name in keyof NativeTunnel as `tunnel${Capitalize<Name>}`]: TunnelCall<Name> } & {
   [Name in keyof Probes as `probe${Capitalize<Name>}`]: Probes[Name];
+} & {
+  [Name in keyof NativeProcess as `process${Capitalize<Name>}`]: NativeProcess[Name];
 };
 
 /** A build of this checkout lies beside package.json, one folder above both `lib/` and `dist/`. */
@@ -111,6 +114,13 @@ export function adapt(native: NativeModule): Addon {
       losses: (request) => ownLater(() => native.probeLosses(request)),
       egress: (request) => ownLater(() => native.probeEgress(request)),
     },
+    process: {
+      forbidDumps: () => own(() => native.processForbidDumps()),
+      notify: (socket, state) => own(() => native.processNotify(socket, state)),
+      findUser: (user, group) => own(() => native.processFindUser(user, group)),
+      giveUpPrivileges: (wanted) => own(() => native.processGiveUpPrivileges(wanted)),
+    },
+    peerCredentials: (fd) => own(() => native.peerCredentials(fd)),
     open: (options, onEvents) =>
       adaptTunnel(
         native,
@@ -132,7 +142,9 @@ function adaptTunnel(native: NativeModule, handle: Handle): NativeTunnel {
     sendUnder: (generation, stamp) => own(() => native.tunnelSendUnder(handle, generation, stamp)),
     forget: (generation) => own(() => native.tunnelForget(handle, generation)),
     moveEndpoint: (endpoint) => own(() => native.tunnelMoveEndpoint(handle, endpoint)),
+    redirect: (endpoint, length) => own(() => native.tunnelRedirect(handle, endpoint, length)),
     watchSilence: (timeoutNs) => own(() => native.tunnelWatchSilence(handle, timeoutNs)),
+    repeatControl: (control) => own(() => native.tunnelRepeatControl(handle, control)),
     sendClose: () => own(() => native.tunnelSendClose(handle)),
     write: (packet) => own(() => native.tunnelWrite(handle, packet)),
     stats: () => own(() => native.tunnelStats(handle)),

@@ -2,11 +2,14 @@
  * How a tunnel opens: names, keys and the route first, the socket and the device then, the machine last. Nothing is
  * held before everything that can fail without it has gone through.
  */
+import type { WireDirection } from "../index.js";
 import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Role } from "./addon.js";
 import { ClientMachine } from "./client-machine.js";
+import { ClientPaths } from "./client-paths.js";
 import type { Clock } from "./clock.js";
 import { INITIATION_LENGTHS, InitiatorHandshake, ResponderHandshake, RESPONSE_LENGTH } from "./handshake-messages.js";
 import { hostOf, type Machine, type Report } from "./machine.js";
+import type { HostPort } from "./option-readers.js";
 import {
   MOST_LENGTH,
   type ClientSettings,
@@ -16,10 +19,17 @@ import {
 } from "./options.js";
 import { pairingFromKeys, pairingFromPassword, type Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
-import { formatAddress, resolveHost } from "./resolve.js";
+import { persistently } from "./persistence.js";
+import { formatAddress, isName, resolveAll, resolveHost, type SocketAddress } from "./resolve.js";
 import { ServerMachine } from "./server-machine.js";
-import { attemptNs } from "./session-times.js";
-import { judgeWire, resolveDirection, resolveTimeoutMs, timingOf } from "./wire-settings.js";
+import { drawLinger } from "./linger.js";
+import { FloorKeeper } from "./floor.js";
+import { answerRekey, RekeyInitiation } from "./rekey-messages.js";
+import type { SessionRoot } from "./session-keys.js";
+import { attemptNs, repeatNs } from "./session-times.js";
+import { StampSource } from "./stamps.js";
+import { StateFile } from "./state-file.js";
+import { judgeWire, resolveDirection, resolveRekeyNs, resolveTimeoutMs, timingOf } from "./wire-settings.js";
 
 /** What the tunnel lends for its opening. */
 export interface Opening {
@@ -51,48 +61,82 @@ export function beginPairing(role: Role, credentials: Credentials): Promise<Pair
   return Promise.resolve(pairingFromKeys(role, credentials.keys));
 }
 
-/** Ours: a server takes initiations that were made up to this long before it started. The protocol's figure. */
-const FLOOR_SLACK_MS = 5000;
-
 export async function openClient(opening: Opening, settings: ClientSettings): Promise<Running> {
-  const { parts, local, report } = opening;
   const { addon, clock } = await prepare(opening);
-  const bind = settings.localAddress === null ? null : await resolveHost(settings.localAddress, 0, parts);
-  const peer = await resolveHost(settings.peer, bind?.family ?? 0, parts);
   const pairing = await opening.pairing;
+  return await persistently(opening, settings.persistent, clock, async () => {
+    return await openClientOnce(opening, settings, addon, clock, pairing);
+  });
+}
+
+async function openClientOnce(
+  opening: Opening,
+  settings: ClientSettings,
+  addon: Addon,
+  clock: Clock,
+  pairing: Pairing,
+): Promise<Running> {
+  const { parts, local, report } = opening;
+  const { peers } = settings;
+  const bind = settings.localAddress === null ? null : await resolveHost(settings.localAddress, 0, parts);
+  const lookUp = async () => await resolveAll(peers, bind?.family ?? 0, parts);
+  const addresses = await lookUp();
   opening.requireOpen();
 
-  const routeMtu = addon.routeMtu(peer.address, local.fwmark);
-  const wire = { up: resolveDirection(settings.up, routeMtu), down: resolveDirection(settings.down, routeMtu) };
-  const up = timingOf(wire.up, peer.address);
-  const down = timingOf(wire.down, peer.address);
+  const routeMtu = (address: string) => addon.routeMtu(address, local.fwmark);
+  const nearest = firstMtu(addresses, routeMtu);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
+  const configured = { up: resolveDirection(settings.up, nearest), down: resolveDirection(settings.down, nearest) };
   const asked = {
     aeads: addon.aeads(),
-    wire,
-    clientTimeoutMs: resolveTimeoutMs("clientTimeout", settings.clientTimeoutNs, wire.down),
-    serverTimeoutMs: resolveTimeoutMs("serverTimeout", settings.serverTimeoutNs, wire.up),
+    clientTimeoutMs: resolveTimeoutMs("clientTimeout", settings.clientTimeoutNs, configured.down),
+    serverTimeoutMs: resolveTimeoutMs("serverTimeout", settings.serverTimeoutNs, configured.up),
   };
-  const endpoint = formatAddress(peer);
+  const paths = new ClientPaths({
+    clock,
+    addresses,
+    wire: configured,
+    routeMtu,
+    lookUp: peers.some(isName) ? lookUp : null,
+    attemptNs: (up, down) =>
+      attemptNs({ ...up, messageLength: initiationLength }, { ...down, messageLength: RESPONSE_LENGTH }),
+    initiate: (wire, stamp) => new InitiatorHandshake(pairing, stamp, { ...asked, wire }),
+  });
+  const first = paths.first();
+  const stamps = new StampSource(clock, stateFile(settings.stateFile, "client"));
   const native = openNative(addon, opening, pairing, {
     role: "client",
-    bind: bind === null ? (peer.family === 4 ? "0.0.0.0:0" : "[::]:0") : formatAddress(bind),
-    peer: endpoint,
+    bind: bind === null ? anyAddress(peers, addresses) : formatAddress(bind),
+    peer: first.endpoint,
     floorMs: 0,
     maxStampAgeMs: null,
+    allowedIps: settings.allowedIps,
   });
-  const machine = new ClientMachine(
-    { native, clock, report },
-    {
-      endpoint,
-      wire,
-      up,
-      clientTimeoutMs: asked.clientTimeoutMs,
-      attemptNs: attemptNs({ ...up, messageLength: initiationLength }, { ...down, messageLength: RESPONSE_LENGTH }),
-      initiate: (stamp) => new InitiatorHandshake(pairing, stamp, asked),
-    },
-  );
-  return { native, clock, machine, lingerNs: settings.lingerNs };
+  const { clientTimeoutMs } = asked;
+  const rekeys = {
+    rekeyNs: resolveRekeyNs(settings.rekeyIntervalNs, configured),
+    repeatNs: repeatNs(configured.up.intervalNs),
+    rekey: (root: SessionRoot) => new RekeyInitiation(pairing, root),
+  };
+  const machine = new ClientMachine({ native, clock, report }, { ...first, ...rekeys, clientTimeoutMs, paths, stamps });
+  return { native, clock, machine, lingerNs: drawLinger(settings.linger) };
+}
+
+/** MTU towards the first address that there is a route to. */
+function firstMtu(addresses: readonly SocketAddress[], routeMtu: (address: string) => number): number {
+  for (const { address } of addresses) {
+    try {
+      return routeMtu(address);
+    } catch {
+      // Another address may do.
+    }
+  }
+  return routeMtu(addresses[0]!.address);
+}
+
+/** One socket for whatever the peer's names may lead to later. */
+function anyAddress(peers: readonly HostPort[], addresses: readonly SocketAddress[]): string {
+  return peers.some(isName) || addresses.some(({ family }) => family === 6) ? "[::]:0" : "0.0.0.0:0";
 }
 
 export async function openServer(opening: Opening, settings: ServerSettings): Promise<Running> {
@@ -102,20 +146,26 @@ export async function openServer(opening: Opening, settings: ServerSettings): Pr
   const pairing = await opening.pairing;
   opening.requireOpen();
 
+  const known = settings.client === null ? null : await knownClient(opening, addon, settings.client, address.family);
+  const floor = new FloorKeeper(clock, stateFile(settings.stateFile, "server"));
   const native = openNative(addon, opening, pairing, {
     role: "server",
     bind: formatAddress(address),
-    peer: null,
-    floorMs: clock.wallMs() - FLOOR_SLACK_MS,
+    peer: known?.endpoint ?? null,
+    floorMs: floor.floorMs,
     maxStampAgeMs: settings.maxStampAgeMs,
+    allowedIps: settings.allowedIps,
   });
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   const machine = new ServerMachine(
     { native, clock, report },
     {
       aeads: addon.aeads(),
-      lingerNs: settings.lingerNs,
+      drawLingerNs: () => drawLinger(settings.linger),
+      ownStart: known && { timing: timingOf(known.down, known.address), endpoint: known.endpoint },
+      floor,
       read: (stamp, message) => new ResponderHandshake(pairing, stamp, message),
+      rekey: (root, initiation) => answerRekey(pairing, root, initiation),
       judge: (wire, source) => judgeWire(wire, settings.limits, mtuTowards(addon, source, opening)),
       attemptNs: (wire, datagramLength, down) =>
         attemptNs(
@@ -124,7 +174,24 @@ export async function openServer(opening: Opening, settings: ServerSettings): Pr
         ),
     },
   );
-  return { native, clock, machine, lingerNs: settings.lingerNs };
+  return { native, clock, machine, lingerNs: drawLinger(settings.linger) };
+}
+
+/** The client of a server that sends from its own start: its address has to be one that this socket reaches. */
+async function knownClient(
+  opening: Opening,
+  addon: Addon,
+  client: NonNullable<ServerSettings["client"]>,
+  family: 4 | 6,
+): Promise<{ address: string; endpoint: string; down: WireDirection }> {
+  const found = await resolveHost(client.endpoint, family, opening.parts);
+  opening.requireOpen();
+  const down = resolveDirection(client.down, addon.routeMtu(found.address, opening.local.fwmark));
+  return { address: found.address, endpoint: formatAddress(found), down };
+}
+
+function stateFile(path: string | null, role: Role): StateFile | null {
+  return path === null ? null : new StateFile(path, role);
 }
 
 async function prepare(opening: Opening): Promise<{ addon: Addon; clock: Clock }> {
@@ -142,11 +209,11 @@ function mtuTowards(addon: Addon, source: string, { local }: Opening): number {
   }
 }
 
-type ByRole = Pick<NativeOpenOptions, "role" | "bind" | "peer" | "floorMs" | "maxStampAgeMs">;
+type ByRole = Pick<NativeOpenOptions, "role" | "bind" | "peer" | "floorMs" | "maxStampAgeMs" | "allowedIps">;
 
 function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: ByRole): NativeTunnel {
   const { fwmark, device, pollMode, schedFifo, cpus, dispatchers, burner } = opening.local;
-  const { queueNs, finalizeNs, reorderWindow, deviationSource, sendBy } = opening.local;
+  const { queueNs, finalizeNs, reorderWindow, deviationSource, sendBy, record } = opening.local;
   const keys = pairing.forRole(byRole.role);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
@@ -167,6 +234,7 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
         reorderWindow,
         deviationSource,
         sendBy,
+        record,
       },
       (events) => {
         opening.onEvents(events);

@@ -3,7 +3,7 @@
  * came, what was expected and what to do. `options.ts` puts them together.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { describe, optionError } from "./errors.js";
+import { describe, describeSecret, optionError } from "./errors.js";
 
 /** Options as they came: anything. */
 export type Raw = Record<string, unknown>;
@@ -16,6 +16,9 @@ export interface HostPort {
   option: string;
 }
 
+/** Options that have secrets in them, the whole among them. */
+const HOLDS_SECRETS: ReadonlySet<string> = new Set(["key", "options"]);
+
 /**
  * An object with no other fields than these; undefined counts as an empty one.
  *
@@ -24,7 +27,9 @@ export interface HostPort {
 export function readObject(option: string, value: unknown, known: readonly string[]): Raw {
   if (value === undefined) return {};
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw optionError({ option, came: describe(value), expected: `an object with ${listed(known)}` });
+    // A key itself in place of the object that has it is a likely mistake, and no reason to print it.
+    const came = HOLDS_SECRETS.has(option) ? describeSecret(value) : describe(value);
+    throw optionError({ option, came, expected: `an object with ${listed(known)}` });
   }
   for (const field of Object.keys(value)) {
     if (known.includes(field)) continue;
@@ -64,6 +69,15 @@ export function readChoice<T extends string>(option: string, value: unknown, cho
   return choice;
 }
 
+/** A file's path, or null. */
+export function readPath(option: string, value: unknown): string | null {
+  if (value === undefined) return null;
+  if (typeof value !== "string" || value === "" || value.includes("\0")) {
+    throw optionError({ option, came: describe(value), expected: "the path of a file" });
+  }
+  return value;
+}
+
 /** An AbortSignal, or null. */
 export function readSignal(value: unknown): AbortSignal | null {
   if (value === undefined) return null;
@@ -96,6 +110,24 @@ export function readHostPort(option: string, value: unknown, leastPort: 0 | 1): 
     });
   }
   return { host, port, option };
+}
+
+/** Ours: more addresses than this are a mistake, and a round over them takes minutes. */
+const MOST_PEERS = 16;
+
+/** One server's addresses, `host:port` or a list of such. */
+export function readPeers(value: unknown): HostPort[] {
+  if (!Array.isArray(value)) return [readHostPort("peer", value, 1)];
+  if (value.length === 0 || value.length > MOST_PEERS) {
+    throw optionError({ option: "peer", came: `a list of ${value.length}`, expected: `1 to ${MOST_PEERS} addresses` });
+  }
+  return value.map((each) => readHostPort("peer", each, 1));
+}
+
+/** On or off; off if it is left out. */
+export function readSwitch(option: string, value: unknown): boolean {
+  if (value === undefined || typeof value === "boolean") return value ?? false;
+  throw optionError({ option, came: describe(value), expected: "true or false" });
 }
 
 /** One address with prefix length or several, as a list. */

@@ -10,14 +10,19 @@ import type {
   PollModeName,
   SendByName,
 } from "./addon.js";
+import { readAllowedIps } from "./allowed-ips.js";
 import { describe, describeSecret, optionError } from "./errors.js";
+import { parseLinger, type LingerRange } from "./linger.js";
 import {
   readChoice,
   readHostPort,
   readInteger,
   readObject,
+  readPeers,
+  readPath,
   readPrefixes,
   readSignal,
+  readSwitch,
   type HostPort,
   type Raw,
 } from "./option-readers.js";
@@ -40,6 +45,7 @@ export interface LocalSettings {
   deviationIntervalMs: number;
   deviationSource: DeviationSourceName;
   sendBy: SendByName;
+  record: boolean;
 }
 
 /** Keys or a password: which of the two, and nothing else beside. `pairing.ts` reads the keys themselves. */
@@ -59,16 +65,23 @@ export interface WireRequest {
 }
 
 export interface ClientSettings {
-  peer: HostPort;
+  /** At least one, best first. */
+  peers: HostPort[];
   localAddress: HostPort | null;
+  persistent: boolean;
   credentials: Credentials;
   up: WireRequest;
   down: WireRequest;
   /** null: the default, which depends on the interval. */
   clientTimeoutNs: number | null;
   serverTimeoutNs: number | null;
-  lingerNs: number;
+  linger: LingerRange;
+  /** null: any source. */
+  allowedIps: string[] | null;
   connectTimeoutNs: number | null;
+  /** null: the protocol's. */
+  rekeyIntervalNs: number | null;
+  stateFile: string | null;
   signal: AbortSignal | null;
 }
 
@@ -84,8 +97,13 @@ export interface ServerSettings {
   address: HostPort;
   credentials: Credentials;
   limits: ServerLimits;
-  lingerNs: number;
+  linger: LingerRange;
+  /** null: any source. */
+  allowedIps: string[] | null;
   maxStampAgeMs: number | null;
+  stateFile: string | null;
+  /** Where its client is and what it is sent, known beforehand; null: the client says. */
+  client: { endpoint: HostPort; down: WireRequest } | null;
   signal: AbortSignal | null;
 }
 
@@ -97,7 +115,6 @@ export const INTERVAL_RANGE: DurationRange = { min: "10us", max: "1s" };
 
 /** Ours: nothing here waits longer than a day. */
 const DAY: DurationRange = { min: "1ms", max: "24h" };
-const LINGER: DurationRange = { min: "1ns", max: "24h", zero: true };
 const DEFAULT_RATE = "100KiB/s";
 /** Ours: far above a core's capacity; a client has to be told something else before it asks for that. */
 const DEFAULT_MAX_RATE = "128MiB/s";
@@ -121,6 +138,7 @@ const TUNNEL_FIELDS = [
   "deviationInterval",
   "deviationSource",
   "sendBy",
+  "record",
 ] as const;
 
 /** @throws {I405Error} `ERR_I405_OPTION` */
@@ -150,6 +168,7 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
       parseDuration("deviationInterval", raw.deviationInterval ?? "10s", { min: "100ms", max: "24h" }) / 1e6,
     deviationSource: readChoice("deviationSource", raw.deviationSource, ["call", "software", "hardware"], source),
     sendBy,
+    record: readSwitch("record", raw.record),
   };
 }
 
@@ -248,6 +267,7 @@ export function parseConnectOptions(options: unknown): ClientSettings {
   const raw = readObject("options", options, [
     "peer",
     "localAddress",
+    "persistent",
     "key",
     "password",
     "up",
@@ -255,18 +275,25 @@ export function parseConnectOptions(options: unknown): ClientSettings {
     "clientTimeout",
     "serverTimeout",
     "linger",
+    "allowedIps",
     "connectTimeout",
+    "rekeyInterval",
+    "stateFile",
     "signal",
   ]);
   return {
-    peer: readHostPort("peer", raw.peer, 1),
+    peers: readPeers(raw.peer),
     localAddress: raw.localAddress === undefined ? null : readHostPort("localAddress", raw.localAddress, 0),
+    persistent: readSwitch("persistent", raw.persistent),
     up: readWire("up", raw.up),
     down: readWire("down", raw.down),
     clientTimeoutNs: optionalDuration("clientTimeout", raw.clientTimeout, DAY),
     serverTimeoutNs: optionalDuration("serverTimeout", raw.serverTimeout, DAY),
-    lingerNs: parseDuration("linger", raw.linger ?? 0, LINGER),
+    linger: parseLinger("linger", raw.linger ?? 0),
+    allowedIps: readAllowedIps(raw.allowedIps),
     connectTimeoutNs: optionalDuration("connectTimeout", raw.connectTimeout, DAY),
+    rekeyIntervalNs: optionalDuration("rekeyInterval", raw.rekeyInterval, { min: "1s", max: "24h" }),
+    stateFile: readPath("stateFile", raw.stateFile),
     signal: readSignal(raw.signal),
     credentials: readCredentials(raw),
   };
@@ -280,21 +307,32 @@ export function parseListenOptions(options: unknown): ServerSettings {
     "password",
     "limits",
     "linger",
+    "allowedIps",
     "maxStampAge",
+    "stateFile",
+    "client",
     "signal",
   ]);
   const ageNs = optionalDuration("maxStampAge", raw.maxStampAge, { min: "1s", max: "24h" });
   return {
     address: readHostPort("address", raw.address, 0),
     limits: readLimits(raw.limits),
-    lingerNs: parseDuration("linger", raw.linger ?? 0, LINGER),
+    linger: parseLinger("linger", raw.linger ?? 0),
+    allowedIps: readAllowedIps(raw.allowedIps),
     maxStampAgeMs: ageNs === null ? null : Math.round(ageNs / 1e6),
+    client: raw.client === undefined ? null : readClient(raw.client),
+    stateFile: readPath("stateFile", raw.stateFile),
     signal: readSignal(raw.signal),
     credentials: readCredentials(raw),
   };
 }
 
-function readWire(option: "up" | "down", value: unknown): WireRequest {
+function readClient(value: unknown): ServerSettings["client"] {
+  const raw = readObject("client", value, ["endpoint", "down"]);
+  return { endpoint: readHostPort("client.endpoint", raw.endpoint, 1), down: readWire("client.down", raw.down) };
+}
+
+function readWire(option: string, value: unknown): WireRequest {
   const raw = readObject(option, value, ["length", "rate", "interval", "jitter", "jitterShape"]);
   if (raw.rate !== undefined && raw.interval !== undefined) {
     throw optionError({

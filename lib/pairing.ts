@@ -8,7 +8,7 @@ import { describeSecret, I405Error, optionError } from "./errors.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
 import { KEY_LENGTH, parseKey } from "./keys.js";
 import { dh, keyPair } from "./noise/suite.js";
-import { Secret, zero } from "./secrets.js";
+import { copyOut, moveOut, Secret, zero } from "./secrets.js";
 
 /** Wrap and mask keys of handshake datagrams, 32 bytes each. */
 export interface WrapKeys {
@@ -65,10 +65,10 @@ export class Pairing extends Secret {
     const { wrapUp, wrapDown, maskUp, maskDown } = this.wrap;
     const client = role === "client";
     return {
-      sendWrap: Uint8Array.from(client ? wrapUp : wrapDown),
-      sendMask: Uint8Array.from(client ? maskUp : maskDown),
-      receiveWrap: Uint8Array.from(client ? wrapDown : wrapUp),
-      receiveMask: Uint8Array.from(client ? maskDown : maskUp),
+      sendWrap: copyOut(client ? wrapUp : wrapDown),
+      sendMask: copyOut(client ? maskUp : maskDown),
+      receiveWrap: copyOut(client ? wrapDown : wrapUp),
+      receiveMask: copyOut(client ? maskDown : maskUp),
     };
   }
 
@@ -135,7 +135,7 @@ function stretch(password: string): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     scrypt(bytes, PASSWORD_SALT, KEY_LENGTH, { ...SCRYPT, maxmem: SCRYPT_MAXMEM }, (cause, key) => {
       zero(bytes);
-      if (cause === null) resolve(key);
+      if (cause === null) resolve(moveOut(key));
       else
         reject(
           new I405Error("ERR_I405_KEY", `password: scrypt failed: ${cause.message}`, { option: "password", cause }),

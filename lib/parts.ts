@@ -12,12 +12,16 @@ export interface ResolvedHost {
 export interface Parts {
   loadAddon(): Promise<Addon>;
   clock(addon: Addon): Clock;
-  /** @param family 4, 6, or 0 for either. */
-  lookup(host: string, family: number): Promise<ResolvedHost>;
+  /**
+   * Every address of a name, best first.
+   *
+   * @param family 4, 6, or 0 for either.
+   */
+  lookup(host: string, family: number): Promise<ResolvedHost[]>;
 }
 
 export const nativeParts: Parts = {
   loadAddon,
   clock: systemClock,
-  lookup: (host, family) => lookup(host, { family }),
+  lookup: (host, family) => lookup(host, { family, all: true }),
 };

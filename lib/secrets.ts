@@ -10,6 +10,28 @@ export function zero(...secrets: (Uint8Array | null | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0);
 }
 
+/** Whether a secret is all zeros, in a time that doesn't say where it is not. */
+export function isZero(secret: Uint8Array): boolean {
+  return secret.reduce((bits, byte) => bits | byte, 0) === 0;
+}
+
+/**
+ * A copy that lies outside of V8's heap. Up to 64 bytes V8 keeps a typed array inside of it, where the collector copies
+ * it about and where native code that takes it leaves a copy behind; no overwriting reaches those.
+ */
+export function copyOut(secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  const outside = new Uint8Array(new ArrayBuffer(secret.length));
+  outside.set(secret);
+  return outside;
+}
+
+/** {@link copyOut}, and zeroes the original: for what a library has just made. */
+export function moveOut(secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  const outside = copyOut(secret);
+  zero(secret);
+  return outside;
+}
+
 /**
  * Refuses anything but `length` bytes.
  * @throws {I405Error} `ERR_I405_KEY`, naming the field and not quoting what came.

@@ -2,26 +2,27 @@
  * The server's side of handshakes and sessions (docs/protocol.md, "Handshake and sessions").
  *
  *     listening ──initiation──> pending ──opened──> session ──silent, closed, schedule ended──> listening
+ *                               │               rekey ^ │
+ *                               │                     └─┘
  *                               │ refused, or nothing opened: the schedule ends `attempt` after its first deadline
  *
  * An initiation may come at any time; the session that is up goes on until a pending one is confirmed. What is pending
- * (accepted or refused alike) and when the schedule ends follow from `#pending`, `#session` and `#coverEndNs` alone:
- * see `#planEnd`.
+ * (accepted or refused alike) is `server-answers.ts`; when the schedule ends follows from that, `#session` and
+ * `#coverEndNs` alone: see `#planEnd`.
  */
 import type { Wire } from "../index.js";
 import {
   CONTROL_CLOSE,
+  CONTROL_NEWEST_STAMP,
   KIND_INITIATION,
   KIND_RESPONSE,
-  KIND_WRONG_VERSION,
   type AeadId,
-  type HandshakeKind,
   type NativeEvent,
   type NativeTiming,
 } from "./addon.js";
 import { Timers } from "./clock.js";
 import { I405Error } from "./errors.js";
-import { chooseAead, PROTOCOL_VERSION } from "./handshake-messages.js";
+import { chooseAead } from "./handshake-messages.js";
 import type { InitiationSettings, Refusal } from "./handshake-payloads.js";
 import {
   cipherName,
@@ -32,10 +33,15 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
+import { FloorKeeper } from "./floor.js";
+import { RetiredGeneration } from "./retired-generation.js";
+import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
+import { ServerRekey, type ServerRekeyConfig } from "./server-rekey.js";
 import { ServerSchedule } from "./server-schedule.js";
+import { versionAnswer } from "./server-versions.js";
 import type { SessionKeys } from "./session-keys.js";
-import { aliveNs, expiryNs, firstDeadlineNs, retentionNs } from "./session-times.js";
-import { staleInitiation } from "./warnings.js";
+import { expiryNs, firstDeadlineNs, repeatNs, retentionNs } from "./session-times.js";
+import { staleInitiation, stateNotKept } from "./warnings.js";
 import { sameTiming, timingOf, type Judgement } from "./wire-settings.js";
 
 /** One initiation as read; `ResponderHandshake` is one. */
@@ -46,10 +52,15 @@ export interface Answer {
   refuse(verdict: Refusal, limit: number): Uint8Array;
 }
 
-export interface ServerConfig {
+export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey"> {
   /** AEADs of this end, as bits. */
   aeads: number;
-  lingerNs: number;
+  /** How long cover goes on after a session's end; asked at each. */
+  drawLingerNs(): number;
+  /** What is sent, and where to, from the start on and whenever nothing else is; null: nothing. */
+  ownStart: { timing: NativeTiming; endpoint: string } | null;
+  /** Default: one that is remembered while the program runs. */
+  floor?: FloorKeeper;
   /** @throws {I405Error} if it doesn't authenticate. */
   read(stamp: number, message: Uint8Array): Answer;
   judge(wire: Wire, source: string): Judgement;
@@ -58,48 +69,24 @@ export interface ServerConfig {
 }
 
 type HandshakeEvent = Extract<NativeEvent, { type: "handshake" }>;
+/** The session that is up: what was offered, and confirmed since. */
+type Session = Offered;
 
-/** An answer in the carousel: a response, accepted or not, or the versions spoken here. */
-interface Pending {
-  kind: HandshakeKind;
-  stamp: number;
-  message: Uint8Array;
-  source: string;
-  /** CLOCK_MONOTONIC at which it is given up. */
-  endNs: bigint;
-  /** null: nothing that could be confirmed. */
-  offered: Session | null;
-}
-
-interface Session {
-  generation: number;
-  aead: AeadId;
-  wire: Wire;
-  serverTimeoutMs: number;
-  /** CLOCK_BOOTTIME of its response. */
-  madeAtNs: bigint;
-}
-
-/** The protocol's: how many attempts may be pending. */
-const PENDING_KEPT = 2;
-/** The protocol's: part of the slots that a handshake takes beside a session that is alive. */
-const EVERY_BESIDE_SESSION = 8;
-/** The protocol's: the versions are told in so many slots of this interval. No jitter, so that they can be counted. */
-const VERSION_SLOTS = 20;
-const VERSION_INTERVAL_NS = 100e6;
 /** The protocol's: shortest timeout, in slots of the client. */
 const TIMEOUT_SLOTS = 100;
 
 export class ServerMachine implements Machine {
   readonly #context: MachineContext;
   readonly #config: ServerConfig;
-  readonly #timers: Timers<"pending" | "alive" | "offer" | "age" | "retention">;
-  /** Newest last. */
-  #pending: Pending[] = [];
-  #session: Session | null = null;
-  #oldGeneration: number | null = null;
-  #lastGeneration = 0;
+  readonly #timers: Timers<"age">;
   readonly #schedule: ServerSchedule;
+  readonly #answers: ServerAnswers;
+  readonly #rekey: ServerRekey;
+  /** The replaced session's. */
+  readonly #retired: RetiredGeneration;
+  readonly #floor: FloorKeeper;
+  #session: Session | null = null;
+  #lastGeneration = 0;
   /** The schedule is the session's; false once an attempt with other settings took it over. */
   #scheduleIsSessions = false;
   /** When the cover after a silent, closed or outgrown session ends; null: there is none. */
@@ -111,16 +98,31 @@ export class ServerMachine implements Machine {
     this.#config = config;
     this.#timers = new Timers(context.clock);
     this.#schedule = new ServerSchedule(context);
+    this.#answers = new ServerAnswers(context, this.#schedule, () => this.#session?.wire ?? null);
+    this.#rekey = new ServerRekey(context, {
+      rekey: config.rekey,
+      install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
+    });
+    this.#retired = new RetiredGeneration(context);
+    this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
   }
 
+  /** A server sends nothing before it is asked, unless it was told everything beforehand: then its start answers nobody. */
   start(): void {
-    // A server sends nothing before it is asked.
+    const { ownStart } = this.#config;
+    if (ownStart === null) return;
+    this.#schedule.start(ownStart.timing, ownStart.endpoint, null);
+    this.#planEnd();
   }
 
   stop(): Remains {
     this.#stopped = true;
     this.#timers.clearAll();
-    this.#dropPending(() => true);
+    this.#answers.drop();
+    this.#rekey.stop();
+    this.#retired.stop();
+    this.#keepFloor(null);
+    this.#session?.root.destroy();
     return { timing: this.#schedule.timing, session: this.#session !== null };
   }
 
@@ -131,16 +133,22 @@ export class ServerMachine implements Machine {
         if (event.kind === KIND_INITIATION) this.#readInitiation(event);
         break;
       case "otherVersion":
-        if (this.#schedule.timing === null) this.#tellVersions(event);
+        if (this.#schedule.timing === null && this.#keepFloor(event.stamp)) {
+          const { pending, timing, first } = versionAnswer(event, this.#context.clock);
+          this.#offer(pending, timing, first);
+        }
         break;
       case "staleInitiation":
         this.#context.report.warning(staleInitiation(event.stamp, event.floorMs, this.#context.clock.wallMs()));
         break;
       case "opened":
-        this.#confirm(event.generation, event.source);
+        this.#opened(event.generation, event.source);
+        break;
+      case "roamed":
+        if (event.generation === this.#session?.generation) this.#roam(event.source);
         break;
       case "control":
-        if (event.kind === CONTROL_CLOSE && event.generation === this.#session?.generation) this.#closedByPeer();
+        if (event.generation === this.#session?.generation) this.#readControl(event.kind, event.body);
         break;
       case "exhausted":
         if (event.generation === this.#session?.generation) this.#outgrow("exhausted");
@@ -168,7 +176,10 @@ export class ServerMachine implements Machine {
       if (error instanceof I405Error) return;
       throw error;
     }
+    if (!this.#keepFloor(event.stamp)) return;
     const { wire, refusal } = this.#config.judge(answer.settings.wire, event.source);
+    // Before the new key is installed: the core keeps as many as this end does.
+    this.#answers.makeRoom();
     const { message, offered } = this.#answer(answer, wire, refusal, event.datagramLength);
 
     const down = timingOf(wire.down, hostOf(event.source));
@@ -178,6 +189,13 @@ export class ServerMachine implements Machine {
     this.#offer({ kind: KIND_RESPONSE, stamp, message, source, endNs, offered }, down, first);
   }
 
+  /** On disk before it is acted on; null: what isn't there yet. False: it couldn't be written, and nothing is done. */
+  #keepFloor(stamp: number | null): boolean {
+    const failure = stamp === null ? this.#floor.flush() : this.#floor.raise(stamp);
+    if (failure !== null) this.#context.report.warning(stateNotKept("server", failure));
+    return failure === null;
+  }
+
   /** The response's bytes; if it accepts, its session is installed, for receiving only. */
   #answer(
     answer: Answer,
@@ -185,150 +203,112 @@ export class ServerMachine implements Machine {
     refusal: Judgement["refusal"],
     receiveLength: number,
   ): Pick<Pending, "message" | "offered"> {
-    const { native, clock } = this.#context;
     if (!answer.understood) return { message: answer.refuse("notUnderstood", 0), offered: null };
     if (refusal !== null) return { message: answer.refuse(refusal.verdict, refusal.limit), offered: null };
     const aead = chooseAead(answer.settings.aeads, this.#config.aeads);
     const { message, session: keys } = answer.accept(aead);
-    const generation = (this.#lastGeneration += 1);
-    const receiveIntervalNs = wire.up.intervalNs;
-    native.install({ generation, aead, ...keys.forRole("server"), receiveLength, receiveIntervalNs });
-    keys.destroy();
+    const root = keys.root();
+    const generation = this.#install(keys, wire, receiveLength);
     const { serverTimeoutMs } = answer.settings;
-    return { message, offered: { generation, aead, wire, serverTimeoutMs, madeAtNs: clock.boottimeNs() } };
+    const madeAtNs = this.#context.clock.boottimeNs();
+    return { message, offered: { generation, aead, wire, serverTimeoutMs, madeAtNs, root, receiveLength } };
   }
 
-  /** Makes this the newest answer: its schedule, its end, and its place in the carousel. */
+  /** For receiving; the addon has copies, ours are zeroed. */
+  #install(keys: SessionKeys, wire: Wire, receiveLength: number): number {
+    const generation = (this.#lastGeneration += 1);
+    const { aead } = keys;
+    const receiveIntervalNs = wire.up.intervalNs;
+    this.#context.native.install({ generation, aead, ...keys.forRole("server"), receiveLength, receiveIntervalNs });
+    keys.destroy();
+    return generation;
+  }
+
   #offer(pending: Pending, timing: NativeTiming, first: bigint): void {
-    const { native, clock } = this.#context;
-    this.#pending.push(pending);
-    const kept = this.#pending.slice(-PENDING_KEPT);
-    this.#dropPending((each) => !kept.includes(each));
-
-    const before = this.#schedule.timing;
-    if (before !== null && sameTiming(before, timing)) {
-      this.#carry(pending);
-    } else {
-      this.#schedule.start(timing, pending.source, first);
-      this.#scheduleIsSessions = false;
-      if (before === null) {
-        this.#carry(pending);
-      } else {
-        // Fragments are cut for one length: this answer waits for the schedule of its own.
-        native.stopOffer();
-        this.#timers.set("offer", Math.ceil(Number(first - clock.monotonicNs()) / 1e6), () => {
-          this.#carry(pending);
-        });
-      }
-    }
+    if (this.#answers.add(pending, timing, first)) this.#scheduleIsSessions = false;
     this.#planEnd();
-  }
-
-  /** Puts an answer into the carousel: alone, or beside the data of a session that is alive. */
-  #carry({ kind, stamp, message, source }: Pending): void {
-    const { native } = this.#context;
-    const alive = this.#sessionAlive();
-    const every = alive ? EVERY_BESIDE_SESSION : 1;
-    native.offer({ kind, version: PROTOCOL_VERSION, stamp, message, every, endpoint: source });
-    this.#timers.clear("offer");
-    if (alive) this.#watchAlive();
-    else this.#timers.clear("alive");
-  }
-
-  /** Once the session is no longer alive, the answer under way takes every slot. */
-  #watchAlive(): void {
-    if (this.#session === null) return;
-    this.#timers.set("alive", aliveNs(this.#session.wire) / 1e6, () => {
-      const newest = this.#pending.at(-1);
-      if (newest === undefined) return;
-      if (this.#sessionAlive()) this.#watchAlive();
-      else this.#carry(newest);
-    });
-  }
-
-  #sessionAlive(): boolean {
-    if (this.#session === null) return false;
-    const { lastOpenedNs } = this.#context.native.stats();
-    const sinceNs = this.#context.clock.monotonicNs() - lastOpenedNs;
-    return lastOpenedNs !== 0n && Number(sinceNs) < aliveNs(this.#session.wire);
-  }
-
-  #dropPending(which: (pending: Pending) => boolean): void {
-    const { native } = this.#context;
-    const dropped = this.#pending.filter(which);
-    if (dropped.length === 0) return;
-    this.#pending = this.#pending.filter((each) => !dropped.includes(each));
-    for (const { offered } of dropped) if (offered !== null) native.forget(offered.generation);
-    if (this.#pending.length > 0) return;
-    native.stopOffer();
-    this.#timers.clear("pending");
-    this.#timers.clear("alive");
-    this.#timers.clear("offer");
   }
 
   /** Ends the schedule when nothing needs it any more, and takes that back when something does. */
   #planEnd(): void {
-    const { clock } = this.#context;
     let endNs: bigint | null = this.#coverEndNs ?? 0n;
-    for (const pending of this.#pending) if (pending.endNs > endNs) endNs = pending.endNs;
+    const answersEndNs = this.#answers.endNs;
+    if (answersEndNs > endNs) endNs = answersEndNs;
     if (this.#session !== null && this.#coverEndNs === null && this.#scheduleIsSessions) endNs = null;
+    const { ownStart } = this.#config;
+    const { timing } = this.#schedule;
+    if (ownStart !== null && timing !== null && sameTiming(timing, ownStart.timing)) endNs = null;
     this.#schedule.planEnd(endNs);
-    const newest = this.#pending.at(-1);
-    if (newest === undefined) return;
-    const leftMs = Math.ceil(Number(newest.endNs - clock.monotonicNs()) / 1e6);
-    this.#timers.set("pending", Math.max(0, leftMs), () => {
-      this.#dropPending(() => true);
-    });
   }
 
-  /** A datagram opened under a pending generation: the client holds its keys. */
-  #confirm(generation: number, source: string): void {
-    const pending = this.#pending.find((each) => each.offered?.generation === generation);
-    const confirmed = pending?.offered;
-    if (pending === undefined || confirmed === null || confirmed === undefined) return;
-    const { native, clock, report } = this.#context;
-    pending.offered = null;
-    this.#dropPending(() => true);
+  /** The first datagram under a generation: the client holds its keys. */
+  #opened(generation: number, source: string): void {
+    const next = this.#rekey.confirm(generation);
+    if (next !== null && this.#session !== null) {
+      this.#context.native.sendUnder(generation, null);
+      // A client that rekeys is not handshaking anew.
+      if (this.#scheduleIsSessions) this.#answers.drop();
+      this.#adopt({ ...this.#session, ...next });
+      this.#context.report.rekeyed();
+      return;
+    }
+    const confirmed = this.#answers.confirm(generation);
+    if (confirmed !== null) this.#confirm(confirmed, source);
+  }
+
+  #confirm(confirmed: Offered, source: string): void {
+    const { native, report } = this.#context;
+    const { generation, wire, serverTimeoutMs } = confirmed;
+    this.#rekey.stop();
     this.#schedule.move(source);
     native.sendUnder(generation, null);
-    native.watchSilence(Math.max(confirmed.serverTimeoutMs * 1e6, TIMEOUT_SLOTS * confirmed.wire.up.intervalNs));
-
-    const replaced = this.#session;
-    if (replaced !== null) this.#keepOld(replaced);
-    this.#session = confirmed;
+    native.watchSilence(Math.max(serverTimeoutMs * 1e6, TIMEOUT_SLOTS * wire.up.intervalNs));
+    const replaced = this.#session !== null;
     this.#coverEndNs = null;
     this.#scheduleIsSessions = true;
+    this.#adopt(confirmed);
     // An end that was due may have come between the answer and its confirmation.
-    const timing = timingOf(confirmed.wire.down, hostOf(source));
+    const timing = timingOf(wire.down, hostOf(source));
     if (this.#schedule.timing === null) this.#schedule.start(timing, source, null);
     this.#planEnd();
+    if (replaced) report.disconnected("replaced");
+    report.connected({ endpoint: source, wire, cipher: cipherName(confirmed.aead) });
+  }
+
+  /** This is the session from now on; the key of the one before opens for a while. */
+  #adopt(session: Session): void {
+    const { wire, madeAtNs } = session;
+    if (this.#session !== null) {
+      this.#retired.retire(this.#session.generation);
+      this.#retired.forgetIn(retentionNs(this.#session.wire));
+      this.#session.root.destroy();
+    }
+    this.#session = session;
     const again = (ms: number, check: () => void): void => {
       this.#timers.set("age", ms, check);
     };
-    watchAge(clock, confirmed.madeAtNs + BigInt(expiryNs(confirmed.wire)), again, () => {
+    watchAge(this.#context.clock, madeAtNs + BigInt(expiryNs(wire)), again, () => {
       this.#outgrow("expired");
     });
-    if (replaced !== null) report.disconnected("replaced");
-    report.connected({ endpoint: source, wire: confirmed.wire, cipher: cipherName(confirmed.aead) });
   }
 
-  /** The replaced session's key still opens what is under way. */
-  #keepOld({ generation, wire }: Session): void {
-    this.#forgetOld();
-    this.#oldGeneration = generation;
-    this.#timers.set("retention", retentionNs(wire) / 1e6, () => {
-      this.#forgetOld();
-    });
+  /** The core says so again until it is moved; a move that is under way is none. */
+  #roam(source: string): void {
+    if (this.#schedule.endpoint === source) return;
+    this.#schedule.move(source);
+    this.#context.report.roamed(source);
   }
 
-  #forgetOld(): void {
-    this.#timers.clear("retention");
-    if (this.#oldGeneration !== null) this.#context.native.forget(this.#oldGeneration);
-    this.#oldGeneration = null;
+  #readControl(kind: number, body: Uint8Array): void {
+    if (this.#session === null) return;
+    const { root, wire } = this.#session;
+    if (kind === CONTROL_CLOSE) this.#closedByPeer();
+    else if (kind === CONTROL_NEWEST_STAMP) this.#floor.raiseLater(readStamp(body));
+    else this.#rekey.read(root, repeatNs(wire.down.intervalNs), kind, body);
   }
 
   #silent(forNs: bigint): void {
-    this.#coverFor(this.#config.lingerNs);
+    this.#coverFor(this.#config.drawLingerNs());
     this.#context.report.silent(Number(forNs / 1_000_000n));
   }
 
@@ -346,7 +326,7 @@ export class ServerMachine implements Machine {
   /** The client closed: as with one's own close, cover for `linger`, then the end. */
   #closedByPeer(): void {
     this.#forgetSession();
-    this.#coverFor(this.#config.lingerNs);
+    this.#coverFor(this.#config.drawLingerNs());
     this.#context.report.disconnected("peerClosed");
   }
 
@@ -355,18 +335,20 @@ export class ServerMachine implements Machine {
     if (this.#session === null) return;
     const { serverTimeoutMs } = this.#session;
     this.#forgetSession();
-    this.#coverFor(serverTimeoutMs * 1e6 + this.#config.lingerNs);
+    this.#coverFor(serverTimeoutMs * 1e6 + this.#config.drawLingerNs());
     this.#context.report.disconnected(reason);
   }
 
   #forgetSession(): void {
     if (this.#session === null) return;
     const { native } = this.#context;
+    this.#rekey.stop();
     native.forget(this.#session.generation);
     native.watchSilence(null);
+    this.#session.root.destroy();
     this.#session = null;
     this.#timers.clear("age");
-    this.#forgetOld();
+    this.#retired.forget();
   }
 
   #scheduleEnded(): void {
@@ -374,25 +356,15 @@ export class ServerMachine implements Machine {
     this.#scheduleIsSessions = false;
     const reason: DisconnectReason = this.#coverEndNs === null ? "replaced" : "silent";
     this.#coverEndNs = null;
-    this.#dropPending(() => true);
-    if (this.#session === null) return;
+    this.#answers.drop();
+    const ended = this.#session !== null;
     this.#forgetSession();
-    this.#context.report.disconnected(reason);
+    this.start();
+    if (ended) this.#context.report.disconnected(reason);
   }
+}
 
-  /** Another version of the protocol: which ones are spoken here, in datagrams of the length that came. */
-  #tellVersions({ stamp, source, datagramLength, receivedNs }: Extract<NativeEvent, { type: "otherVersion" }>): void {
-    const timing: NativeTiming = { datagramLength, intervalNs: VERSION_INTERVAL_NS, jitterNs: 0, shape: "cos4" };
-    const direction = {
-      length: datagramLength,
-      intervalNs: VERSION_INTERVAL_NS,
-      jitterNs: 0,
-      jitterShape: "cos4",
-    } as const;
-    const first = firstDeadlineNs(receivedNs, this.#context.clock.monotonicNs(), direction);
-    // Half an interval after the last of them.
-    const endNs = first + BigInt((VERSION_SLOTS - 0.5) * VERSION_INTERVAL_NS);
-    const message = Uint8Array.of(PROTOCOL_VERSION, PROTOCOL_VERSION);
-    this.#offer({ kind: KIND_WRONG_VERSION, stamp, message, source, endNs, offered: null }, timing, first);
-  }
+/** Six bytes, as the core has checked. */
+function readStamp(body: Uint8Array): number {
+  return Buffer.from(body).readUIntBE(0, 6);
 }

@@ -23,6 +23,10 @@ export class ServerSchedule {
     return this.#running?.timing ?? null;
   }
 
+  get endpoint(): string | null {
+    return this.#running?.endpoint ?? null;
+  }
+
   /** One that runs ends as this one begins. Its end has to be planned afterwards. */
   start(timing: NativeTiming, endpoint: string, firstDeadlineNs: bigint | null): void {
     this.#context.native.startSchedule({ ...timing, firstDeadlineNs, endpoint });

@@ -9,7 +9,7 @@
 import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId, type NativeDirectionKeys, type Role } from "./addon.js";
 import { describe, optionError } from "./errors.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
-import { requireBytes, Secret, zero } from "./secrets.js";
+import { copyOut, requireBytes, Secret, zero } from "./secrets.js";
 
 /** Bytes of each secret that goes in, and of the chain. */
 const SECRET_LENGTH = 32;
@@ -31,6 +31,26 @@ export interface SessionSecrets {
   kem: Uint8Array | null;
   /** The replaced session's chain; null in a fresh handshake. */
   chain: Uint8Array | null;
+}
+
+/** What stays of a session's keys until it is replaced: a rekey goes on from it, and no datagram opens under it. */
+export class SessionRoot extends Secret {
+  readonly aead: AeadId;
+  readonly chain: Uint8Array;
+  /** Not a secret. */
+  readonly handshakeHash: Uint8Array;
+
+  /** Copies both. */
+  constructor(aead: AeadId, chain: Uint8Array, handshakeHash: Uint8Array) {
+    super();
+    this.aead = aead;
+    this.chain = copyOut(chain);
+    this.handshakeHash = Uint8Array.from(handshakeHash);
+  }
+
+  destroy(): void {
+    zero(this.chain);
+  }
 }
 
 /** One session's keys. */
@@ -58,6 +78,11 @@ export class SessionKeys extends Secret {
   /** The two directions as this end uses them. */
   forRole(role: Role): { send: DirectionKeys; receive: DirectionKeys } {
     return role === "client" ? { send: this.up, receive: this.down } : { send: this.down, receive: this.up };
+  }
+
+  /** Lives on when the keys are destroyed. */
+  root(): SessionRoot {
+    return new SessionRoot(this.aead, this.chain, this.handshakeHash);
   }
 
   destroy(): void {

@@ -21,6 +21,11 @@ const RETENTION_SLOTS = 8;
 const REKEY_NS = 120e9;
 const REKEY_SLOTS = 4096;
 const EXPIRY_FACTOR = 1.5;
+/** The protocol's: slots of either direction after which a rekey is due whatever its age. */
+const REKEY_COUNT = 2 ** 26;
+/** The protocol's: from one copy of a rekey's message to the next. */
+const REPEAT_NS = 200e6;
+const REPEAT_SLOTS = 4;
 /** The protocol's: from the initiation's arrival to a start that tells nothing of how long the answer took to make. */
 const START_STEP_NS = 500_000_000n;
 
@@ -57,6 +62,20 @@ export function aliveNs(wire: Wire): number {
 /** After the first datagram under a new key, the old one still opens this long. */
 export function retentionNs(wire: Wire): number {
   return Math.max(RETENTION_NS, RETENTION_SLOTS * slowerIntervalNs(wire));
+}
+
+/**
+ * Age, by CLOCK_BOOTTIME, at which a session is due for new keys. Counters are part of it: no direction builds more than
+ * one datagram per mean interval in the long run.
+ */
+export function rekeyNs(wire: Wire): number {
+  const fasterIntervalNs = Math.min(wire.up.intervalNs, wire.down.intervalNs);
+  return Math.min(Math.max(REKEY_NS, REKEY_SLOTS * slowerIntervalNs(wire)), REKEY_COUNT * fasterIntervalNs);
+}
+
+/** From one copy of a rekey's message to the next, in slots of this mean interval. */
+export function repeatNs(intervalNs: number): number {
+  return Math.max(REPEAT_NS, REPEAT_SLOTS * intervalNs);
 }
 
 /** Age, by CLOCK_BOOTTIME, at which a session's keys are zeroed. */

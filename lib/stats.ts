@@ -20,6 +20,8 @@ export const NO_STATS: NativeStats = {
   innerBytesReceived: 0n,
   queueDrops: 0n,
   malformedInner: 0n,
+  innerNotAllowed: 0n,
+  innerLooped: 0n,
   deviceErrors: 0n,
   queuedBytes: 0n,
   datagramsReceived: 0n,
@@ -37,6 +39,7 @@ export const NO_STATS: NativeStats = {
   slotsUnreported: 0n,
   launchesMissed: 0n,
   lastOpenedNs: 0n,
+  lateness: [],
 };
 
 export function publicStats(state: TunnelState, native: NativeStats, readerDrops: bigint): TunnelStats {
@@ -64,6 +67,8 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
       queueDrops: native.queueDrops,
       readerDrops,
       malformed: native.malformedInner,
+      notAllowed: native.innerNotAllowed,
+      looped: native.innerLooped,
       deviceErrors: native.deviceErrors,
       queuedBytes: native.queuedBytes,
     },
@@ -79,6 +84,7 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
     eventsDropped: native.eventsDropped,
     throttleStalls: native.throttleStalls,
     burners: native.burners,
+    lateness: native.lateness.map(({ source, boundsNs, counts, sumNs }) => ({ source, boundsNs, counts, sumNs })),
   };
 }
 
@@ -88,6 +94,7 @@ export function publicDeviation(native: NativeDeviation): Deviation {
     count: native.count,
     mean: native.meanNs / 1000,
     stddev: native.stddevNs / 1000,
+    p1: native.p1Ns / 1000,
     p50: native.p50Ns / 1000,
     p90: native.p90Ns / 1000,
     p99: native.p99Ns / 1000,

@@ -1,5 +1,7 @@
 /** Warnings of the machines, and what to do about those of the addon. */
 import type { TunnelWarning } from "../index.js";
+import type { Role } from "./addon.js";
+import type { I405Error } from "./errors.js";
 import { formatDuration } from "./units.js";
 
 /** Nothing answers the client. One message for every cause, because silence has no other sign. */
@@ -13,6 +15,15 @@ export function noAnswer(endpoint: string, forNs: number): TunnelWarning {
   };
 }
 
+/** A persistent client that can't even begin. */
+export function notOpenYet(error: I405Error, againMs: number): TunnelWarning {
+  return {
+    code: "I405_NOT_OPEN_YET",
+    message: `${error.message.replace(/\.$/, "")} (${error.code})`,
+    remedy: `Nothing is sent yet; it is tried again every ${formatDuration(againMs * 1e6)}. Without persistent this is an error`,
+  };
+}
+
 /** A genuine initiation that came too late, or from a clock that went back. */
 export function staleInitiation(stampMs: number, floorMs: number, wallMs: number): TunnelWarning {
   const behind = `${((wallMs - stampMs) / 1000).toFixed(1)} s behind this clock`;
@@ -21,6 +32,19 @@ export function staleInitiation(stampMs: number, floorMs: number, wallMs: number
     code: "I405_STALE_INITIATION",
     message: `a genuine initiation was not taken: its stamp is ${behind}${below}`,
     remedy: "Set the client's clock. If that is right, somebody replays old datagrams; they get no answer",
+  };
+}
+
+/** The state file could not be written; `failure` says why. */
+export function stateNotKept(role: Role, failure: unknown): TunnelWarning {
+  const why = failure instanceof Error ? failure.message : String(failure);
+  return {
+    code: "I405_STATE_FILE",
+    message: why,
+    remedy:
+      role === "client"
+        ? "See to the file's folder. Until then a restart forgets the newest stamp"
+        : "See to the file's folder. Until then no client is let in, because a restart would let it in again",
   };
 }
 

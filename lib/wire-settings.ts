@@ -8,6 +8,7 @@ import type { NativeTiming } from "./addon.js";
 import { I405Error, optionError } from "./errors.js";
 import type { Refusal } from "./handshake-payloads.js";
 import { LEAST_LENGTH, type ServerLimits, type WireRequest } from "./options.js";
+import { rekeyNs } from "./session-times.js";
 import { formatDuration, formatRate } from "./units.js";
 
 /** IP and UDP headers of an outer packet, bytes. */
@@ -26,6 +27,8 @@ export const JITTER_PART = 0.5;
 /** The protocol's: a timeout is this long, but at least so many intervals. */
 const TIMEOUT_NS = 10e9;
 const TIMEOUT_SLOTS = 100;
+/** Ours: the messages of a rekey at the shortest slots, both ways, and their first repetitions fit many times. */
+const LEAST_REKEY_SLOTS = 64;
 
 /** Bytes of IP and UDP headers towards an address. An IPv4 address in IPv6's clothes travels over IPv4. */
 export function headerOverhead(address: string): number {
@@ -89,6 +92,24 @@ export function resolveTimeoutMs(option: string, askedNs: number | null, directi
     });
   }
   return Math.ceil((askedNs ?? Math.max(TIMEOUT_NS, leastNs)) / 1e6);
+}
+
+/**
+ * Age at which a session gets new keys: as given, or the protocol's, which is the most.
+ *
+ * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 64 intervals, or longer than the protocol's.
+ */
+export function resolveRekeyNs(askedNs: number | null, wire: Wire): number {
+  const mostNs = rekeyNs(wire);
+  const leastNs = Math.min(mostNs, LEAST_REKEY_SLOTS * Math.max(wire.up.intervalNs, wire.down.intervalNs));
+  if (askedNs !== null && (askedNs < leastNs || askedNs > mostNs)) {
+    throw optionError({
+      option: "rekeyInterval",
+      came: `"${formatDuration(askedNs)}"`,
+      expected: `at least 64 intervals, "${formatDuration(leastNs)}", at most "${formatDuration(mostNs)}"`,
+    });
+  }
+  return askedNs ?? mostNs;
 }
 
 /** A direction as the addon runs it towards this address. */

@@ -13,37 +13,44 @@ import { addCargoToPath, componentsProblem, toolchainProblem } from "./setup/too
 const bin = (...path) => join(ROOT, "node_modules", ...path);
 const TAP_LOG = join(ROOT, ".setup", "tests.tap");
 
+/** @typedef {typeof import("./setup/failures.mjs")} Failures */
+
 /**
  * @param {string[]} parameters
+ * @param {Failures} failures
  * @returns {Check}
  */
-function tapCheck(parameters) {
+function tapCheck(parameters, { tapFailures: failures }) {
   const tap = [process.execPath, bin("tap", "dist", "esm", "run.mjs")];
   // A terminal gets tap's moving view, and the counts are in the raw log; elsewhere the raw log is the output.
   if (!process.stdout.isTTY) {
-    return { name: "tap", command: [...tap, "--reporter=tap", ...parameters], counts: (output) => output };
+    return { name: "tap", command: [...tap, "--reporter=tap", ...parameters], counts: (output) => output, failures };
   }
   const command = [...tap, `--output-file=${TAP_LOG}`, ...parameters];
-  return { name: "tap", command, counts: () => readFileSync(TAP_LOG, "utf8"), terminal: true };
+  return { name: "tap", command, counts: () => readFileSync(TAP_LOG, "utf8"), failures, terminal: true };
 }
 
-/** @returns {Check[]} */
-function allChecks() {
+/**
+ * @param {Failures} failures
+ * @returns {Check[]}
+ */
+function allChecks(failures) {
   const node = process.execPath;
+  const libtest = { counts: (/** @type {string} */ output) => output, failures: failures.cargoFailures };
   return [
     { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"] },
     { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."] },
     { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."] },
     { name: "cargo fmt", command: ["cargo", "fmt", "--all", "--check"] },
     { name: "cargo clippy", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"] },
-    { name: "cargo test", command: ["cargo", "test", "--locked", "--no-fail-fast"], counts: (output) => output },
+    { name: "cargo test", command: ["cargo", "test", "--locked", "--no-fail-fast"], ...libtest },
     // A check of its own: the feature replaces the atomics of the whole crate.
     {
       name: "hedge model",
       command: ["cargo", "test", "--locked", "-p", "i405-proto", "--features", "loom", "--test", "hedge_model"],
-      counts: (output) => output,
+      ...libtest,
     },
-    tapCheck([]),
+    tapCheck([], failures),
   ];
 }
 
@@ -59,7 +66,9 @@ async function main() {
   mkdirSync(join(ROOT, ".setup"), { recursive: true });
   rmSync(TAP_LOG, { force: true });
   const results = [];
-  for (const check of parameters.length > 0 ? [tapCheck(parameters)] : allChecks()) {
+  // Only now: what it reads tap with is set up like everything else.
+  const failures = await import("./setup/failures.mjs");
+  for (const check of parameters.length > 0 ? [tapCheck(parameters, failures)] : allChecks(failures)) {
     results.push(await runCheck(ROOT, check));
   }
   process.stdout.write(`\n${summary(results)}\n`);

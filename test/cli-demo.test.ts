@@ -1,7 +1,7 @@
 import t from "tap";
-import { bar, columns } from "../lib/cli/demo/bars.js";
+import { bar, columns } from "../lib/cli/terminal/bars.js";
 import { compare, histogram, pooled, quantile } from "../lib/cli/demo/figures.js";
-import { Screen } from "../lib/cli/demo/screen.js";
+import { Screen } from "../lib/cli/terminal/screen.js";
 import { ipv4Packet, LONGEST, Sender, SHORTEST } from "../lib/cli/demo/traffic.js";
 import { renderVerdict } from "../lib/cli/demo/verdict.js";
 import { renderLine, renderView, type View } from "../lib/cli/demo/view.js";
@@ -9,7 +9,7 @@ import { Watch } from "../lib/cli/demo/watch.js";
 import { SOME_STATS } from "./cli-stats.js";
 import { CONNECTION, PretendTunnel, pretendWorld } from "./cli-world.js";
 
-const FIGURES = { count: 100, mean: 10, stddev: 2, p50: 9.5, p90: 12, p99: 20, p999: 30, max: 31, missed: 0 };
+const FIGURES = { count: 100, mean: 10, stddev: 2, p1: 8, p50: 9.5, p90: 12, p99: 20, p999: 30, max: 31, missed: 0 };
 const DEVIATION = { source: "call" as const, ...FIGURES, unreported: 0 };
 
 /** Eight seconds, two of each kind: a slot each 4 ms, in busy stretches `busyMs`. */

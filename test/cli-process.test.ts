@@ -1,8 +1,8 @@
 /** The command as a process of its own: the built one, with the real addon over loopback and without privileges. */
 import { spawn, spawnSync } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { freePort } from "./helpers/free-port.js";
 import { here, Program } from "./helpers/program.js";
 
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -15,14 +15,6 @@ function i405(...parameters: string[]): Program {
 function run(parameters: string[], input = "") {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...parameters], { encoding: "utf8", input });
   return { status, stdout, stderr };
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
 }
 
 t.test("client and server connect, and end as asked at a signal", async (t) => {

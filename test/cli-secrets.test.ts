@@ -20,7 +20,7 @@ t.test("a secret is the one line of its file", async (t) => {
   t.equal(fromFile("--password-file", temporaryFile(t, "p", "group may read", 0o640)), "group may read");
 });
 
-t.test("files that won't do", async (t) => {
+t.test("promise: secret-files: files that won't do", async (t) => {
   const { fromFile } = secretReader({});
   const cases: [string, number, RegExp][] = [
     ["", 0o600, /^--password-file: .* is empty, expected one line with the secret$/],
@@ -53,7 +53,7 @@ t.test("standard input gives one secret", async (t) => {
   });
 });
 
-t.test("the environment's secrets are taken out of it", async (t) => {
+t.test("promise: secret-environment: the environment's secrets are taken out of it", async (t) => {
   const environment = { I405_PASSWORD: " secret\n", OTHER: "stays" };
   const { fromEnvironment } = secretReader(environment);
   t.equal(fromEnvironment("I405_PASSWORD"), "secret");

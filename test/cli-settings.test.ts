@@ -67,6 +67,15 @@ t.test("flags become the options of the API", async (t) => {
   });
 });
 
+t.test("several ways to the server", async (t) => {
+  const { asked: connect } = await asked([...CLIENT, "--peer", "[2001:db8::7]:1405", "--persistent"]);
+  t.same(connect, {
+    peer: ["203.0.113.7:1405", "[2001:db8::7]:1405"],
+    persistent: true,
+    password: "a-long-password",
+  });
+});
+
 t.test("a server's limits", async (t) => {
   const { options, asked: listen } = await asked([
     ...SERVER,
@@ -84,13 +93,22 @@ t.test("a server's limits", async (t) => {
 
 t.test("every flag is one that the API takes", async (t) => {
   const values: Record<string, string> = {
+    "keep-capabilities": "none",
     ...{
       peer: "203.0.113.7:1405",
       "listen-addr": "0.0.0.0:1405",
       "local-addr": "0.0.0.0:0",
       password: "a-long-password",
+      client: "198.51.100.2:1405",
     },
-    ...{ device: "tun", "tun-name": "tun-x", "tun-ipv4": "10.0.0.2/24", "tun-ipv6": "fd00::2/64", "tun-mtu": "1400" },
+    ...{
+      device: "tun",
+      "tun-name": "tun-x",
+      "tun-ipv4": "10.0.0.2/24",
+      "tun-ipv6": "fd00::2/64",
+      "tun-mtu": "1400",
+      "allowed-ips": "10.0.0.1",
+    },
     ...{ "up-packet-length": "1200", "down-packet-length": "1200", "jitter-shape": "cos4", "poll-mode": "dozy" },
     ...{ "deviation-source": "software", "send-by": "txtime" },
     ...{
@@ -101,10 +119,18 @@ t.test("every flag is one that the API takes", async (t) => {
       dispatchers: "1",
       "reorder-window": "5",
     },
-    burner: "all",
+    ...{ linger: "0", burner: "all", metrics: "127.0.0.1:0", "log-level": "warn", "log-format": "json" },
   };
   const other = (name: string) => (name.endsWith("speed") ? "1MB/s" : "20s");
-  const left = new Set(["config", "json", "up-packet-interval", "down-packet-interval", "require-sched-fifo"]);
+  const left = new Set([
+    "config",
+    "json",
+    "status-socket",
+    "live",
+    "up-packet-interval",
+    "down-packet-interval",
+    "require-sched-fifo",
+  ]);
   const intervals = ["--up-packet-interval", "1ms", "--down-packet-interval", "1ms", "--require-sched-fifo"];
   for (const command of ["client", "server"] as const) {
     const flags = flagsOf(command).filter(({ name }) => !left.has(name) && !/key|password-file/.test(name));
@@ -234,7 +260,7 @@ t.test("a config file that is wrong is told where", async (t) => {
     ["peeer = 1", /peeer: no such flag. Known here: peer, /],
     ['listen-addr = "x"', /listen-addr: belongs to the other command/],
     ["cpu = 'one'", /cpu: got "one", expected a whole number/],
-    ["peer = 5", /peer: got 5, expected a string in quotes/],
+    ["linger = 5", /linger: got 5, expected a string in quotes/],
     ["json = 1", /json: got 1, expected true or false/],
     ["tun-ipv4 = [1]", /tun-ipv4: got an array, expected a string or a list of strings/],
     ["peer = \n", /line 1, column 8: not TOML/],

@@ -25,6 +25,8 @@ export const SOME_STATS: TunnelStats = {
     queueDrops: 5n,
     readerDrops: 0n,
     malformed: 0n,
+    notAllowed: 0n,
+    looped: 0n,
     deviceErrors: 0n,
     queuedBytes: 0n,
   },
@@ -34,4 +36,5 @@ export const SOME_STATS: TunnelStats = {
   eventsDropped: 0n,
   throttleStalls: 0n,
   burners: 0,
+  lateness: [],
 };

@@ -4,12 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
-import type { ConnectOptions, Connection, ListenOptions, TunnelOptions, TunnelStats } from "../index.js";
+import type { ConnectOptions, Connection, ListenOptions, TunnelOptions, TunnelState, TunnelStats } from "../index.js";
 import type { World } from "../lib/cli/run.js";
 import type { Stop } from "../lib/cli/signals.js";
 import { SOME_STATS } from "./cli-stats.js";
 
 export class PretendTunnel extends EventEmitter {
+  state: TunnelState = "new";
+  connection: Connection | null = null;
   localAddress: string | null = null;
   deviceName: string | null = null;
   asked: ConnectOptions | ListenOptions | undefined;
@@ -116,6 +118,8 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
       throttle.push("lifted");
       return () => throttle.push("put back");
     },
+    // Nowhere: tests that look at sockets have a folder of their own.
+    statusPlaces: { own: "/proc/i405", search: [] },
     throttle,
     output: () => output,
     errors: () => errors,

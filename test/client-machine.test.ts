@@ -1,87 +1,12 @@
 /** The client's machine alone: what it tells the addon, and when. */
 import t from "tap";
 import type { NativeEvent } from "../lib/addon.js";
-import { ClientMachine, type Attempt } from "../lib/client-machine.js";
 import { I405Error } from "../lib/errors.js";
-import type { ResponseOutcome } from "../lib/handshake-messages.js";
-import { SessionKeys } from "../lib/session-keys.js";
-import { attemptNs, fragmentCount } from "../lib/session-times.js";
-import { Surroundings } from "./fake/commands.js";
+import { fragmentCount } from "../lib/session-times.js";
+import { ClientBench as Bench, keys, SERVER, up, wire } from "./fake/client-bench.js";
 
-const SERVER = "192.0.2.1:1405";
-const direction = { length: 500, intervalNs: 10e6, jitterNs: 0, jitterShape: "cos4" as const };
-const wire = { up: direction, down: { ...direction, intervalNs: 20e6 } };
-const up = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" as const };
 /** 5 s + 4 x (4 fragments x 10 ms + 3 fragments x 20 ms). */
 const ATTEMPT_MS = 5400;
-
-function keys(mark: number): SessionKeys {
-  const one = () => ({ key: new Uint8Array(32).fill(mark), iv: new Uint8Array(12), mask: new Uint8Array(32) });
-  return new SessionKeys(1, one(), one(), new Uint8Array(32), new Uint8Array(32));
-}
-
-interface FakeAttempt extends Attempt {
-  destroyed: boolean;
-}
-
-class Bench {
-  readonly around = new Surroundings();
-  readonly attempts: FakeAttempt[] = [];
-  /** What reading a response gives or throws. */
-  outcome: () => ResponseOutcome = () => ({ verdict: "accepted", session: keys(7) });
-  readonly machine = new ClientMachine(this.around, {
-    endpoint: SERVER,
-    wire,
-    up,
-    clientTimeoutMs: 10_000,
-    attemptNs: attemptNs(
-      { ...up, messageLength: 1344 },
-      { datagramLength: 472, intervalNs: 20e6, messageLength: 1168 },
-    ),
-    initiate: (stamp) => {
-      const attempt: FakeAttempt = {
-        message: Uint8Array.of(this.attempts.length),
-        stamp,
-        destroyed: false,
-        readResponse: () => this.outcome(),
-        destroy() {
-          this.destroyed = true;
-        },
-      };
-      this.attempts.push(attempt);
-      return attempt;
-    },
-  });
-
-  get stamps(): number[] {
-    return this.attempts.map(({ stamp }) => stamp);
-  }
-
-  respond(stamp = this.stamps.at(-1)!): void {
-    this.machine.handle({
-      type: "handshake",
-      kind: 2,
-      version: 1,
-      stamp,
-      message: new Uint8Array(1168),
-      source: SERVER,
-      datagramLength: 472,
-      receivedNs: this.around.time.nowNs,
-    });
-  }
-
-  /** Up, with nothing of the start left in the logs. */
-  connect(): void {
-    this.machine.start();
-    this.respond();
-    this.around.commands.take();
-    this.around.reports.length = 0;
-  }
-
-  opened(generation: number): void {
-    this.machine.handle({ type: "opened", generation, source: SERVER, receivedNs: this.around.time.nowNs });
-  }
-}
 
 t.test("start: the schedule at once, then the carousel", async (t) => {
   const { machine, around, stamps } = new Bench();
@@ -117,7 +42,7 @@ t.test("attempts: their length, their stamps, the two newest", async (t) => {
   t.equal(second - first, ATTEMPT_MS + 1, "wall clock, or last + time passed + 1");
 });
 
-t.test("stamps grow while the wall clock goes back or stands still", async (t) => {
+t.test("promise: clock-set-back: stamps grow while the wall clock goes back or stands still", async (t) => {
   const bench = new Bench();
   bench.machine.start();
   bench.around.time.wallBaseMs -= 3_600_000;
@@ -272,7 +197,7 @@ t.test("silence: a new session replaces the old one, whose key opens for a while
   t.equal(bench.around.commands.last("forget"), 1);
 });
 
-t.test("expiry: 1.5 x 120 s after the initiation was made, by CLOCK_BOOTTIME", async (t) => {
+t.test("promise: sessions-expire: 1.5 x 120 s after the initiation was made, by CLOCK_BOOTTIME", async (t) => {
   const bench = new Bench();
   bench.machine.start();
   await bench.around.time.pass(1000);
@@ -283,7 +208,8 @@ t.test("expiry: 1.5 x 120 s after the initiation was made, by CLOCK_BOOTTIME", a
   bench.around.commands.take();
   await bench.around.time.pass(20);
   t.same(bench.around.reports, [["disconnected", "expired"]]);
-  t.same(bench.around.commands.names(), ["forget", "watchSilence", "expectStamps", "offer"]);
+  const names = ["repeatControl", "forget", "watchSilence", "expectStamps", "offer"];
+  t.same(bench.around.commands.names(), names, "the rekey in vain as well");
   bench.respond();
   t.equal(bench.around.commands.last("install")?.generation, 2, "generations only rise");
 });

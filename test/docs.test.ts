@@ -4,24 +4,52 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { OPTION_NAMES } from "../bench/timing/selection.js";
+import { AUDIT_TUNNEL_FLAGS } from "../lib/cli/audit/options.js";
 import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
+import { buildProgram } from "../lib/cli/program.js";
 import { CHECKS } from "../lib/doctor/checks.js";
 import { anchors, fences, localLinks } from "./helpers/markdown.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
-const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
+const documents = () =>
+  readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`);
+const DOCUMENTS = ["README.md", ...documents()];
 
 /** Flags of i405 that are not of `server` and `client`. */
 const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
 /** Flags of other programs in the documents' commands. */
-const FOREIGN_FLAGS = ["json", "all-platforms", "no-setup", "vm", "hdd", "ulimit", "long-slots", ...OPTION_NAMES];
+const FOREIGN_FLAGS = [
+  "json",
+  "all-platforms",
+  "no-setup",
+  "vm",
+  "hdd",
+  "ulimit",
+  "long-slots",
+  "nano",
+  "search",
+  ...OPTION_NAMES,
+];
+/** Of setpriv, systemctl, systemd-analyze and podman in deployment.md. */
+const DEPLOYMENT_FLAGS =
+  "reuid regid init-groups no-new-privs inh-caps ambient-caps bounding-set now offline rm name cap-drop cap-add read-only " +
+  "volume publish network privileged";
+/** Flags of `npm run fuzz`, and of cargo in its document. */
+const FUZZ_FLAGS = ["executions", "sanitizer", "minimise", "test"];
 /** Flags by their whole names, where prose writes `--outgoing-...`. */
 const FAMILIES = ["up-", "down-", "outgoing-", "incoming-"];
 
 /** Flags of `i405 doctor` and of no other command. */
 const DOCTOR_FLAGS = ["no-measure", "quick", "uplink", "fix", "undo", "undo-file", "dry-run"];
+
+/** Flags of `i405 audit` and of no other command. */
+const AUDIT_FLAGS = buildProgram(() => undefined, { out: () => undefined })
+  .commands.find((command) => command.name() === "audit")!
+  .options.map(({ long }) => long!.slice(2));
 
 function flagsIn(text: string): string[] {
   return [...text.matchAll(/(?<![\w-])--([a-z][a-z0-9-]*)/g)].map(([, name = ""]) => name);
@@ -35,10 +63,29 @@ t.test("every flag is in commands.md, and no other", async (t) => {
     [],
   );
   for (const document of DOCUMENTS) {
-    const all = [...known, ...OTHER_FLAGS, ...DOCTOR_FLAGS, ...FOREIGN_FLAGS, ...FAMILIES];
+    const all = [
+      ...known,
+      ...OTHER_FLAGS,
+      ...DOCTOR_FLAGS,
+      ...AUDIT_FLAGS,
+      ...FOREIGN_FLAGS,
+      ...DEPLOYMENT_FLAGS.split(" "),
+      ...FUZZ_FLAGS,
+      ...FAMILIES,
+    ];
     const unknown = flagsIn(read(document)).filter((name) => !all.includes(name));
     t.same(unknown, [], document);
   }
+});
+
+t.test("every flag of the audit is in audit.md", async (t) => {
+  const documented = new Set(flagsIn(read("docs/audit.md")));
+  // Those of its tunnel are the client's, and in commands.md.
+  const tunnels = new Set(AUDIT_TUNNEL_FLAGS.map(({ name }) => name));
+  t.same(
+    AUDIT_FLAGS.filter((name) => !documented.has(name) && !tunnels.has(name)),
+    [],
+  );
 });
 
 t.test("a config file in the documents has keys that are flags", async (t) => {
@@ -67,7 +114,7 @@ t.test("every check of the doctor is in doctor.md, and no other", async (t) => {
 });
 
 t.test("codes in the documents are codes in the program", async (t) => {
-  const folders = ["lib", "lib/cli", "crates/i405-rt/src"];
+  const folders = ["lib", "lib/cli", "crates/i405-rt/src", "crates/i405-fuzz/tests", "test/fuzz"];
   const sources = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { withFileTypes: true })
       .filter((entry) => entry.isFile())

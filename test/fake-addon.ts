@@ -8,6 +8,7 @@ import type { Parts } from "../lib/parts.js";
 import { FakeNetwork } from "./fake/network.js";
 import { SimulatedTime } from "./fake/time.js";
 import { FakeTunnel } from "./fake/tunnel.js";
+import { PretendProcess } from "./fake/process.js";
 import { SILENT_PROBES } from "./fake/probes.js";
 
 export { FakeNetwork, type Content, type Datagram } from "./fake/network.js";
@@ -20,7 +21,7 @@ export class Simulation {
   readonly network = new FakeNetwork(this.time);
   /** In the order of their opening, closed ones too. */
   readonly tunnels: FakeTunnel[] = [];
-  /** Names that can be looked up. */
+  /** Names that can be looked up; several addresses with commas between. */
   readonly names = new Map<string, string>();
 
   /** A machine's addon. `aeads`: bits as in the initiation. */
@@ -33,6 +34,8 @@ export class Simulation {
       boottimeNs: () => clock.boottimeNs(),
       routeMtu: () => this.network.routeMtu,
       probes: SILENT_PROBES,
+      process: new PretendProcess(),
+      peerCredentials: () => ({ pid: process.pid, uid: process.getuid!(), gid: process.getgid!() }),
       open: (options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void) => {
         const tunnel = new FakeTunnel(this.time, this.network, options, onEvents);
         this.tunnels.push(tunnel);
@@ -49,7 +52,9 @@ export class Simulation {
       lookup: (host) => {
         const address = this.names.get(host);
         if (address === undefined) return Promise.reject(new Error(`getaddrinfo ENOTFOUND ${host}`));
-        return Promise.resolve({ address, family: address.includes(":") ? 6 : 4 });
+        return Promise.resolve(
+          address.split(",").map((each) => ({ address: each, family: each.includes(":") ? 6 : 4 })),
+        );
       },
     };
   }

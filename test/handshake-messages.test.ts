@@ -101,7 +101,7 @@ t.test("an AEAD is AES-256-GCM where both ends have it", (t) => {
 
 for (const [name, pair] of pairs) {
   for (const aead of [0, 1] as const) {
-    t.test(`${name} with AEAD ${aead}: the same bytes and keys as written out by hand`, (t) => {
+    t.test(`promise: post-quantum: ${name} with AEAD ${aead}: the same bytes and keys as written out by hand`, (t) => {
       const e = { client: randomBytes(32), server: randomBytes(32) };
       const kemSeed = randomBytes(64);
       const kemMessage = randomBytes(32);
@@ -209,7 +209,7 @@ for (const [name, pair] of pairs) {
   });
 }
 
-t.test("strangers: another static key, preshared key or password", async (t) => {
+t.test("promise: peer-identity: another static key, preshared key or password", async (t) => {
   const { client, server } = keyPairing(presharedKey);
   const stranger = pairingFromKeys("client", {
     privateKey: generatePrivateKey(),

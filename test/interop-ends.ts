@@ -57,7 +57,7 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
-const NAMES = ["connected", "silent", "heard", "disconnected", "warning", "error", "close"] as const;
+const NAMES = ["connected", "silent", "heard", "rekeyed", "disconnected", "warning", "error", "close"] as const;
 
 /** A real tunnel with a book of what it emitted. */
 export class Real {

@@ -47,7 +47,7 @@ t.test("space around a key is ignored, its bytes are not shared", (t) => {
   t.end();
 });
 
-t.test("whatever is not a key is refused by name, and not quoted", (t) => {
+t.test("promise: secrets-not-quoted: whatever is not a key is refused by name, and not quoted", (t) => {
   const good = randomBytes(32).toString("base64");
   const bad: unknown[] = [
     undefined,

@@ -33,6 +33,7 @@ t.test("a tunnel's functions get its handle first", async (t) => {
   t.same(tunnel.startSchedule(schedule), ["tunnelStartSchedule", handle, schedule]);
   t.same(tunnel.endAt(null), ["tunnelEndAt", handle, null]);
   t.same(tunnel.sendUnder(3, 7), ["tunnelSendUnder", handle, 3, 7]);
+  t.same(tunnel.repeatControl(null), ["tunnelRepeatControl", handle, null]);
   const named = [
     "localAddress",
     "deviceName",

@@ -172,7 +172,7 @@ t.test("what is destroyed works no longer, above all not in plaintext", (t) => {
   t.end();
 });
 
-t.test("states do not print what they hold", (t) => {
+t.test("promise: keys-not-shown: states do not print what they hold", (t) => {
   t.equal(inspect(ik("initiator")), "[HandshakeState: redacted]");
   t.equal(inspect({ nested: new CipherState(psk) }), "{ nested: [CipherState: redacted] }");
   t.equal(JSON.stringify(ik("responder")), '"[HandshakeState: redacted]"');

@@ -68,6 +68,7 @@ t.test("defaults", async (t) => {
     deviationIntervalMs: 10_000,
     deviationSource: "call",
     sendBy: "call",
+    record: false,
   };
   t.same(parseTunnelOptions(undefined), local);
   t.match(parseTunnelOptions({ sendBy: "txtime" }), { sendBy: "txtime", deviationSource: "software" });
@@ -75,15 +76,19 @@ t.test("defaults", async (t) => {
   t.same(parseTunnelOptions({ pollMode: undefined }), local, "undefined is the same as left out");
   const direction = { length: null, rate: 102_400, intervalNs: null, jitterNs: null, shape: "cos4" };
   t.same(parseConnectOptions({ peer, key }), {
-    peer: { host: "203.0.113.7", port: 1405, option: "peer" },
+    peers: [{ host: "203.0.113.7", port: 1405, option: "peer" }],
+    persistent: false,
     localAddress: null,
     credentials: { kind: "keys", keys: { ...key, presharedKey: undefined } },
     up: { option: "up", ...direction },
     down: { option: "down", ...direction },
     clientTimeoutNs: null,
     serverTimeoutNs: null,
-    lingerNs: 0,
+    linger: { leastNs: 0, mostNs: 0 },
+    allowedIps: null,
     connectTimeoutNs: null,
+    rekeyIntervalNs: null,
+    stateFile: null,
     signal: null,
   });
   const rate = 128 * 2 ** 20;
@@ -91,8 +96,11 @@ t.test("defaults", async (t) => {
     address: { host: "::", port: 1405, option: "address" },
     credentials: { kind: "password", password: "correct horse" },
     limits: { maxRateUp: rate, maxRateDown: rate, minIntervalNs: 10_000, maxLength: 1500 },
-    lingerNs: 0,
+    linger: { leastNs: 0, mostNs: 0 },
+    allowedIps: null,
     maxStampAgeMs: null,
+    stateFile: null,
+    client: null,
     signal: null,
   });
 });
@@ -109,6 +117,7 @@ t.test("what is given is taken", async (t) => {
   t.equal(parseTunnelOptions({ pollMode: "spinny", burner: "off" }).burner, "off");
   t.equal(parseTunnelOptions({ pollMode: "dozy", burner: "all" }).burner, "all");
   t.equal(parseTunnelOptions({ schedFifo: false }).schedFifo, "off");
+  t.equal(parseTunnelOptions({ record: true }).record, true);
   t.same(parseTunnelOptions({ device: { fd: 7 } }).device, { kind: "fd", fd: 7 });
   t.same(parseTunnelOptions({ device: { tun: {} } }).device, {
     kind: "tun",
@@ -128,7 +137,15 @@ t.test("what is given is taken", async (t) => {
     jitterNs: 0,
     shape: "uniform",
   });
-  t.same(parseConnectOptions({ peer: "host.example:1405", key }).peer.host, "host.example");
+  t.same(parseConnectOptions({ peer: "host.example:1405", key }).peers, [
+    { host: "host.example", port: 1405, option: "peer" },
+  ]);
+  t.same(
+    parseConnectOptions({ peer: ["192.0.2.1:1", "[2001:db8::7]:2"], key, persistent: true }).peers.map(
+      ({ port }) => port,
+    ),
+    [1, 2],
+  );
   t.equal(parseListenOptions({ address: "0.0.0.0:0", key, maxStampAge: "90s" }).maxStampAgeMs, 90_000);
 });
 
@@ -139,7 +156,7 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
   const device = (value: unknown) => tunnel({ device: value });
   const cases: [() => unknown, string, RegExp][] = [
     [tunnel(null), "options", /got null, expected an object/],
-    [tunnel("fast"), "options", /got "fast"/],
+    [tunnel("fast"), "options", /got a string of 4 characters/],
     [tunnel({ pollmode: "dozy" }), "pollmode", /does not exist.*pollMode/],
     [tunnel({ pollMode: "lazy" }), "pollMode", /got "lazy", expected "sleepy", "dozy" or "spinny"/],
     [tunnel({ schedFifo: "yes" }), "schedFifo", /true, false or "require"/],
@@ -159,6 +176,7 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ deviationSource: "kernel" }), "deviationSource", /"software"/],
     [tunnel({ sendBy: "txtime", dispatchers: 2, cpu: [0, 1] }), "sendBy", /dispatchers/],
     [tunnel({ sendBy: true }), "sendBy", /"txtime"/],
+    [tunnel({ record: "all" }), "record", /got "all", expected true or false/],
     [tunnel({ deviationInterval: "50ms" }), "deviationInterval", /"100ms"/],
     [device("tun"), "device", /got "tun"/],
     [device({}), "device", /neither tun nor fd/],
@@ -192,6 +210,11 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [connect({ up: { speed: 1 } }), "up.speed", /does not exist/],
     [connect({ up: [] }), "up", /an array/],
     [connect({ linger: "-1s" }), "linger", /got "-1s"/],
+    [connect({ linger: "5min..1min" }), "linger", /the shorter one first/],
+    [connect({ linger: "1s.." }), "linger", /got ""/],
+    [connect({ linger: "1s..2s..3s" }), "linger", /got "1s\.\.2s\.\.3s"/],
+    [connect({ rekeyInterval: "900ms" }), "rekeyInterval", /"1s" to "24h"/],
+    [connect({ stateFile: "" }), "stateFile", /the path of a file/],
     [connect({ connectTimeout: 0 }), "connectTimeout", /got 0/],
     [connect({ clientTimeout: "25h" }), "clientTimeout", /"24h"/],
     [connect({ signal: {} }), "signal", /an AbortSignal/],
@@ -216,7 +239,29 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
   }
 });
 
-t.test("a password is not quoted", async (t) => {
+t.test("allowed addresses of inner packets", async (t) => {
+  const of = (allowedIps: unknown) => parseListenOptions({ address: peer, key, allowedIps }).allowedIps;
+  t.same(of("10.140.5.2/32"), ["10.140.5.2/32"]);
+  t.same(of(["10.140.5.2", "fd00:405::/64, ::1"]), ["10.140.5.2/32", "fd00:405::/64", "::1/128"]);
+  t.same(of("0.0.0.0/0,::/0"), ["0.0.0.0/0", "::/0"]);
+  t.same(parseConnectOptions({ peer, key, allowedIps: "10.0.0.0/8" }).allowedIps, ["10.0.0.0/8"]);
+  const wrong = [
+    "",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0/8",
+    "fe80::1%eth0/64",
+    "10.0.0.0/8/8",
+    "10.0.0.0/",
+    7,
+    [null],
+  ];
+  for (const each of [...wrong, [], Array.from({ length: 1025 }, () => "10.0.0.1")]) {
+    t.throws(() => of(each), { code: "ERR_I405_OPTION", option: "allowedIps" }, JSON.stringify(each).slice(0, 40));
+  }
+});
+
+t.test("promise: secrets-not-quoted: a password is not quoted", async (t) => {
   try {
     parseConnectOptions({ peer, password: "s3cret" });
     t.fail("too short a password was taken");

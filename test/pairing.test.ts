@@ -59,7 +59,7 @@ t.test("what one end sends with, the other receives with", (t) => {
   t.end();
 });
 
-t.test("another key, role or preshared key is another pairing", (t) => {
+t.test("promise: identity-hiding: another key, role or preshared key is another pairing", (t) => {
   const keys = { privateKey: client, peerPublicKey: publicKey(server) };
   const wraps = [
     pairingFromKeys("client", keys),
@@ -92,7 +92,7 @@ t.test("bad keys are named", async (t) => {
   }
 });
 
-t.test("a pairing does not print its keys, and forgets them", (t) => {
+t.test("promise: keys-not-shown: a pairing does not print its keys, and forgets them", (t) => {
   const pairing = pairingFromKeys("client", { privateKey: client, peerPublicKey: publicKey(server) });
   t.equal(inspect({ pairing }), "{ pairing: [Pairing: redacted] }");
   t.equal(JSON.stringify(pairing), '"[Pairing: redacted]"');

@@ -74,7 +74,7 @@ t.test("unconfirmed: given up with its schedule", async (t) => {
   t.equal(bench.around.commands.last("startSchedule")?.endpoint, CLIENT, "and it starts anew");
 });
 
-t.test("refused: the same schedule, clipped, and the same end", async (t) => {
+t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the same end", async (t) => {
   const cases: [Partial<InitiationSettings>, string, [Refusal, number], object][] = [
     [{ wire: wireOf(10e6, 1600) }, CLIENT, ["length", 1500], { datagramLength: 1472, intervalNs: 10e6 }],
     [{}, ELSEWHERE, ["length", 400], { datagramLength: 372, intervalNs: 10e6 }],
@@ -173,9 +173,51 @@ t.test("another version is told ours in 20 slots of 100 ms, if no schedule runs"
   t.same(bench.around.commands.take(), [], "a schedule runs");
 });
 
-t.test("stale initiations: a warning that names the difference", async (t) => {
+t.test("promise: stale-told: stale initiations: a warning that names the difference", async (t) => {
   const bench = new ServerBench();
   const stamp = bench.around.clock.wallMs() - 90_000;
   bench.machine.handle({ type: "staleInitiation", stamp, floorMs: stamp + 30_000 });
   t.same(bench.around.reports, [["warning", "I405_STALE_INITIATION"]]);
+});
+
+t.test(
+  "promise: fixed-endpoints: from its own start, through a session with the same settings, and after it",
+  async (t) => {
+    const timing = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" as const };
+    const bench = new ServerBench(0, 3, { timing, endpoint: CLIENT });
+    t.same(bench.around.commands.take(), [
+      ["startSchedule", { ...timing, firstDeadlineNs: null, endpoint: CLIENT }],
+      ["endAt", null],
+    ]);
+    bench.initiate();
+    await bench.around.time.pass(600);
+    bench.opened(1);
+    t.notOk(bench.around.commands.names().includes("startSchedule"), "its start answers nobody");
+    bench.machine.handle({ type: "silent", forNs: 20_000_000_000n });
+    bench.machine.handle({ type: "control", generation: 1, kind: 4, body: new Uint8Array(0) });
+    t.equal(bench.around.commands.last("endAt"), null, "nor does its end");
+    t.same(
+      bench.around.reports.map(([name]) => name),
+      ["connected", "silent", "disconnected"],
+    );
+    // An attempt that is given up.
+    bench.initiate();
+    await bench.around.time.pass(20_000);
+    t.equal(bench.around.commands.last("endAt"), null);
+    t.same(bench.machine.stop(), { timing, session: false });
+  },
+);
+
+t.test("two fixed endpoints: other settings have their schedule, and then the own one begins again", async (t) => {
+  const timing = { datagramLength: 872, intervalNs: 10e6, jitterNs: 0, shape: "cos4" as const };
+  const bench = new ServerBench(0, 3, { timing, endpoint: CLIENT });
+  await bench.connect();
+  bench.control(1, 4, new Uint8Array(0));
+  bench.around.commands.take();
+  await bench.around.time.pass(1);
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.same(bench.around.commands.take(), [
+    ["startSchedule", { ...timing, firstDeadlineNs: null, endpoint: CLIENT }],
+    ["endAt", null],
+  ]);
 });

@@ -179,3 +179,17 @@ t.test("stop: what is left, and nothing afterwards", async (t) => {
   t.same(bench.around.commands.take(), []);
   t.same(bench.around.reports, []);
 });
+
+t.test("roaming: the current session's schedule and nothing else goes to the new endpoint", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  const roamed = (generation: number) => {
+    bench.machine.handle({ type: "roamed", generation, source: ELSEWHERE });
+  };
+  roamed(7);
+  t.same(bench.around.commands.take(), [], "a session that is none");
+  roamed(1);
+  roamed(1);
+  t.same(bench.around.commands.take(), [["moveEndpoint", ELSEWHERE]], "said again, and done once");
+  t.same(bench.around.reports, [["roamed", ELSEWHERE]]);
+});

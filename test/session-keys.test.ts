@@ -53,7 +53,7 @@ t.test("secrets are checked by name", (t) => {
   t.end();
 });
 
-t.test("keys do not print, and are forgotten", (t) => {
+t.test("promise: keys-not-shown, keys-zeroed: keys do not print, and are forgotten", (t) => {
   const keys = deriveSessionKeys(secrets, 1);
   t.equal(inspect(keys), "[SessionKeys: redacted]");
   keys.destroy();

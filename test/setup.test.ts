@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
 import { countTests, failedChecks, runCheck, summary } from "../scripts/setup/checks.mjs";
+import { cargoFailures, tapFailures } from "../scripts/setup/failures.mjs";
 import { hashOf, holdsLocked, isDone, markDone } from "../scripts/setup/stamps.mjs";
 import { compilerCommand, nodeProblem, reaches } from "../scripts/setup/tools.mjs";
 
@@ -111,6 +112,65 @@ t.test("the summary ends with the counts, and nothing that failed is lost in the
   t.match(summary(bad), /FAILED {2}eslint\n[^]*\n7 passed, 5 failed$/);
   const nothing = [{ name: "tap", ok: true, counts: { passed: 0, failed: 0 } }];
   t.match(summary(nothing), /0 passed, 1 failed$/, "a runner that ran nothing checked nothing");
+});
+
+t.test("the summary names what failed, so far as there is room", async (t) => {
+  const failures = Array.from({ length: 12 }, (_, index) => `test ${index}`);
+  const said = summary([{ name: "tap", ok: false, counts: { passed: 1, failed: 12 }, failures }]);
+  t.match(said, /^failed:\n {2}test 0\n[^]* {2}test 9\n {2}and 2 more, further up\n\nFAILED {2}tap/);
+  t.match(summary([{ name: "tap", ok: true, counts: { passed: 1, failed: 0 }, failures: [] }]), /^ok {6}tap/);
+});
+
+t.test("failures are read from what the runners say", async (t) => {
+  const cargo = [
+    ...["test a::b ... FAILED", "", "failures:", "", "---- a::b stdout ----", ""],
+    ...["thread 'a::b' panicked at src/lib.rs:3:4:", "assertion failed", "  left: 1", " right: 2"],
+    ...["note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace", ""],
+    ...["---- c stdout ----", "thread 'c' panicked", "", "failures:", "    a::b", "    c", ""],
+  ];
+  t.same(cargoFailures(cargo.join("\n")), [
+    "a::b | thread 'a::b' panicked at src/lib.rs:3:4: | assertion failed | left: 1 | right: 2",
+    "c | thread 'c' panicked",
+  ]);
+  t.same(cargoFailures("test result: ok. 12 passed; 0 failed;\n"), []);
+  const tap = [
+    ...["TAP version 14", "# Subtest: a.test.ts", "    # Subtest: outer", "        not ok 1 - should be equal"],
+    ...[
+      "          ---",
+      "          diff: |",
+      "            --- expected",
+      "            +++ actual",
+      "            @@ -1,1 +1,1 @@",
+    ],
+    ...[
+      "            -1",
+      "            +2",
+      "          at:",
+      "            fileName: a.test.ts",
+      "            lineNumber: 6",
+    ],
+    ...[
+      "          ...",
+      "        ok 2 - later # SKIP not here",
+      "        1..2",
+      "    not ok 1 - outer # time=3ms",
+      "    1..1",
+    ],
+    ...[
+      "not ok 1 - a.test.ts # time=4ms",
+      "not ok 2 - b.test.ts",
+      "  ---",
+      "  timeout: 30000",
+      "  ...",
+      "not ok 3 # TODO",
+      "1..3",
+    ],
+  ];
+  t.same(tapFailures(tap.join("\n")), [
+    "a.test.ts > outer > should be equal | at a.test.ts:6 | -1 | +2",
+    "b.test.ts | timeout 30000",
+  ]);
+  t.same(tapFailures("what no runner says"), []);
 });
 
 t.test("a check that can't run is a failure", async (t) => {

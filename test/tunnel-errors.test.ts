@@ -215,10 +215,10 @@ t.test("an addon that throws ends its tunnel and not the program", async (t) => 
   await pair.up();
   const heard = record(pair.client);
   const native = pair.simulation.tunnels.find((each) => each.options.role === "client")!;
-  native.offer = () => {
+  native.repeatControl = () => {
     throw new Error("a panic");
   };
-  // The next offer is made when the session expires, by a timer.
+  // A rekey is begun by a timer.
   await pair.simulation.time.pass(200_000);
   t.same(
     heard.map(([name, value]) => [name, value.code]),

@@ -16,7 +16,17 @@ export const WIRE = { length: 500, interval: "10ms" };
 export const CONNECT: ConnectOptions = { peer: SERVER, key: CLIENT_KEYS, up: WIRE, down: WIRE };
 export const LISTEN: ListenOptions = { address: SERVER, key: SERVER_KEYS };
 
-const NAMES = ["connected", "silent", "heard", "disconnected", "warning", "error", "close"] as const;
+const NAMES = [
+  "connected",
+  "silent",
+  "heard",
+  "rekeyed",
+  "roamed",
+  "disconnected",
+  "warning",
+  "error",
+  "close",
+] as const;
 
 /** The fields of whatever an event carried. */
 export interface Seen {

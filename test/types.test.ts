@@ -5,6 +5,8 @@
 import t from "tap";
 import type * as contract from "../index.js";
 import * as library from "../lib/index.js";
+import type * as libraryMetrics from "../lib/metrics.js";
+import type * as contractMetrics from "../types/metrics.js";
 
 /** Compiles only for `true`. */
 type Assert<Holds extends true> = Holds;
@@ -36,6 +38,12 @@ export type Checks = [
   Assert<Same<ContractValues["generatePresharedKey"], LibraryValues["generatePresharedKey"]>>,
   Assert<Same<ContractValues["generatePassword"], LibraryValues["generatePassword"]>>,
   Assert<Same<ContractValues["publicKey"], LibraryValues["publicKey"]>>,
+  Assert<Same<ContractValues["dropPrivileges"], LibraryValues["dropPrivileges"]>>,
+  Assert<Same<ContractValues["forbidCoreDumps"], LibraryValues["forbidCoreDumps"]>>,
+
+  Assert<Same<typeof contractMetrics, typeof libraryMetrics>>,
+  // What an embedding program has is what metrics are made of.
+  Assert<Assignable<contract.I405Tunnel, contractMetrics.MeasuredTunnel>>,
 
   Assert<Mutual<contract.I405Error, library.I405Error>>,
   Assert<Same<keyof contract.I405Error, keyof library.I405Error>>,
@@ -53,19 +61,25 @@ export type Checks = [
   Assert<Assignable<contract.I405Tunnel, AsyncIterable<Uint8Array>>>,
 
   // Every exported type is exported by both.
+  Assert<Same<contract.ArrivalRecords, library.ArrivalRecords>>,
+  Assert<Same<contract.Capability, library.Capability>>,
   Assert<Same<contract.ConnectOptions, library.ConnectOptions>>,
   Assert<Same<contract.Connection, library.Connection>>,
   Assert<Same<contract.CredentialOptions, library.CredentialOptions>>,
+  Assert<Same<contract.DepartureRecords, library.DepartureRecords>>,
   Assert<Same<contract.Deviation, library.Deviation>>,
   Assert<Same<contract.DeviationSource, library.DeviationSource>>,
   Assert<Same<contract.DeviceOptions, library.DeviceOptions>>,
   Assert<Same<contract.Duration, library.Duration>>,
   Assert<Same<contract.JitterShape, library.JitterShape>>,
+  Assert<Same<contract.LatenessDistribution, library.LatenessDistribution>>,
   Assert<Same<contract.Limits, library.Limits>>,
   Assert<Same<contract.ListenOptions, library.ListenOptions>>,
   Assert<Same<contract.PollMode, library.PollMode>>,
+  Assert<Same<contract.PrivilegeOptions, library.PrivilegeOptions>>,
   Assert<Same<contract.Rate, library.Rate>>,
   Assert<Same<contract.SendBy, library.SendBy>>,
+  Assert<Same<contract.SlotRecords, library.SlotRecords>>,
   Assert<Same<contract.StaticKeys, library.StaticKeys>>,
   Assert<Same<contract.TunOptions, library.TunOptions>>,
   Assert<Same<contract.TunnelEvents, library.TunnelEvents>>,
@@ -82,6 +96,8 @@ t.test("the values are there at run time, and opening nothing needs no addon", a
   const names: (keyof typeof contract)[] = [
     "I405Error",
     "I405Tunnel",
+    "dropPrivileges",
+    "forbidCoreDumps",
     "generatePassword",
     "generatePresharedKey",
     "generatePrivateKey",

@@ -17,6 +17,7 @@ export interface Deviation {
   mean: number;
   /** Standard deviation. */
   stddev: number;
+  p1: number;
   p50: number;
   p90: number;
   p99: number;
@@ -46,6 +47,54 @@ export interface TunnelWarning {
 }
 
 /**
+ * Slots that were sent, also where the kernel refused them (`record`): one at each index of the arrays, which belong to
+ * the listener. Instants are nanoseconds of CLOCK_MONOTONIC, the clock of `process.hrtime.bigint()`. Nothing here is
+ * secret, but it tells more of a tunnel than the wire does: which slots belong to which session.
+ */
+export interface SlotRecords {
+  /** Slots since the event before that are missing here, because the program was busy for too long. */
+  dropped: number;
+  /** When each was to leave; ascending. With `dispatchers: 2`, a slot may come one event late. */
+  deadlineNs: BigUint64Array;
+  /** The clock at the call that sent it. With `sendBy: "txtime"` the call comes before the deadline. */
+  calledNs: BigUint64Array;
+  /**
+   * Under which session's keys. The numbers are this end's own and rise with each handshake and rekey; the other end has
+   * others for the same keys. 0xffffffff: under no session's, as handshakes are and slots before the first session.
+   */
+  generation: Uint32Array;
+  /** Its number under these keys, from 0, by which the other end's `arrivals` name it too. Says nothing without a session. */
+  counter: Uint32Array;
+  /**
+   * Slots skipped beside this one because their deadlines had passed: right after it, with `dispatchers: 2` also right
+   * before. Their sum is `stats().slots.missed`, but for a suspended machine's with `dispatchers: 2`.
+   */
+  missed: Uint32Array;
+}
+
+/** Slots whose transmit timestamp came (`record`, and a `deviationSource` or `sendBy` that asks for timestamps). */
+export interface DepartureRecords {
+  /** Slots since the event before that are missing here, because the program was busy for too long. */
+  dropped: number;
+  /** The deadline, as in {@link SlotRecords}, by which the two are matched. */
+  deadlineNs: BigUint64Array;
+  /** When it left by its timestamp, nanoseconds of CLOCK_MONOTONIC. */
+  leftNs: BigUint64Array;
+}
+
+/** Datagrams that opened under a session's keys (`record`), in the order in which they came. Copies are left out. */
+export interface ArrivalRecords {
+  /** Datagrams since the event before that are missing here, because the program was busy for too long. */
+  dropped: number;
+  /** When the kernel received each, nanoseconds of CLOCK_MONOTONIC. */
+  receivedNs: BigUint64Array;
+  /** Under which session's keys, in this end's numbering: see {@link SlotRecords}. */
+  generation: Uint32Array;
+  /** Its number under these keys, which the sender gave it. */
+  counter: Uint32Array;
+}
+
+/**
  * A listener that throws doesn't disturb the tunnel: what it threw is thrown again from an empty stack, as an uncaught
  * exception of the program's own.
  */
@@ -56,6 +105,10 @@ export type TunnelEvents = {
   silent: (info: { forMs: number }) => void;
   /** The peer is there again without a new handshake. */
   heard: () => void;
+  /** The session goes on under new keys: nothing was interrupted, and nothing shows on the wire. */
+  rekeyed: () => void;
+  /** Server: the client sends from another address or port now, and is answered there. */
+  roamed: (info: { endpoint: string }) => void;
   /**
    * The session ended; `reason` says how: it grew too old (`"expired"`), it counted to its limit (`"exhausted"`), the
    * peer stayed silent (`"silent"`) or closed (`"peerClosed"`), or a new one took its place (`"replaced"`). A client
@@ -64,6 +117,12 @@ export type TunnelEvents = {
   disconnected: (info: { reason: "expired" | "silent" | "peerClosed" | "replaced" | "exhausted" }) => void;
   /** Once per `deviationInterval`. */
   deviation: (deviation: Deviation) => void;
+  /** With `record`: the slots of the last few hundredths of a second. */
+  slots: (slots: SlotRecords) => void;
+  /** With `record`: when slots left, where transmit timestamps are asked for. */
+  departures: (departures: DepartureRecords) => void;
+  /** With `record`: what opened in the last few hundredths of a second. */
+  arrivals: (arrivals: ArrivalRecords) => void;
   /** Inner packets for this program (`device: "packets"`). The bytes belong to the listener. */
   packet: (packet: Uint8Array) => void;
   /** The waiting queue has room again after `write` returned false. */
@@ -113,6 +172,10 @@ export interface TunnelStats {
     readerDrops: bigint;
     /** Neither IPv4 nor IPv6, or of a length that the header contradicts. */
     malformed: bigint;
+    /** Received packets whose source isn't within `allowedIps`, or that are from or to this machine itself. */
+    notAllowed: bigint;
+    /** The tunnel's own datagrams, which a route sent into it (`I405_ROUTING_LOOP`). */
+    looped: bigint;
     deviceErrors: bigint;
     queuedBytes: bigint;
   };
@@ -127,4 +190,17 @@ export interface TunnelStats {
   throttleStalls: bigint;
   /** Cores that this tunnel keeps busy with a burner now. */
   burners: number;
+  /** How late all slots were: by the call, and where `deviationSource` asks for timestamps, by those. Empty before. */
+  lateness: LatenessDistribution[];
+}
+
+/** Slots since the tunnel was opened, by how late they were. The newest few hundredths of a second are not in it yet. */
+export interface LatenessDistribution {
+  source: DeviationSource;
+  /** Upper bounds of the buckets, nanoseconds, each included in its bucket. */
+  boundsNs: readonly number[];
+  /** Slots in each bucket, not cumulative; one more than there are bounds, for what is later than all of them. */
+  counts: readonly number[];
+  /** Sum of all latenesses, nanoseconds. */
+  sumNs: bigint;
 }

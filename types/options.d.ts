@@ -33,7 +33,7 @@ export type DeviationSource = "call" | "software" | "hardware";
  */
 export type SendBy = "call" | "txtime";
 
-/** A number and `ns`, `us`, `ms`, `s`, `min` or `h`: `"8.5ms"`, `"250us"`, `"1s"`, `"2min"`. */
+/** A number and `ns`, `us`, `ms`, `s`, `min` (or `m`) or `h`: `"8.5ms"`, `"250us"`, `"1s"`, `"2min"`. */
 export type Duration = string;
 
 /**
@@ -45,7 +45,8 @@ export type Rate = string;
 /** One direction of the wire. Either `rate` or `interval`, not both (`ERR_I405_OPTION`). */
 export interface WireOptions {
   /**
-   * IP length of every datagram in bytes, 100 to the MTU of the route. Default: the smaller of that MTU and 1500.
+   * IP length of every datagram in bytes, 100 to the MTU of the route. Default: the smaller of that MTU and 1500. Where
+   * nobody answers, the client tries 1492, 1420, 1400 and 1280 as well, at the same intervals; `connected` says which.
    * The server may refuse it: `ERR_I405_REFUSED`.
    */
   length?: number;
@@ -168,6 +169,11 @@ export interface TunnelOptions {
    * (`ERR_I405_OPTION`).
    */
   sendBy?: SendBy;
+  /**
+   * Tells of every slot that is sent and of every datagram that opens, for audits: the events `slots`, `departures` and
+   * `arrivals`. Nothing that is sent depends on it. Default false.
+   */
+  record?: boolean;
 }
 
 /** Exactly one of the two (`ERR_I405_OPTION`). */
@@ -181,12 +187,25 @@ export interface CredentialOptions {
 /** With whom a client talks, and how. */
 export interface ConnectOptions extends CredentialOptions {
   /**
-   * The server: `"203.0.113.7:1405"`, `"[2001:db8::7]:1405"`, `"host.example:1405"`. A name is looked up once:
-   * `ERR_I405_RESOLVE`.
+   * The server: `"203.0.113.7:1405"`, `"[2001:db8::7]:1405"`, `"host.example:1405"`; or a list of 1 to 16 ways to it. A
+   * name may have several addresses of both families. Each attempt that isn't answered is followed by one to the next
+   * address. Names are looked up when the tunnel opens (`ERR_I405_RESOLVE` if none of them has an address) and again
+   * while nobody answers, never while a session is up and heard.
    */
-  peer: string;
-  /** Local address and port, 0 for any. Default `"0.0.0.0:0"` or `"[::]:0"`, as the peer is. */
+  peer: string | string[];
+  /**
+   * Local address and port, 0 for any. Default: any, `"0.0.0.0:0"` for IPv4 addresses, else `"[::]:0"`, which sends over
+   * both families. Given, addresses of the other family are not used. While the machine doesn't have it, slots are
+   * refused by the kernel and counted.
+   */
   localAddress?: string;
+  /**
+   * Where the tunnel can't be opened for a reason that may pass, go on trying, with a `warning` (`I405_NOT_OPEN_YET`),
+   * instead of failing: no address for a name, no route, a local address that isn't there yet or is in use, a TUN name in
+   * use. Default false, so that a mistyped name is told. Once open, a client always goes on until it is closed or
+   * refused, whatever becomes of network, server, interface or clock.
+   */
+  persistent?: boolean;
   /** Client to server. */
   up?: WireOptions;
   /** Server to client. */
@@ -201,13 +220,34 @@ export interface ConnectOptions extends CredentialOptions {
    * Default: 10 s, or 100 intervals where that is longer.
    */
   serverTimeout?: Duration;
-  /** Cover slots after close, before the schedule ends, at most `"24h"`. Default 0. */
+  /**
+   * Cover slots after close, before the schedule ends, at most `"24h"`. `"5min..30min"`: for a random time between the
+   * two. Default 0.
+   */
   linger?: Duration | 0;
+  /**
+   * Source addresses that the other end's inner packets may have, as WireGuard's: `"10.140.5.2/32"`,
+   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024. Others are dropped and counted (`stats().inner.notAllowed`, `warning`
+   * `I405_NOT_ALLOWED`). Default: all. `ERR_I405_OPTION`.
+   */
+  allowedIps?: string | string[];
   /**
    * Fail with `ERR_I405_CONNECT_TIMEOUT` if no session is up within this time, `"1ms"` to `"24h"`; the schedule then
    * ends. Default: try for ever.
    */
   connectTimeout?: Duration;
+  /**
+   * Age at which the session gets new keys, without an interruption and unseen on the wire; at least `"1s"` and 64
+   * intervals of the slower direction. Default, and the most: 120 s, or 4,096 intervals of the slower direction where that
+   * is longer; 2^26 of the faster one where that is shorter. When a session without new keys ends does not depend on it.
+   */
+  rekeyInterval?: Duration;
+  /**
+   * File that remembers the newest stamp over restarts, so that a clock which was set back does not lock the client out.
+   * Its own for each tunnel; made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, others may
+   * write it, or it holds something else. Default: none, and stamps grow while the program runs.
+   */
+  stateFile?: string;
   /** Ends the attempt (`ERR_I405_ABORTED`), and later the tunnel, when aborted. */
   signal?: AbortSignal;
 }
@@ -224,15 +264,47 @@ export interface Limits {
   maxLength?: number;
 }
 
+/** A client that is known before it comes. */
+export interface KnownClient {
+  /**
+   * Its address and port, which its `localAddress` has to fix: `"198.51.100.2:1405"`; a name is looked up once:
+   * `ERR_I405_RESOLVE`.
+   */
+  endpoint: string;
+  /** Server to client: what the client asks for as `down`, or its coming changes the schedule. */
+  down?: WireOptions;
+}
+
 /** Where a server listens, and for whom. */
 export interface ListenOptions extends CredentialOptions {
   /** `"0.0.0.0:1405"`, `"[::]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`. */
   address: string;
   limits?: Limits;
-  /** Cover slots after the client is gone or `close()`, before the schedule ends, at most `"24h"`. Default 0. */
+  /**
+   * Cover slots after the client is gone or `close()`, before the schedule ends, at most `"24h"`. `"5min..30min"`: for a
+   * random time between the two, drawn anew each time. Default 0.
+   */
   linger?: Duration | 0;
+  /**
+   * Source addresses that the other end's inner packets may have, as WireGuard's: `"10.140.5.2/32"`,
+   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024. Others are dropped and counted (`stats().inner.notAllowed`, `warning`
+   * `I405_NOT_ALLOWED`). Default: all. `ERR_I405_OPTION`.
+   */
+  allowedIps?: string | string[];
+  /**
+   * For two fixed endpoints: the server sends from its own start, to this client, and goes on without a session. So
+   * neither its start nor a client's coming or going shows in what it sends.
+   */
+  client?: KnownClient;
   /** Refuse initiations older than this, `"1s"` to `"24h"`; only where both clocks are right. Default: off. */
   maxStampAge?: Duration;
+  /**
+   * File that remembers the floor over restarts, so that no initiation starts anything twice. Its own for each tunnel;
+   * made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, others may write it, or it holds
+   * something else; if it can't be written later, a `warning` (`I405_STATE_FILE`), and nobody is let in until it can.
+   * Default: none, and a server that starts takes initiations which were made up to 5 s before.
+   */
+  stateFile?: string;
   /** Ends the tunnel when aborted. */
   signal?: AbortSignal;
 }

@@ -1,6 +1,7 @@
 /** The command line from its arguments to its exit code. */
 import { CommanderError } from "commander";
 import { I405Error } from "../errors.js";
+import { runAudit } from "./audit/audit.js";
 import { runDemo } from "./demo/demo.js";
 import { runDoctor } from "./doctor/doctor.js";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
@@ -10,11 +11,15 @@ import { buildProgram, type Request } from "./program.js";
 import { reporter } from "./report.js";
 import { runTunnel, type World } from "./run.js";
 import { mergeSettings } from "./settings.js";
+import { runStatus } from "./status/status.js";
 
 /** @param parameters what follows the program's name */
 export async function runCli(parameters: readonly string[], world: World): Promise<number> {
   const { io } = world;
-  const report = reporter(io, parameters.includes("--json"), "i405");
+  // The audit's `--json` names a file.
+  const asksJson = parameters.includes("--json") && parameters[0] !== "audit";
+  const isJson = asksJson || parameters.join("=").includes("--log-format=json");
+  const report = reporter(io, isJson, "i405");
   let request: Request | undefined;
   try {
     const program = buildProgram((asked) => (request = asked), { out: (text) => io.out(text) });
@@ -43,16 +48,24 @@ function usageOf(error: CommanderError): I405Error {
 async function run(request: Request, world: World): Promise<number> {
   switch (request.command) {
     case "server":
-    case "client": {
-      const settings = mergeSettings(request.command, request.given.values);
-      const report = reporter(world.io, settings.has("json"), `i405 ${request.command}`);
-      return runTunnel(request.command, settings, world, report);
-    }
+    case "client":
+      return runTunnel(request.command, mergeSettings(request.command, request.given.values), world);
+    case "status":
+      return runStatus(request, world);
     case "demo":
       return runDemo(request, world);
+    case "audit":
+      return runAudit(request.flags, request.given, world);
     case "doctor":
       return runDoctor(request.flags, world);
     default:
+      // Best effort: keys are made without the addon, and on machines that have none.
+      await world.process?.().then(
+        (process) => {
+          process.forbidDumps();
+        },
+        () => undefined,
+      );
       runKeyCommand(request, world.io);
       return EXIT_OK;
   }

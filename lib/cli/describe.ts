@@ -36,12 +36,31 @@ export function describeStats({ slots, inner }: TunnelStats): string {
   );
 }
 
+/** What strangers, or a bad path, sent in a minute. None of it got an answer. */
+export function describeStrangers(seen: {
+  forged: number;
+  replayed: number;
+  overBudget: number;
+  stale: number;
+}): string {
+  const { forged, replayed, overBudget, stale } = seen;
+  return (
+    `in the last minute, unanswered: ${forged} datagrams that no key opens, ${replayed} replayed, ` +
+    `${overBudget} dropped unseen because there were too many, ${stale} fragments of old handshakes`
+  );
+}
+
 /** Counters as plain numbers for JSON: 2^53 slots are thousands of years. */
 export function plainCounters(value: object): object {
   return Object.fromEntries(
     Object.entries(value).map(([name, inside]: [string, unknown]) => {
       if (typeof inside === "bigint") return [name, Number(inside)];
+      if (Array.isArray(inside)) return [name, inside.map((each: unknown) => plainElement(each))];
       return [name, typeof inside === "object" && inside !== null ? plainCounters(inside) : inside];
     }),
   );
+}
+
+function plainElement(value: unknown): unknown {
+  return typeof value === "object" && value !== null ? plainCounters(value) : value;
 }

@@ -9,7 +9,7 @@ export const EXIT_USAGE = 2;
 export const EXIT_MACHINE = 3;
 /** The other end: no session in time, refused, another version. */
 export const EXIT_PEER = 4;
-/** `i405 doctor` found something that costs lateness or leaks. */
+/** `i405 doctor` found something that costs lateness or leaks; `i405 audit` an n95 under --fail-under. */
 export const EXIT_WARNING = 5;
 /** `i405 doctor` found something that spoils the purpose. */
 export const EXIT_PROBLEM = 6;
@@ -23,32 +23,37 @@ Exit codes:
   2  flags, config file, keys or password: nothing was opened
   3  this machine: a privilege, an address or interface in use, a missing program or addon
   4  the other end: no session in time, refused, or another protocol version
-  5  i405 doctor: at least one warning, no problem
+  5  i405 doctor: at least one warning, no problem; i405 audit: an n95 under --fail-under
   6  i405 doctor: at least one problem
   128 and the signal's number: a second signal ended it at once`;
 
-const USAGE = new Set(["USAGE", "OPTION", "KEY", "CONFIG", "SECRET_FILE"]);
+const USAGE = new Set(["USAGE", "OPTION", "KEY", "CONFIG", "SECRET_FILE", "CAPTURE", "STRETCHES"]);
 const MACHINE = new Set([
   "ADDON",
   "ADDRESS",
   "ADDRESS_IN_USE",
+  "AUDIT_HERE",
   "CPU",
   "CPU_IN_USE",
   "DEVICE",
   "DEVICE_FD",
+  "METRICS",
+  "PRIVILEGES",
   "RESOLVE",
   "ROUTE",
   "ROUTE_SETUP",
   "RT_THROTTLE",
   "SCHED_FIFO",
   "SOCKET_OPTION",
+  "STATE_FILE",
+  "STATUS",
   "SYSTEM",
   "TUN",
   "TUN_IN_USE",
   "TUN_PERMISSION",
   "TXTIME",
 ]);
-const PEER = new Set(["CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED"]);
+const PEER = new Set(["AUDIT_PEER", "CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED"]);
 
 /** The exit code for an error's code. */
 export function exitCodeOf(code: string): number {

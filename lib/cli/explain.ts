@@ -29,6 +29,7 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
   ERR_I405_ADDRESS_IN_USE: { server: "listen-addr", client: "local-addr" },
   ERR_I405_CPU: { server: "cpu", client: "cpu" },
   ERR_I405_DEVICE_FD: { server: "device", client: "device" },
+  ERR_I405_PRIVILEGES: { server: "user", client: "user" },
   ERR_I405_ROUTE: { server: "listen-addr", client: "peer" },
   ERR_I405_SCHED_FIFO: { server: "require-sched-fifo", client: "require-sched-fifo" },
   ERR_I405_TXTIME: { server: "send-by", client: "send-by" },

@@ -1,46 +1,14 @@
 /** The flags of `i405 server` and `i405 client`, in the order of `--help`. */
-import type { Flag, FlagKind } from "./flags.js";
+import type { Flag } from "./flags.js";
+import { OUTPUT_FLAGS } from "./output-flags.js";
+import { PRIVILEGE_FLAGS } from "./privilege-flags.js";
+import { CLIENT_WIRE_FLAGS, KNOWN_CLIENT_FLAGS, WIRE } from "./wire-flags.js";
 
 const WHO = "Who talks to whom:";
 const SECRETS = "Keys or a password:";
 const DEVICE = "Inside:";
-const WIRE = "On the wire:";
 const TIMING = "Timing:";
 const LIMITS = "Limits for the client:";
-const OUTPUT = "Output:";
-
-/** One direction's flags; `outgoing` and `incoming` are the client's names for `up` and `down`. */
-function wireFlags(direction: "up" | "down"): Flag[] {
-  const alias = direction === "up" ? "outgoing" : "incoming";
-  const which = direction === "up" ? "client to server" : "server to client";
-  const flag = (suffix: string, option: string, value: string, help: string, kind: FlagKind = "text"): Flag => ({
-    name: `${direction}-${suffix}`,
-    aliases: [`${alias}-${suffix}`],
-    kind,
-    value,
-    help,
-    group: WIRE,
-    option: `${direction}.${option}`,
-    only: "client",
-  });
-  return [
-    flag("speed", "rate", "<rate>", `${which}, outer bytes per second: 100KiB/s (default), 1MB/s, 8Mbit/s`),
-    flag("packet-interval", "interval", "<duration>", "mean interval instead of a speed: 8.5ms, 250us"),
-    flag(
-      "packet-length",
-      "length",
-      "<bytes>",
-      "IP length of every datagram (default: route's MTU, at most 1500)",
-      "integer",
-    ),
-    flag(
-      "packet-jitter",
-      "jitter",
-      "<duration>",
-      "half width of the jitter, 0 for none (default: half of the interval)",
-    ),
-  ];
-}
 
 export const FLAGS: readonly Flag[] = [
   {
@@ -54,9 +22,9 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "peer",
-    kind: "text",
+    kind: "texts",
     value: "<host:port>",
-    help: "the server: 203.0.113.7:1405, [2001:db8::7]:1405",
+    help: "the server: 203.0.113.7:1405, [2001:db8::7]:1405; may be repeated, the next one is tried where none answers",
     group: WHO,
     option: "peer",
     only: "client",
@@ -69,6 +37,32 @@ export const FLAGS: readonly Flag[] = [
     group: WHO,
     option: "localAddress",
     only: "client",
+  },
+  {
+    name: "persistent",
+    kind: "switch",
+    help: "go on trying where the tunnel can't be opened yet: no network, no such name, an address in use",
+    group: WHO,
+    option: "persistent",
+    only: "client",
+  },
+
+  {
+    name: "client",
+    kind: "text",
+    value: "<host:port>",
+    help: "send to this client from the start on: 198.51.100.2:1405; see --down-speed",
+    group: WHO,
+    option: "client.endpoint",
+    only: "server",
+  },
+  {
+    name: "state-file",
+    kind: "text",
+    value: "<file>",
+    help: "remembers over restarts what counts only once: the newest stamp or the floor",
+    group: WHO,
+    option: "stateFile",
   },
 
   {
@@ -160,6 +154,14 @@ export const FLAGS: readonly Flag[] = [
     group: DEVICE,
   },
   {
+    name: "allowed-ips",
+    kind: "texts",
+    value: "<prefix>",
+    help: "sources that the other end's inner packets may have (default: all); with commas, or repeated",
+    group: DEVICE,
+    option: "allowedIps",
+  },
+  {
     name: "queue",
     kind: "text",
     value: "<duration>",
@@ -176,17 +178,8 @@ export const FLAGS: readonly Flag[] = [
     option: "reorderWindow",
   },
 
-  ...wireFlags("up"),
-  ...wireFlags("down"),
-  {
-    name: "jitter-shape",
-    kind: "text",
-    value: "<cos4|uniform>",
-    help: "density of the jitter, both ways (default cos4)",
-    group: WIRE,
-    option: "up.jitterShape",
-    only: "client",
-  },
+  ...CLIENT_WIRE_FLAGS,
+  ...KNOWN_CLIENT_FLAGS,
   {
     name: "fwmark",
     kind: "integer",
@@ -292,6 +285,15 @@ export const FLAGS: readonly Flag[] = [
     only: "client",
   },
   {
+    name: "rekey-interval",
+    kind: "text",
+    value: "<duration>",
+    help: "new keys for the session this often (default and most 120s, or 4096 intervals)",
+    group: TIMING,
+    option: "rekeyInterval",
+    only: "client",
+  },
+  {
     name: "linger",
     kind: "text",
     value: "<duration>",
@@ -346,28 +348,7 @@ export const FLAGS: readonly Flag[] = [
     only: "server",
   },
 
-  {
-    name: "outgoing-send-deviation-stats",
-    kind: "text",
-    value: "<duration>",
-    help: "say this often how late slots were: count, mean, stddev, p50 to p99.9, max, missed",
-    group: OUTPUT,
-    option: "deviationInterval",
-  },
-  {
-    name: "deviation-source",
-    kind: "text",
-    value: "<source>",
-    help: "from what: call (default), or the kernel's (software) or the network card's (hardware) timestamps",
-    group: OUTPUT,
-    option: "deviationSource",
-  },
-  { name: "json", kind: "switch", help: "one JSON object a line on standard output", group: OUTPUT },
-  {
-    name: "config",
-    kind: "text",
-    value: "<file>",
-    help: "TOML file with these flags' names as keys; flags go before it",
-    group: OUTPUT,
-  },
+  ...PRIVILEGE_FLAGS,
+
+  ...OUTPUT_FLAGS,
 ];

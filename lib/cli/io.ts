@@ -15,5 +15,11 @@ export const processIo: Io = {
   err: (text) => void process.stderr.write(text),
   environment: process.env,
   stdin: 0,
-  terminal: () => (process.stdout.isTTY ? { columns: process.stdout.columns, rows: process.stdout.rows } : null),
+  terminal: () => {
+    const { isTTY, columns, rows } = process.stdout;
+    // One that doesn't know its size says 0.
+    return isTTY ? { columns: columns || USUAL.columns, rows: rows || USUAL.rows } : null;
+  },
 };
+
+const USUAL = { columns: 80, rows: 24 };

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { I405Error } from "../errors.js";
+import type { guardRoutes } from "./route-guard.js";
 import type { RoutePlan } from "./routes.js";
 
 /** Runs `ip` with these parameters; returns its message if it failed, else null. */
@@ -31,16 +32,21 @@ function firstLine(text: string, otherwise: string): string {
 /**
  * Carries a plan out. Returns what takes it back, to be called once.
  *
+ * @param startGuard Where this process is to give up the privilege that taking rules back needs.
  * @throws {I405Error} `ERR_I405_ROUTE_SETUP`; what was done by then is taken back.
  */
-export function applyRoutes(plan: RoutePlan, run: RunIp = runIp): () => void {
+export function applyRoutes(plan: RoutePlan, run: RunIp = runIp, startGuard?: typeof guardRoutes): () => void {
   let applied = true;
+  const rules = plan.remove.filter(([, kind]) => kind === "rule");
+  const guard = rules.length > 0 ? startGuard?.(rules) : undefined;
   const undo = () => {
     if (!applied) return;
     applied = false;
     process.removeListener("exit", undo);
-    // The interface takes its routes along when it goes, so a failure here says nothing new.
-    for (const parameters of plan.remove) run(parameters);
+    // The interface takes its routes along when it goes, so a failure there says nothing new.
+    const failed = plan.remove.filter((parameters) => run(parameters) !== null);
+    if (failed.some(([, kind]) => kind === "rule")) guard?.takeBack();
+    guard?.dismiss();
   };
   process.on("exit", undo);
   for (const parameters of plan.add) {

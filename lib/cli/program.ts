@@ -1,6 +1,8 @@
 /** The commands as commander knows them: flags from the table, help with examples, and what each one runs. */
 import { Command, Option } from "commander";
 import { version } from "../index.js";
+import { addAuditCommand } from "./audit/command.js";
+import { AUDIT_TUNNEL_FLAGS, type AuditFlags } from "./audit/options.js";
 import type { DoctorFlags } from "./doctor/options.js";
 import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { flagsOf, type Flag, type TunnelCommand } from "./flags.js";
@@ -13,6 +15,8 @@ export type Request =
   | { command: "genpsk"; out: string | undefined }
   | { command: "pubkey"; file: string | undefined }
   | { command: "doctor"; flags: DoctorFlags }
+  | { command: "status"; name: string | undefined; json: boolean; live: boolean }
+  | { command: "audit"; flags: AuditFlags; given: GivenFlags }
   | { command: "demo"; seconds: string | undefined; pollMode: string | undefined };
 
 const EXAMPLES = `
@@ -79,8 +83,33 @@ export function buildProgram(run: (request: Request) => void, write: { out: (tex
       run({ command: "demo", seconds: options.seconds, pollMode: options.pollMode });
     });
   prepare(demo, write);
+  addStatusCommand(program, run, write);
   addDoctorCommand(program, run, write);
+  const given = new GivenFlags();
+  const audit = addAuditCommand(program, (flags) => run({ command: "audit", flags, given }));
+  for (const flag of AUDIT_TUNNEL_FLAGS) addFlag(audit, flag, flag.name, false, given);
+  prepare(audit, write);
   return program;
+}
+
+function addStatusCommand(
+  program: Command,
+  run: (request: Request) => void,
+  write: { out: (text: string) => void },
+): void {
+  const status = program
+    .command("status")
+    .description("What the tunnels that run on this machine say of themselves; of other users' only as root.")
+    .summary("look at running tunnels")
+    .argument("[name]", "a tunnel's name, interface or process number, or the path of its socket (default: all)")
+    .option("--json", "one JSON object a line for each")
+    .option("--live", "a view of one, once a second, until it ends or a signal comes")
+    .addHelpText("after", "\nExamples:\n  i405 status\n  i405 status tun0 --live\n  sudo i405 status --json")
+    .addHelpText("after", EXIT_CODES_HELP)
+    .action((name: string | undefined, { json, live }: { json?: boolean; live?: boolean }) => {
+      run({ command: "status", name, json: json === true, live: live === true });
+    });
+  prepare(status, write);
 }
 
 function addDoctorCommand(

@@ -1,9 +1,10 @@
-/** What a running tunnel says: lines for people, or with `--json` one object a line. */
-import type { I405Tunnel, TunnelEvents } from "../index.js";
-import { describeConnection, describeDeviation, describeStats, plainCounters } from "./describe.js";
+/** What a running tunnel says: its events as records, each with a text for people. */
+import type { I405Tunnel, TunnelEvents, TunnelStats } from "../index.js";
+import { describeConnection, describeDeviation, describeStats, describeStrangers, plainCounters } from "./describe.js";
 import { errorLines, inFlags, type Explained } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
 import type { Io } from "./io.js";
+import type { LogLevel } from "./output-settings.js";
 
 /** What the reports need of a tunnel; the tests have a small one of their own. */
 export type Reported = Pick<I405Tunnel, "stats"> & {
@@ -11,11 +12,12 @@ export type Reported = Pick<I405Tunnel, "stats"> & {
 };
 
 export interface Report {
-  /** `event` and `fields` for programs, `text` for people. */
-  say(event: string, fields: object, text: string): void;
+  /** `event` and `fields` for programs, `text` for people. Level: default `info`. */
+  say(event: string, fields: object, text: string, level?: LogLevel): void;
   fail(explained: Explained): void;
 }
 
+/** For the commands that end by themselves: everything is said, without levels. */
 export function reporter(io: Io, json: boolean, program: string, now: () => Date = () => new Date()): Report {
   const line = (object: object) => io.out(`${JSON.stringify({ time: now().toISOString(), ...object })}\n`);
   if (json) {
@@ -25,7 +27,10 @@ export function reporter(io: Io, json: boolean, program: string, now: () => Date
     };
   }
   return {
-    say: (_event, _fields, text) => io.out(`${text}\n`),
+    // Without a text it is for programs only.
+    say: (_event, _fields, text) => {
+      if (text !== "") io.out(`${text}\n`);
+    },
     fail: (explained) => io.err(`${errorLines(explained, program)}\n`),
   };
 }
@@ -38,30 +43,74 @@ const REASONS: Readonly<Record<string, string>> = {
   exhausted: "it counted to its limit",
 };
 
-/** Reports a tunnel's events. `deviation` only if it was asked for: listening to it has a price. */
+/** Reports a tunnel's events; `deviation` only if it was asked for. */
 export function reportEvents(tunnel: Reported, report: Report, command: TunnelCommand, deviation: boolean): void {
   const next = command === "client" ? "handshaking anew" : "listening on";
   tunnel.on("connected", (connection) => {
     report.say("connected", connection, describeConnection(connection));
   });
   tunnel.on("silent", ({ forMs }) => {
-    report.say("silent", { forMs }, `nothing heard for ${(forMs / 1000).toFixed(1)} s; ${next}`);
+    report.say("silent", { forMs }, `nothing heard for ${(forMs / 1000).toFixed(1)} s; ${next}`, "warn");
   });
   tunnel.on("heard", () => {
     report.say("heard", {}, "the other end is there again");
+  });
+  tunnel.on("rekeyed", () => {
+    report.say("rekeyed", {}, "");
+  });
+  tunnel.on("roamed", ({ endpoint }) => {
+    report.say("roamed", { endpoint }, `the client is at ${endpoint} now`);
   });
   tunnel.on("disconnected", ({ reason }) => {
     report.say("disconnected", { reason }, `the session ended: ${REASONS[reason] ?? reason}; ${next}`);
   });
   tunnel.on("warning", ({ code, message, remedy }) => {
-    const words = { message: inFlags(message, command), remedy: inFlags(remedy, command) };
-    report.say("warning", { code, ...words }, `warning: ${words.message} (${code})\n  ${words.remedy}`);
+    sayWarning(report, { code, message: inFlags(message, command), remedy: inFlags(remedy, command) });
   });
   if (deviation) {
     tunnel.on("deviation", (figures) => {
       report.say("deviation", figures, describeDeviation(figures));
     });
   }
+}
+
+/** A warning as a record, whoever gives it. */
+export function sayWarning(report: Report, warning: { code: string; message: string; remedy: string }): void {
+  const { code, message, remedy } = warning;
+  report.say("warning", { code, message, remedy }, `warning: ${message} (${code})\n  ${remedy}`, "warn");
+}
+
+/** How often strangers are spoken of at most, and at level `debug` the counters, ms. */
+const SUMMARY_MS = 60_000;
+
+/**
+ * One record a minute of what strangers did, if they did anything: nobody outside can make the log grow faster.
+ *
+ * @returns What ends it.
+ */
+export function reportStrangers(tunnel: Pick<Reported, "stats">, report: Report): () => void {
+  let before = tunnel.stats();
+  const timer = setInterval(() => {
+    const stats = tunnel.stats();
+    sayStrangers(before, stats, report);
+    report.say("stats", { stats: plainCounters(stats) }, `so far: ${describeStats(stats)}`, "debug");
+    before = stats;
+  }, SUMMARY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function sayStrangers(before: TunnelStats, now: TunnelStats, report: Report): void {
+  const since = (of: (stats: TunnelStats) => bigint) => Number(of(now) - of(before));
+  const seen = {
+    forged: since(({ datagrams }) => datagrams.unknown),
+    replayed: since(({ datagrams }) => datagrams.replayed),
+    overBudget: since(({ datagrams }) => datagrams.overBudget),
+    stale: since(({ handshake }) => handshake.stale),
+  };
+  if (Object.values(seen).every((count) => count === 0)) return;
+  const level = seen.overBudget > 0 ? "warn" : "info";
+  report.say("strangers", { seconds: SUMMARY_MS / 1000, ...seen }, describeStrangers(seen), level);
 }
 
 /** The last word of a tunnel that was open, with its counters. */

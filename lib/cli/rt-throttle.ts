@@ -10,11 +10,11 @@
  * The kernel's fair server (from Linux 6.12 on) is left alone: it lets starving ordinary threads in for as long as they
  * have work, at most 50 ms a second. Without it, the kernel's own threads of that core would starve.
  */
-import { spawn } from "node:child_process";
 import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { I405Error } from "../errors.js";
+import { startGuard, type Guard } from "./guard.js";
 
 /** Where things are; tests have their own. */
 export interface Places {
@@ -49,11 +49,11 @@ export function liftRtThrottle(places: Places = PLACES): (() => void) | null {
   const holder = holderName(process.pid, places);
   const former = whereWritable(places, () => hold(holder, places));
   if (former === null) return null;
-  const endGuard = startGuard(holder, former, places);
+  const guard = startThrottleGuard(holder, former, places);
   const putBack = () => {
     process.removeListener("exit", putBack);
-    letGo(holder, places);
-    endGuard();
+    if (letGo(holder, places)) guard.say("ended");
+    guard.leave();
   };
   process.on("exit", putBack);
   return putBack;
@@ -173,27 +173,13 @@ function locked<Value>({ folder }: Places, act: () => Value): Value {
 }
 
 /**
- * Waits, as a shell of a megabyte, in a session of its own so that Ctrl-C in a terminal doesn't reach it. A line on its
- * pipe: all is well. The end of the pipe without one: this process is gone, and the guard lets go in its place.
+ * A line on its pipe: all is well. The end of the pipe without one: this process is gone, or could not put the limit back
+ * because it has given up the privilege, and the guard lets go in its place.
  */
-const GUARD = `trap '' INT TERM HUP QUIT
-read -r _ || "$1" "$2" "$3" "$4" "$5" "$6" || echo "$7" > "$4"`;
+const GUARD = `read -r _ || "$1" "$2" "$3" "$4" "$5" "$6" || echo "$7" > "$4"`;
 
-function startGuard(holder: string, former: string, { limit, folder, processes }: Places): () => void {
+/** Without a shell there is no guard; the limit is put back at every exit but a SIGKILL. */
+function startThrottleGuard(holder: string, former: string, { limit, folder, processes }: Places): Guard {
   const script = join(dirname(fileURLToPath(import.meta.url)), "rt-guard.js");
-  const parameters = [process.execPath, script, holder, limit, folder, processes, former];
-  const guard = spawn("/bin/sh", ["-c", GUARD, "i405-guard", ...parameters], {
-    cwd: "/",
-    detached: true,
-    env: {},
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  // Without a shell there is no guard; the limit is put back at every exit but a SIGKILL.
-  guard.on("error", () => undefined);
-  guard.stdin.on("error", () => undefined);
-  guard.unref();
-  (guard.stdin as unknown as { unref?(): void }).unref?.();
-  return () => {
-    guard.stdin.end("ended\n");
-  };
+  return startGuard(GUARD, [process.execPath, script, holder, limit, folder, processes, former]);
 }

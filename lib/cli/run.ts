@@ -4,6 +4,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import type { NativeProcess } from "../addon-process.js";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
 import { texts } from "./config.js";
@@ -13,15 +14,22 @@ import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
 import { applyRoutes, runIp, strictReversePath, type RunIp } from "./ip.js";
 import type { Io } from "./io.js";
-import { reportClose, reportEvents, type Report, type Reported } from "./report.js";
+import { observe, type ObservedTunnel } from "./observers.js";
+import { outputSettings } from "./output-settings.js";
+import { setUpProcess, type ProcessSetup } from "./process-setup.js";
+import { Recorder } from "./recorder.js";
+import { reportClose, reportEvents, sayWarning, type Report } from "./report.js";
+import { guardRoutes } from "./route-guard.js";
 import { planRoutes } from "./routes.js";
 import { liftRtThrottle } from "./rt-throttle.js";
 import { secretReader } from "./secret-sources.js";
+import { reportToService } from "./service.js";
 import type { Settings } from "./settings.js";
 import type { Stop } from "./signals.js";
+import type { StatusPlaces } from "./status/places.js";
 import { connectOptions, DEFAULT_FWMARK, listenOptions, tunnelOptions, wantsDefaultRoute } from "./tunnel-settings.js";
 
-export type RunTunnel = Reported & Pick<I405Tunnel, "connect" | "listen" | "close" | "localAddress" | "deviceName">;
+export type RunTunnel = ObservedTunnel & Pick<I405Tunnel, "connect" | "listen" | "close">;
 
 /** What the command needs of the world; tests hand in their own. */
 export interface World {
@@ -32,6 +40,9 @@ export interface World {
   createTunnel?: (options: TunnelOptions) => RunTunnel;
   runIp?: RunIp;
   liftRtThrottle?: typeof liftRtThrottle;
+  /** The addon's part for this process; without it, the process is left as it is. */
+  process?: () => Promise<NativeProcess>;
+  statusPlaces?: StatusPlaces;
 }
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */
@@ -39,7 +50,13 @@ const CLOSE_MS = 900;
 /** How often to look whether the interface is there, ms: routes are wanted before the first session. */
 const OPEN_POLL_MS = 10;
 
-export async function runTunnel(command: TunnelCommand, settings: Settings, world: World, report: Report) {
+/** @throws {I405Error} `ERR_I405_USAGE` for bad output flags: whatever else is wrong is reported as they say. */
+export async function runTunnel(command: TunnelCommand, settings: Settings, world: World): Promise<number> {
+  const output = outputSettings(settings);
+  // The commands that end at once do without the logger.
+  const { startLog } = await import("./log.js");
+  const { logFormat: format, logLevel: level } = output;
+  const report = new Recorder(startLog(world.io, { format, level, program: `i405 ${command}` }));
   const failed = (error: unknown) => {
     const explained = explainError(error, command, settings);
     report.fail(explained);
@@ -47,22 +64,33 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   };
   let tunnel: RunTunnel;
   let start: () => Promise<unknown>;
-  let putBackThrottle: (() => void) | null;
+  let putBackThrottle: (() => void) | null = null;
+  let stopObserving: () => Promise<void>;
+  let setup: ProcessSetup;
   try {
+    // Before secrets are read.
+    setup = await setUpProcess(settings, world.io.environment, world.process);
     ({ tunnel, start } = await prepare(command, settings, world));
     // Before the timed thread begins, which reads it once.
-    putBackThrottle = settings.has("lift-rt-throttle") ? (world.liftRtThrottle ?? liftRtThrottle)() : null;
+    if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
+    stopObserving = await observe({ command, tunnel, settings, output, world, report });
   } catch (error) {
+    putBackThrottle?.();
     return failed(error);
   }
   reportEvents(tunnel, report, command, settings.has("outgoing-send-deviation-stats"));
+  reportToService(setup.service, tunnel, command);
   const ended = new Promise<unknown>((resolve) => {
     let failure: unknown;
     tunnel.on("error", (error) => (failure = error));
     tunnel.on("close", () => resolve(failure));
   });
-  const lingerNs = durationNs(String(settings.get("linger")?.value ?? "0")) ?? 0;
+  const [least = "0", most = least] = String(settings.get("linger")?.value ?? "0").split("..");
+  const lingerNs = durationNs(most.trim()) ?? 0;
   const close = () => Promise.race([tunnel.close(), delay(CLOSE_MS + lingerNs / 1e6)]);
+  void world.stop.requested.then(() => {
+    setup.service.stopping(lingerNs / 1e6);
+  });
   let takeBackRoutes: (() => void) | undefined;
   let opened = false;
   try {
@@ -72,6 +100,13 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
       sayOpen(command, tunnel, settings, report);
       opened = true;
       takeBackRoutes = addRoutes(tunnel, settings, world, report);
+      tunnel.on("warning", ({ code }) => {
+        // They went with the interface.
+        if (code === "I405_TUN_REMADE")
+          takeBackRoutes = addRoutesAgain(takeBackRoutes, tunnel, settings, world, report);
+      });
+      giveUpPrivileges(setup, report);
+      setup.service.ready(command === "server" ? "listening" : "connecting", tunnel);
     }
     await Promise.race([started, world.stop.requested]);
     const failure = await Promise.race([ended, world.stop.requested]);
@@ -86,6 +121,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   } finally {
     takeBackRoutes?.();
     putBackThrottle?.();
+    await stopObserving();
     if (opened) reportClose(tunnel, report);
   }
 }
@@ -101,9 +137,12 @@ async function prepare(command: TunnelCommand, settings: Settings, world: World)
     return { tunnel, start: () => tunnel.listen(options) };
   }
   const options = connectOptions(settings, secrets);
-  if (settings.has("route")) options.peer = await resolvedPeer(options.peer);
-  const peer = hostOf(options.peer);
-  planRoutes(routeRequest(settings, "tun", peer));
+  const peers = [options.peer].flat();
+  // Only default routes leave the tunnel's own datagrams out whatever address they go to.
+  if (texts(settings.get("route")?.value).some((route) => route !== "default")) {
+    options.peer = await Promise.all(peers.map(resolvedPeer));
+  }
+  for (const peer of [options.peer].flat()) planRoutes(routeRequest(settings, "tun", hostOf(peer)));
   const tunnel = create(tunnelOptions(command, settings));
   return { tunnel, start: () => tunnel.connect(options) };
 }
@@ -121,19 +160,40 @@ function addRoutes(tunnel: RunTunnel, settings: Settings, world: World, report: 
   if (wantsDefaultRoute(settings) && strictReversePath()) {
     const remedy = "sysctl net.ipv4.conf.all.rp_filter=2";
     const message = "the kernel checks return paths strictly (rp_filter 1) and may drop the other end's datagrams";
-    report.say(
-      "warning",
-      { code: "I405_RP_FILTER", message, remedy },
-      `warning: ${message} (I405_RP_FILTER)\n  ${remedy}`,
-    );
+    sayWarning(report, { code: "I405_RP_FILTER", message, remedy });
   }
-  const undo = applyRoutes(plan, world.runIp ?? runIp);
+  const undo = applyRoutes(plan, world.runIp ?? runIp, world.process === undefined ? undefined : guardRoutes);
   report.say(
     "routes",
     { added: plan.add.map((parameters) => parameters.join(" ")) },
     `routes added: ${plan.add.length}`,
   );
   return undo;
+}
+
+function addRoutesAgain(
+  takeBack: (() => void) | undefined,
+  tunnel: RunTunnel,
+  settings: Settings,
+  world: World,
+  report: Report,
+): (() => void) | undefined {
+  try {
+    takeBack?.();
+    return addRoutes(tunnel, settings, world, report);
+  } catch (error) {
+    const message = `the routes could not be set again: ${error instanceof Error ? error.message : String(error)}`;
+    const remedy = "Set them by hand, or start the command again";
+    report.say("warning", { code: "I405_ROUTES", message, remedy }, `warning: ${message} (I405_ROUTES)\n  ${remedy}`);
+    return undefined;
+  }
+}
+
+function giveUpPrivileges(setup: ProcessSetup, report: Report): void {
+  const kept = setup.giveUp();
+  if (kept === null) return;
+  const but = kept.length === 0 ? "" : ` but ${kept.join(", ")}`;
+  report.say("privileges", { kept }, `privileges given up${but}`);
 }
 
 /** A name is looked up here, so that the routes and the tunnel mean the same address. */
@@ -170,8 +230,8 @@ function sayOpen(command: TunnelCommand, tunnel: RunTunnel, settings: Settings, 
   if (command === "server") {
     report.say("listening", { localAddress, deviceName }, `listening on ${String(localAddress)}${inside}`);
   } else {
-    const peer = settings.get("peer")?.value;
-    const text = `connecting to ${String(peer)} from ${String(localAddress)}${inside}`;
+    const peer = texts(settings.get("peer")?.value).join(", ");
+    const text = `connecting to ${peer} from ${String(localAddress)}${inside}`;
     report.say("connecting", { peer, localAddress, deviceName }, text);
   }
 }

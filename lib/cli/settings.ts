@@ -26,6 +26,9 @@ const EXCLUSIVE: readonly (readonly string[])[] = [
   ["password", "password-file", "private-key-file"],
   ["password", "password-file", "peer-public-key"],
   ["password", "password-file", "preshared-key-file"],
+  ["json", "log-format"],
+  ["json", "live"],
+  ["status-socket", "no-status-socket"],
 ];
 
 /** Every name that a config file could mean, of either command. */

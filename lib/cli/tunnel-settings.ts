@@ -45,6 +45,8 @@ export function tunnelOptions(command: TunnelCommand, settings: Settings): Tunne
   if (settings.has("no-sched-fifo")) options.schedFifo = false;
   if (settings.has("require-sched-fifo")) options.schedFifo = "require";
   if (wantsDefaultRoute(settings)) options.fwmark ??= DEFAULT_FWMARK;
+  // The view has a new report of lateness in every frame.
+  if (settings.has("live")) options.deviationInterval ??= "1s";
   options.device = deviceOption(settings, all.device);
   return options;
 }
@@ -53,6 +55,7 @@ export function tunnelOptions(command: TunnelCommand, settings: Settings): Tunne
 export function connectOptions(settings: Settings, secrets: SecretReader): ConnectOptions {
   const options = peerOptions("client", settings);
   needs(settings, "peer", "--peer 203.0.113.7:1405");
+  if (Array.isArray(options.peer) && options.peer.length === 1) [options.peer] = options.peer as unknown[];
   const shape = settings.get("jitter-shape")?.value;
   if (shape !== undefined) {
     options.up = { ...(options.up as Options | undefined), jitterShape: shape };
@@ -64,12 +67,19 @@ export function connectOptions(settings: Settings, secrets: SecretReader): Conne
 /** What `listen` takes. */
 export function listenOptions(settings: Settings, secrets: SecretReader): ListenOptions {
   needs(settings, "listen-addr", "--listen-addr 0.0.0.0:1405");
-  return { ...peerOptions("server", settings), ...credentials(settings, secrets) } as ListenOptions;
+  const options = peerOptions("server", settings);
+  if (options.client !== undefined) needs(settings, "client", "--client 198.51.100.2:1405");
+  return { ...options, ...credentials(settings, secrets) } as ListenOptions;
 }
 
 export function wantsDefaultRoute(settings: Settings): boolean {
   const routes = settings.get("route")?.value;
   return texts(routes).some((route) => route === "default" || /\/0+$/.test(route));
+}
+
+/** Whether the outer socket carries a mark. */
+export function wantsMark(settings: Settings): boolean {
+  return settings.has("fwmark") || wantsDefaultRoute(settings);
 }
 
 function needs(settings: Settings, flag: string, example: string): void {
@@ -81,7 +91,9 @@ function plainOptions(command: TunnelCommand, settings: Settings): Options {
   const options: Options = {};
   for (const { name, option } of flagsOf(command)) {
     const given = settings.get(name);
-    if (given !== undefined && option !== undefined && !SPECIAL.has(name)) place(options, option, given.value);
+    // A client's shape is both directions', which its own function sees to.
+    const special = SPECIAL.has(name) && !(name === "jitter-shape" && command === "server");
+    if (given !== undefined && option !== undefined && !special) place(options, option, given.value);
   }
   return options;
 }

@@ -16,11 +16,20 @@ export const MARGIN_NS = 120_000;
 /** Rounds of idle and loaded. */
 const ROUNDS = 2;
 
-/** What was measured on one core, a stretch of each round. */
+/** Of one way to wait, a stretch of each round. */
+export type Stretches = Record<Condition, NativeLateness[]>;
+/** What a burner keeps busy. */
+export type Burnt = "cpu" | "all";
+const BURNT: readonly Burnt[] = ["cpu", "all"];
+
+/** What was measured on one core. */
 export interface CoreMeasurement {
   cpu: number;
-  sleep: Record<Condition, NativeLateness[]>;
-  spin: Record<Condition, NativeLateness[]>;
+  sleep: Stretches;
+  /** Sleep, then spin, as dozy does. */
+  spin: Stretches;
+  /** The same with each burner; null where it wasn't measured. */
+  burner: Record<Burnt, Stretches> | null;
   losses: NativeLosses[];
   /** By the kernel's counter, in steps of 10 ms, over all stretches of all cores; null if it doesn't say. */
   stolenMs: number | null;
@@ -32,7 +41,7 @@ export interface Measurements {
 }
 
 export interface MeasureRequest {
-  /** Cores to measure, at most a few. */
+  /** Cores to measure, at most a few; of the first also what a burner does for it, if there is another core. */
   cpus: readonly number[];
   /** Cores to load. */
   cores: number;
@@ -55,12 +64,15 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
   const { cpus, seconds } = request;
   const isStopped = () => request.isStopped();
   const { probes } = tools;
-  const cores = cpus.map((cpu): CoreMeasurement => {
-    return { cpu, sleep: { idle: [], loaded: [] }, spin: { idle: [], loaded: [] }, losses: [], stolenMs: null };
+  const none = (): Stretches => ({ idle: [], loaded: [] });
+  const cores = cpus.map((cpu, index): CoreMeasurement => {
+    const burner = index === 0 && request.cores > 1 ? { cpu: none(), all: none() } : null;
+    return { cpu, sleep: none(), spin: none(), burner, losses: [], stolenMs: null };
   });
   const stolenBefore = cpus.map((cpu) => request.stolenMs(cpu));
-  // Of each round: sleep and spin in both conditions, and the losses once.
-  const stretchNs = (seconds * 1e9) / (ROUNDS * cpus.length * (2 * CONDITIONS.length + 1));
+  // Of each round: every way to wait in both conditions, and the losses once.
+  const stretches = cores.reduce((sum, { burner }) => sum + CONDITIONS.length * (burner === null ? 2 : 4) + 1, 0);
+  const stretchNs = (seconds * 1e9) / (ROUNDS * stretches);
   const slots = Math.max(1, Math.floor(stretchNs / INTERVAL_NS));
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const condition of CONDITIONS) {
@@ -69,9 +81,14 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
         for (const core of cores) {
           if (isStopped()) return;
           const probe = { cpu: core.cpu, intervalNs: INTERVAL_NS, slots };
-          core.sleep[condition].push(await probes.lateness({ ...probe, marginNs: null }));
+          core.sleep[condition].push(await probes.lateness({ ...probe, marginNs: null, burner: "off" }));
           if (isStopped()) return;
-          core.spin[condition].push(await probes.lateness({ ...probe, marginNs: MARGIN_NS }));
+          core.spin[condition].push(await probes.lateness({ ...probe, marginNs: MARGIN_NS, burner: "off" }));
+          for (const burner of core.burner === null ? [] : BURNT) {
+            if (isStopped()) return;
+            const result = await probes.lateness({ ...probe, marginNs: MARGIN_NS, burner });
+            core.burner?.[burner][condition].push(result);
+          }
           if (isStopped() || condition === "loaded") continue;
           core.losses.push(await probes.losses({ cpu: core.cpu, durationNs: Math.round(stretchNs) }));
         }

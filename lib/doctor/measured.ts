@@ -1,11 +1,11 @@
 /** What the measurements say, as findings. */
 import type { NativeLateness } from "../addon.js";
 import type { Finding, Found } from "./finding.js";
-import { INTERVAL_NS, lostShare, median, type CoreMeasurement, type Measurements } from "./measure.js";
+import { INTERVAL_NS, lostShare, median, type CoreMeasurement, type Measurements, type Stretches } from "./measure.js";
 
 /** Share of a core that the machine may take, in gaps above 50 us, before it is a warning. */
-const MUCH_LOST = 0.001;
-/** Difference of the medians of idle and loaded, us, from which on plain sleep gives load away within minutes. */
+export const MUCH_LOST = 0.001;
+/** Difference of the medians of waking up, us, from which on plain sleep gives load away within minutes. */
 export const MUCH_APART_US = 3;
 
 export function measuredFindings({ cores }: Measurements): Found[] {
@@ -48,10 +48,10 @@ export function figureUs(stretches: readonly NativeLateness[], of: (one: NativeL
   return median(stretches.map(of)) / 1000;
 }
 
-/** Difference of the medians of a sleeping thread's lateness, idle and loaded, us. */
-export function apart({ sleep }: CoreMeasurement): number {
-  const [idle, loaded] = [sleep.idle, sleep.loaded].map((stretches) => figureUs(stretches, ({ call }) => call.p50Ns));
-  return Math.abs((idle ?? 0) - (loaded ?? 0));
+/** Difference of the medians of waking up, idle and loaded, us. */
+export function apart({ idle, loaded }: Stretches): number {
+  const wakeUpUs = (stretches: readonly NativeLateness[]) => figureUs(stretches, ({ wakeUp }) => wakeUp.p50Ns);
+  return Math.abs(wakeUpUs(idle) - wakeUpUs(loaded));
 }
 
 function lateness(core: CoreMeasurement): Finding {
@@ -64,7 +64,7 @@ function lateness(core: CoreMeasurement): Finding {
       return `${kind === "sleep" ? "sleep" : "sleep-then-spin"} p50/p99 idle ${of(core[kind].idle)}, loaded ${of(core[kind].loaded)} us`;
     })
     .join("; ");
-  const apartUs = apart(core);
+  const apartUs = apart(core.sleep);
   const how = `on core ${core.cpu}, ${INTERVAL_NS / 1e6} ms slots: ${evidence}`;
   if (apartUs < MUCH_APART_US) {
     return { severity: "ok", what: `core ${core.cpu}: idle and loaded sleep alike`, evidence: how };
@@ -74,6 +74,6 @@ function lateness(core: CoreMeasurement): Finding {
     what: `core ${core.cpu}: asleep, an ${idle > loaded ? "idle" : "loaded"} machine is ${apartUs.toFixed(1)} us later`,
     cost: "With sleepy that difference is on the wire.",
     evidence: how,
-    advice: "Use dozy, which spins the difference away; with a burner (--burner cpu) the core doesn't go idle at all.",
+    advice: "Use dozy, which spins the difference away; with a burner the core doesn't go idle at all (see below).",
   };
 }

@@ -69,12 +69,31 @@ function parse(path: string): Contents | undefined {
     throw failure(path, `cannot be read: ${(cause as Error).message}`, cause);
   }
   try {
-    const contents = JSON.parse(text) as Partial<Contents>;
-    if (contents.version === 1 && Array.isArray(contents.entries)) return contents as Contents;
+    const contents = JSON.parse(text) as Partial<Record<keyof Contents, unknown>>;
+    if (contents.version === 1 && Array.isArray(contents.entries) && contents.entries.every(isEntry)) {
+      return contents as Contents;
+    }
   } catch {
     // Told below.
   }
   throw failure(path, "is no record of i405 doctor. Look at it, and remove it if it isn't needed", undefined);
+}
+
+/** Somebody may have edited the record, and what is undone from it is written to files and run as commands. */
+function isEntry(value: unknown): value is UndoEntry {
+  if (!isObject(value) || typeof value.setting !== "string" || typeof value.check !== "string") return false;
+  const { before } = value;
+  if (!isObject(before)) return false;
+  if (before.kind === "command") {
+    return Array.isArray(before.command) && before.command.every((word) => typeof word === "string");
+  }
+  const { kind, path, text, choice, effective } = before;
+  const isFile = kind === "file" && typeof path === "string" && typeof text === "string";
+  return isFile && typeof choice === "boolean" && (effective === undefined || typeof effective === "string");
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object";
 }
 
 /** Written beside it and put in its place, so that a crash leaves either the old or the new. */

@@ -1,5 +1,5 @@
 /** CipherState (Noise rev 34 section 5.1): a key and a counter that never repeats under it. */
-import { requireBytes, Secret, zero } from "../secrets.js";
+import { copyOut, requireBytes, Secret, zero } from "../secrets.js";
 import { decrypt, encrypt, KEYLEN, stateError } from "./suite.js";
 
 /** 2^64 - 1 is reserved for {@link CipherState.rekey}; reaching it means that the key is used up. */
@@ -17,7 +17,7 @@ export class CipherState extends Secret {
     super();
     if (key === null) return;
     requireBytes("key", key, KEYLEN);
-    this.#key = Uint8Array.from(key);
+    this.#key = copyOut(key);
   }
 
   /** HasKey(). */

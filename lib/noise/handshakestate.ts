@@ -7,7 +7,7 @@
  * 3. After the last message `split` or `transport` gives the keys, and `destroy` zeroes the rest.
  */
 import { concatBytes } from "@noble/hashes/utils.js";
-import { requireBytes, Secret, zero } from "../secrets.js";
+import { copyOut, requireBytes, Secret, zero } from "../secrets.js";
 import { CipherState } from "./cipherstate.js";
 import { handshakePattern, protocolName, staticKeys, type HandshakePattern } from "./patterns.js";
 import { Progress } from "./progress.js";
@@ -59,9 +59,9 @@ export class HandshakeState extends Secret {
     }
     for (const [index, psk] of psks.entries()) requireBytes(`psks[${index}]`, psk, KEYLEN);
 
-    this.#psks = psks.map((psk) => Uint8Array.from(psk));
+    this.#psks = psks.map((psk) => copyOut(psk));
     this.#statics = own === null ? null : keyPair(own);
-    this.#givenEphemeral = ephemeral === null ? null : Uint8Array.from(ephemeral);
+    this.#givenEphemeral = ephemeral === null ? null : copyOut(ephemeral);
     const symmetric = SymmetricState.initialize(protocolName(this.#pattern));
     symmetric.mixHash(options.prologue ?? new Uint8Array(0));
     const initiatorStatic = this.#initiator ? this.#statics?.publicKey : remote;

@@ -2,7 +2,7 @@
  * The part of a HandshakeState that changes from message to message, and the tokens that change it. It is cloned before
  * each message and replaced after it, so whatever fails half-way is thrown away whole.
  */
-import { Secret, zero } from "../secrets.js";
+import { copyOut, Secret, zero } from "../secrets.js";
 import type { Token } from "./patterns.js";
 import { authenticationError, dh, DHLEN, generateKeyPair, keyPair, stateError, TAGLEN, type KeyPair } from "./suite.js";
 import type { SymmetricState } from "./symmetricstate.js";
@@ -65,7 +65,7 @@ export class Progress extends Secret {
     const copy = new Progress(this.symmetric.clone(), this.remoteStatic);
     if (this.ephemeral !== null) {
       const { privateKey, publicKey } = this.ephemeral;
-      copy.ephemeral = { privateKey: Uint8Array.from(privateKey), publicKey };
+      copy.ephemeral = { privateKey: copyOut(privateKey), publicKey };
     }
     copy.remoteEphemeral = copyOf(this.remoteEphemeral);
     copy.messages = this.messages;

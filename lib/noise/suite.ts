@@ -7,7 +7,7 @@ import { blake2s } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { concatBytes } from "@noble/hashes/utils.js";
 import { I405Error } from "../errors.js";
-import { zero } from "../secrets.js";
+import { copyOut, isZero, moveOut, zero } from "../secrets.js";
 
 /** Ending of every protocol name here. */
 export const SUITE_NAME = "25519_ChaChaPoly_BLAKE2s";
@@ -42,13 +42,14 @@ export interface KeyPair {
 
 /** The pair of a private key, which is copied. */
 export function keyPair(privateKey: Uint8Array): KeyPair {
-  return { privateKey: Uint8Array.from(privateKey), publicKey: x25519.getPublicKey(privateKey) };
+  const own = copyOut(privateKey);
+  return { privateKey: own, publicKey: x25519.getPublicKey(own) };
 }
 
 /** A fresh pair. */
 export function generateKeyPair(): KeyPair {
   const { secretKey, publicKey } = x25519.keygen();
-  return { privateKey: secretKey, publicKey };
+  return { privateKey: moveOut(secretKey), publicKey };
 }
 
 /**
@@ -58,12 +59,12 @@ export function generateKeyPair(): KeyPair {
 export function dh(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
   let shared: Uint8Array;
   try {
-    shared = x25519.getSharedSecret(privateKey, publicKey);
+    shared = moveOut(x25519.getSharedSecret(privateKey, publicKey));
   } catch (cause) {
     throw authenticationError(cause);
   }
   // Checked here too: whether the library does is its own affair, and everything rests on it.
-  if (shared.every((byte) => byte === 0)) throw authenticationError();
+  if (isZero(shared)) throw authenticationError();
   return shared;
 }
 
@@ -74,11 +75,13 @@ export function hash(...data: Uint8Array[]): Uint8Array {
 
 /** HKDF(chaining_key, input_key_material) with two or three outputs (section 4.3). */
 export function hkdf(chainingKey: Uint8Array, input: Uint8Array, outputs: 2 | 3): Uint8Array[] {
-  const tempKey = hmac(blake2s, chainingKey, input);
+  const tempKey = moveOut(hmac(blake2s, chainingKey, input));
   const results: Uint8Array[] = [];
   let previous: Uint8Array = EMPTY;
   for (let index = 1; index <= outputs; index += 1) {
-    previous = hmac(blake2s, tempKey, concatBytes(previous, Uint8Array.of(index)));
+    const joined = moveOut(concatBytes(previous, Uint8Array.of(index)));
+    previous = moveOut(hmac(blake2s, tempKey, joined));
+    zero(joined);
     results.push(previous);
   }
   zero(tempKey);

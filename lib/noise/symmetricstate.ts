@@ -1,6 +1,6 @@
 /** SymmetricState (Noise rev 34 section 5.2): chaining key, handshake hash, and the cipher of the handshake. */
 import { utf8ToBytes } from "@noble/hashes/utils.js";
-import { Secret, zero } from "../secrets.js";
+import { copyOut, Secret, zero } from "../secrets.js";
 import { CipherState } from "./cipherstate.js";
 import { hash, HASHLEN, hkdf } from "./suite.js";
 
@@ -24,7 +24,7 @@ export class SymmetricState extends Secret {
     const first = new Uint8Array(HASHLEN);
     if (name.length <= HASHLEN) first.set(name);
     else first.set(hash(name));
-    return new SymmetricState(new CipherState(), Uint8Array.from(first), first);
+    return new SymmetricState(new CipherState(), copyOut(first), first);
   }
 
   /** Whether payloads are encrypted by now. */
@@ -76,7 +76,7 @@ export class SymmetricState extends Secret {
   }
 
   clone(): SymmetricState {
-    return new SymmetricState(this.#cipher.clone(), Uint8Array.from(this.#chainingKey), Uint8Array.from(this.#hash));
+    return new SymmetricState(this.#cipher.clone(), copyOut(this.#chainingKey), Uint8Array.from(this.#hash));
   }
 
   destroy(): void {

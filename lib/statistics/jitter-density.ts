@@ -1,6 +1,7 @@
 /**
  * Densities that intervals are drawn from, over the offset from the mean counted in half widths: -1 at the earliest
- * interval, 1 at the latest. The same that crates/i405-proto/src/schedule.rs draws.
+ * interval, 1 at the latest. `cos4` and `uniform` are what crates/i405-proto/src/schedule.rs draws; the others are what
+ * other programs draw, or what is compared with them.
  */
 import type { JitterShape } from "../../index.js";
 
@@ -10,12 +11,25 @@ import type { JitterShape } from "../../index.js";
  */
 export type JitterDensity = (offset: number) => number;
 
-const DENSITIES: Record<JitterShape, JitterDensity> = {
+/** Every shape that has a name. `two-step`: the inner half of the width four times as likely as the outer. */
+export type ShapeName = JitterShape | "cos2" | "triangular" | "two-step";
+
+/** The value 0 outside of `reach`, and half of `value` on the edge. */
+const step = (offset: number, reach: number, value: number) =>
+  Math.abs(offset) < reach ? value : Math.abs(offset) === reach ? value / 2 : 0;
+
+const DENSITIES: Record<ShapeName, JitterDensity> = {
   cos4: (offset) => (Math.abs(offset) < 1 ? Math.cos((Math.PI / 2) * offset) ** 4 : 0),
-  uniform: (offset) => (Math.abs(offset) < 1 ? 1 : Math.abs(offset) === 1 ? 0.5 : 0),
+  uniform: (offset) => step(offset, 1, 1),
+  cos2: (offset) => (Math.abs(offset) < 1 ? Math.cos((Math.PI / 2) * offset) ** 2 : 0),
+  triangular: (offset) => Math.max(1 - Math.abs(offset), 0),
+  "two-step": (offset) => step(offset, 1, 1) + step(offset, 0.5, 3),
 };
 
-/** The density of a shape that the tunnel knows. */
-export function jitterDensity(shape: JitterShape): JitterDensity {
+/** All shapes with a name. */
+export const JITTER_SHAPES = Object.keys(DENSITIES) as readonly ShapeName[];
+
+/** The density of a shape. */
+export function jitterDensity(shape: ShapeName): JitterDensity {
   return DENSITIES[shape];
 }

@@ -16,18 +16,17 @@
  *
  * Reading order: gap-errors.ts, jitter-density.ts, gap-densities.ts, hellinger.ts, block-bootstrap.ts, this.
  */
-import type { JitterShape } from "../../index.js";
 import { describe, optionError } from "../errors.js";
 import { BlockBootstrap } from "./block-bootstrap.js";
 import { GapDensities, type Placed } from "./gap-densities.js";
 import { bulkOf, gapErrors } from "./gap-errors.js";
 import { bhattacharyya, squaredHellinger } from "./hellinger.js";
-import { jitterDensity, type JitterDensity } from "./jitter-density.js";
+import { jitterDensity, type JitterDensity, type ShapeName } from "./jitter-density.js";
 
 /** Probability of being wrong that is left, 5 %. */
 const ERROR = 0.05;
 /** n B below which nobody is right so often, 0.83: the lower bound of the error, solved for n B. */
-const LEAST = -Math.log(1 - (1 - 2 * ERROR) ** 2) / 2;
+export const LEAST = -Math.log(1 - (1 - 2 * ERROR) ** 2) / 2;
 /** n95 is at most this many times what is quoted, 2.77: there the upper bound of the error has come down to it, too. */
 export const N95_UPPER_FACTOR = -Math.log(2 * ERROR) / LEAST;
 
@@ -42,8 +41,8 @@ const BLOCKS = 64;
 export interface N95Options {
   /** Half width of the jitter, in the unit of the errors. Above 0. */
   jitter: number;
-  /** Density of the jitter: a shape of the tunnel's, or any density. Default `cos4`. */
-  shape?: JitterShape | JitterDensity;
+  /** Density of the jitter: a shape with a name, or any density. Default `cos4`. */
+  shape?: ShapeName | JitterDensity;
   /** Quantile at which both tails of either sample are cut, above 0.5 to 1. Default 1: nothing is cut. */
   trim?: number;
   /** Resamples, at least 50; each takes about 3 ms, and 100,000 errors 2 ms more. Default 400. */

@@ -2,17 +2,22 @@
 // Runs one check after the other and counts what the test runners themselves report.
 import { spawn } from "node:child_process";
 
+/** So many failed tests are said one by one at the end: the tail of a log is what a person sees of a run elsewhere. */
+const MOST_LISTED = 10;
+
 /**
  * @typedef {object} Check
  * @property {string} name
  * @property {string[]} command program and parameters
  * @property {(output: string) => string} [counts] where a runner's counts are to be found, given its standard output
+ * @property {(output: string) => string[]} [failures] a line for each failed test, given what `counts` gives
  * @property {boolean} [terminal] leave it the terminal; its output isn't read
  *
  * @typedef {object} Result
  * @property {string} name
  * @property {boolean} ok
  * @property {Counts} [counts]
+ * @property {string[]} [failures]
  *
  * @typedef {{ passed: number, failed: number }} Counts
  */
@@ -62,7 +67,8 @@ export function runCheck(root, check) {
     child.on("close", (code) => {
       const ok = code === 0;
       if (check.counts === undefined) return resolve({ name: check.name, ok });
-      return resolve({ name: check.name, ok, counts: readCounts(check.counts, output) });
+      const text = readOutput(check.counts, output);
+      return resolve({ name: check.name, ok, counts: countTests(text), failures: check.failures?.(text) ?? [] });
     });
   });
 }
@@ -71,13 +77,21 @@ export function runCheck(root, check) {
  * @param {(output: string) => string} source
  * @param {string} output
  */
-function readCounts(source, output) {
+function readOutput(source, output) {
   try {
-    return countTests(source(output));
+    return source(output);
   } catch {
     // The runner ended before it wrote a log.
-    return { passed: 0, failed: 0 };
+    return "";
   }
+}
+
+/** @param {Result[]} results */
+function listed(results) {
+  const failures = results.flatMap((result) => result.failures ?? []);
+  const rest = failures.length > MOST_LISTED ? [`and ${failures.length - MOST_LISTED} more, further up`] : [];
+  const lines = [...failures.slice(0, MOST_LISTED), ...rest].map((line) => `  ${line}\n`);
+  return lines.length === 0 ? "" : `failed:\n${lines.join("")}\n`;
 }
 
 /** A runner that ran no test checked nothing. @param {Result[]} results */
@@ -86,7 +100,7 @@ export function failedChecks(results) {
 }
 
 /**
- * A line for each check, and at the end `N passed, N failed`.
+ * The failed tests, a line for each check, and at the end `N passed, N failed`.
  * @param {Result[]} results
  */
 export function summary(results) {
@@ -100,5 +114,5 @@ export function summary(results) {
   const failed =
     results.reduce((sum, { counts }) => sum + (counts?.failed ?? 0), 0) +
     failures.filter(({ counts }) => (counts?.failed ?? 0) === 0).length;
-  return `${lines.join("\n")}\n${passed} passed, ${failed} failed`;
+  return `${listed(results)}${lines.join("\n")}\n${passed} passed, ${failed} failed`;
 }

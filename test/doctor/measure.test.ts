@@ -16,7 +16,7 @@ t.test("conditions alternate, every core gets its stretches, and the load is on 
     ...SILENT_PROBES,
     lateness: (request) => {
       calls.push(
-        `${request.marginNs === null ? "sleep" : "spin"} ${request.cpu} ${loaded ? "loaded" : "idle"} ${request.slots}`,
+        `${request.marginNs === null ? "sleep" : "spin"} ${request.cpu} ${request.burner} ${loaded ? "loaded" : "idle"} ${request.slots}`,
       );
       return SILENT_PROBES.lateness(request);
     },
@@ -37,26 +37,27 @@ t.test("conditions alternate, every core gets its stretches, and the load is on 
   };
   const progress: string[] = [];
   const request = {
-    cpus: [1],
+    cpus: [1, 0],
     cores: 4,
-    seconds: 1,
+    seconds: 2.8,
     stolenMs: () => undefined,
     isStopped: () => false,
     onProgress: (text: string) => progress.push(text),
   };
   const measured = await measure(tools, request);
-  const round = [
-    "sleep 1 idle 100",
-    "spin 1 idle 100",
-    "losses 1 100000000",
-    "load 4",
-    "sleep 1 loaded 100",
-    "spin 1 loaded 100",
+  const ways = (condition: string) => [
+    ...["sleep 1 off", "spin 1 off", "spin 1 cpu", "spin 1 all"].map((way) => `${way} ${condition} 100`),
+    ...(condition === "idle" ? ["losses 1 100000000"] : []),
+    ...["sleep 0 off", "spin 0 off"].map((way) => `${way} ${condition} 100`),
+    ...(condition === "idle" ? ["losses 0 100000000"] : []),
   ];
+  const round = [...ways("idle"), "load 4", ...ways("loaded")];
   t.same(calls, [...round, ...round]);
   t.equal(progress.length, 4);
-  const [core] = measured?.cores ?? [];
-  t.match(core, { cpu: 1, losses: { length: 2 }, sleep: { idle: { length: 2 }, loaded: { length: 2 } } });
+  const twice = { idle: { length: 2 }, loaded: { length: 2 } };
+  const [core, other] = measured?.cores ?? [];
+  t.match(core, { cpu: 1, losses: { length: 2 }, sleep: twice, spin: twice, burner: { cpu: twice, all: twice } });
+  t.match(other, { cpu: 0, sleep: twice, spin: twice, burner: null });
 });
 
 t.test("a signal ends it at the next stretch", async (t) => {
@@ -95,10 +96,18 @@ function losses(share: number): NativeLosses {
   return { wantedNs: 1e9, lostNs: share * 1e9, gaps: share > 0 ? 3 : 0, longestNs: share * 1e9, isFifo: true };
 }
 
-/** Sleep and spin lateness, idle and loaded, us. */
-function coreOf(cpu: number, sleep: [number, number], spin: [number, number], share = 0): CoreMeasurement {
+/** Sleep and spin lateness, idle and loaded, us; with a burner every wake-up takes 20 us but for `kept`. */
+function coreOf(
+  cpu: number,
+  sleep: [number, number],
+  spin: [number, number],
+  share = 0,
+  kept: [number, number] = [20, 20],
+): CoreMeasurement {
+  const burnt = ([idle, loaded]: [number, number]) => ({ idle: [lateness(0, idle)], loaded: [lateness(0, loaded)] });
   return {
     cpu,
+    burner: { cpu: burnt(kept), all: burnt([20, 20]) },
     sleep: { idle: [lateness(sleep[0])], loaded: [lateness(sleep[1])] },
     spin: { idle: [lateness(spin[0], sleep[0])], loaded: [lateness(spin[1], sleep[1])] },
     losses: [losses(share)],
@@ -141,9 +150,24 @@ t.test("dozy where spinning pays; the margin covers waking up and building", asy
 });
 
 t.test("a burner where waking up differs by load, and a core is left for the rest", async (t) => {
-  const with_ = (sleep: [number, number], cores: number) =>
-    recommend({ ...HERE, cores, measurements: { seconds: 4, cores: [coreOf(1, sleep, [0.5, 0.1])] } }).burner;
-  t.same([with_([28, 20], 2), with_([22, 20], 2), with_([28, 20], 1)], ["cpu", "off", "off"]);
+  const with_ = (sleep: [number, number], cores: number, isVirtual = false, kept: [number, number] = [20, 20]) =>
+    recommend({
+      ...{ ...HERE, cores, isVirtual },
+      measurements: { seconds: 4, cores: [coreOf(1, sleep, [0.5, 0.1], 0, kept)] },
+    });
+  t.same(
+    [with_([28, 20], 2), with_([22, 20], 2), with_([28, 20], 1)].map(({ burner }) => burner),
+    ["cpu", "off", "off"],
+  );
+  const notEnough = with_([28, 20], 2, false, [26, 20]);
+  t.equal(notEnough.burner, "all");
+  t.match(
+    notEnough.reasons.join("\n"),
+    /burner all: .*8\.0 us apart.*, 6\.0 us with burner cpu, 0\.0 us with all; .*every core$/m,
+  );
+  const virtual = with_([28, 20], 2, true);
+  t.equal(virtual.burner, "cpu");
+  t.match(virtual.reasons.join("\n"), /burner cpu: .*that core; in a virtual machine compare it with the other one/);
   t.equal(recommend({ ...HERE, measurements: null }).burner, "off");
 });
 
@@ -165,6 +189,8 @@ t.test("the margin within its bounds; a stall isn't covered", async (t) => {
 t.test("another core, if it loses much less", async (t) => {
   const cores = [coreOf(1, [60, 25], [0.5, 0.1], 0.02), coreOf(0, [60, 25], [0.5, 0.1], 0.001)];
   t.equal(recommend({ ...HERE, measurements: { seconds: 4, cores } }).cpu, 0);
+  const little = [coreOf(1, [60, 25], [0.5, 0.1], 0.001), coreOf(0, [60, 25], [0.5, 0.1], 0)];
+  t.equal(recommend({ ...HERE, measurements: { seconds: 4, cores: little } }).cpu, 1);
   const alike = [coreOf(1, [60, 25], [0.5, 0.1], 0.02), coreOf(0, [60, 25], [0.5, 0.1], 0.01)];
   t.equal(recommend({ ...HERE, measurements: { seconds: 4, cores: alike } }).cpu, 1);
 });

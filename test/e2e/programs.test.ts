@@ -8,7 +8,7 @@ function program(name: string, ...args: string[]): Program {
   return node(here, [fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url)), ...args]);
 }
 
-t.test("an event loop that stands still for two seconds costs no slots", async (t) => {
+t.test("promise: own-schedule: an event loop that stands still for two seconds costs no slots", async (t) => {
   const running = program("blocked");
   interface Blocked {
     expected: number;
@@ -18,9 +18,12 @@ t.test("an event loop that stands still for two seconds costs no slots", async (
   t.equal(ends.length, 2);
   for (const [index, { sent, missed }] of ends.entries()) {
     const what = `${index === 0 ? "client" : "server"}: ${sent} sent, ${missed} missed of ${expected.toFixed(1)}`;
-    // Reading clock and counters takes a moment in which slots pass, longer where something else has the core.
-    t.ok(Math.abs(sent + missed - expected) <= 0.02 * expected + 2, what);
-    t.ok(sent >= 0.9 * expected, what);
+    // A thread that is kept from its core when the counters are read counts what it missed only afterwards, and these are
+    // ordinary threads: half a second of that is allowed.
+    t.ok(Math.abs(sent + missed - expected) <= 0.25 * expected, what);
+    // Were the event loop needed there would be none. What a busy machine takes away for itself is not the loop's doing;
+    // bench/eventloop.ts counts to the slot.
+    t.ok(sent >= 0.5 * expected, what);
   }
   t.match(await running.event("after"), { intact: true, states: ["connected", "connected"] });
   t.match(await running.exit, { code: 0, signal: null });

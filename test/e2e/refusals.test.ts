@@ -106,7 +106,7 @@ t.test("what is in use, and what isn't there", { skip }, async (t) => {
   // All the while the tunnel that was there first went on.
   t.same(
     client.events.map(({ event }) => event),
-    ["connecting", "connected"],
+    ["connecting", "privileges", "connected"],
   );
   t.equal((await end(client)).code, 0);
   t.equal((await end(server)).code, 0);
@@ -140,7 +140,7 @@ t.test("a server's limits", { skip }, async (t) => {
   }
   t.same(
     server.events.map(({ event }) => event),
-    ["listening"],
+    ["listening", "privileges"],
   );
 
   // What is within them is taken, after all of that.

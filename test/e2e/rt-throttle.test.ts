@@ -41,9 +41,9 @@ t.test(
     const secrets = ["--password-file", passwordFile(t.testdir())];
     const started: Program[] = [];
     t.teardown(() => Promise.all(started.map((program) => program.stop())));
-    const start = async (before: readonly string[] = []): Promise<Program> => {
+    const start = async (before: readonly string[] = [], flags: readonly string[] = []): Promise<Program> => {
       const own = ["--listen-addr", "127.0.0.1:0", "--device", "packets", "--json", "--no-sched-fifo"];
-      const program = node(here, commandOf(["server", ...own, ...secrets, "--lift-rt-throttle"]), before);
+      const program = node(here, commandOf(["server", ...own, ...secrets, "--lift-rt-throttle", ...flags]), before);
       started.push(program);
       await program.event("listening");
       return program;
@@ -53,6 +53,13 @@ t.test(
     t.equal(limit(), "-1", "lifted");
     t.match(await ended.stop("SIGTERM"), { code: 0 });
     t.equal(limit(), former, "back after SIGTERM");
+
+    // Without the right to write it: the guard does.
+    const another = await start([], ["--user", "54321:54321"]);
+    await another.event("privileges");
+    t.equal(limit(), "-1");
+    t.match(await another.stop("SIGTERM"), { code: 0 });
+    await until("back after the end of another user", () => limit() === former);
 
     // A process group of its own, all of which is killed: nothing in it could put the limit back.
     const killed = await start(["setsid"]);

@@ -38,7 +38,7 @@ function cases(folder: string): Case[] {
   ];
 }
 
-t.test("wrong secrets", { skip }, async (t) => {
+t.test("promise: wrong-key: wrong secrets", { skip }, async (t) => {
   const pair = new NetnsPair();
   t.teardown(() => pair.close());
   const { a, b } = pair;
@@ -64,7 +64,7 @@ t.test("wrong secrets", { skip }, async (t) => {
       await listening.stop();
       t.same(
         listening.events.map(({ event }) => event),
-        ["listening", "closed"],
+        ["listening", "privileges", "closed"],
         `${name}: the server noticed nothing`,
       );
       const { stats } = listening.events.at(-1) as unknown as { stats: { slots: { sent: number } } };

@@ -30,10 +30,12 @@ const EASY = ["--no-sched-fifo"];
 
 /** tap hands its loader on to children through the environment; the commands are to run as users run them. */
 const PLAIN_ENVIRONMENT = { NODE_OPTIONS: undefined };
+/** It puts the loader back into an environment without it, and what becomes another user can't write where that writes. */
+const WITHOUT_LOADER = ["env", "-u", "NODE_OPTIONS"];
 
 /** `node` with these arguments, as a program of its own; `before` is what starts it. */
 export function node(place: Place, args: readonly string[], before: readonly string[] = []): Program {
-  return new Program(place, [...before, process.execPath, ...args], PLAIN_ENVIRONMENT);
+  return new Program(place, [...before, ...WITHOUT_LOADER, process.execPath, ...args], PLAIN_ENVIRONMENT);
 }
 
 /** What `node` runs for `i405 ...`. */
@@ -73,6 +75,8 @@ export interface TunnelSetup {
   /** MTU of the cable. */
   cable?: PairOptions;
   tunMtu?: number;
+  /** Where the client sends, if not to the server itself. */
+  peer?: string;
   /** Wire and timing flags of the client. Default: {@link FAST}. */
   client?: readonly string[];
   server?: readonly string[];
@@ -128,7 +132,7 @@ export class Stage {
   }
 
   client(extra: readonly string[] = []): Program {
-    const own = ["--peer", this.endpoint, ...EASY, ...tunFlags("client", this.setup.tunMtu)];
+    const own = ["--peer", this.setup.peer ?? this.endpoint, ...EASY, ...tunFlags("client", this.setup.tunMtu)];
     const wire = this.setup.client ?? FAST;
     return i405(this.a, ["client", "--json", ...own, ...this.#secrets.client, ...wire, ...extra]);
   }

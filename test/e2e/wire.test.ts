@@ -38,7 +38,7 @@ function uniformBytes({ packets }: Flow, from: number, to: number): number {
 
 for (const family of [4, 6] as const) {
   for (const length of [1500, 200]) {
-    t.test(`${length} bytes over IPv${family}`, { skip }, async (t) => {
+    t.test(`promise: wire-shape: ${length} bytes over IPv${family}`, { skip }, async (t) => {
       const wire = ["--up-packet-length", "--down-packet-length"].flatMap((flag) => [flag, String(length)]);
       const times = ["--up-packet-interval", "1ms", "--down-packet-interval", "1500us"];
       const stage = new Stage(t, { family, client: [...wire, ...times] });

@@ -21,6 +21,7 @@ export type Content =
       packets: Uint8Array[];
       announce: number | null;
       close: boolean;
+      control: { kind: number; body: Uint8Array } | null;
     };
 
 export interface Datagram {

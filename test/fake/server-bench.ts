@@ -2,8 +2,9 @@
 import type { Wire } from "../../index.js";
 import { I405Error } from "../../lib/errors.js";
 import type { InitiationSettings, Refusal } from "../../lib/handshake-payloads.js";
-import { ServerMachine } from "../../lib/server-machine.js";
-import { SessionKeys } from "../../lib/session-keys.js";
+import { ServerMachine, type ServerConfig } from "../../lib/server-machine.js";
+import type { AeadId } from "../../lib/addon.js";
+import { SessionKeys, type SessionRoot } from "../../lib/session-keys.js";
 import { judgeWire } from "../../lib/wire-settings.js";
 import { Surroundings } from "./commands.js";
 
@@ -19,6 +20,11 @@ export function wireOf(downIntervalNs = 10e6, length = 500): Wire {
   return { up: direction, down: { ...direction, intervalNs: downIntervalNs } };
 }
 
+function keysOf(aead: AeadId): SessionKeys {
+  const one = () => ({ key: new Uint8Array(32).fill(9), iv: new Uint8Array(12), mask: new Uint8Array(32) });
+  return new SessionKeys(aead, one(), one(), new Uint8Array(32).fill(8), new Uint8Array(32));
+}
+
 export class ServerBench {
   readonly around = new Surroundings();
   settings: InitiationSettings = { aeads: 3, wire: wireOf(), clientTimeoutMs: 10_000, serverTimeoutMs: 20_000 };
@@ -26,13 +32,16 @@ export class ServerBench {
   /** What was answered last. */
   answered: [string, ...unknown[]] = ["nothing"];
   readonly keys: SessionKeys[] = [];
+  /** What rekeys were answered from. */
+  readonly rekeys: SessionRoot[] = [];
   readonly machine: ServerMachine;
   #stamp = 1000;
 
-  constructor(lingerNs = 0, aeads = 3) {
+  constructor(lingerNs = 0, aeads = 3, ownStart: ServerConfig["ownStart"] = null) {
     this.machine = new ServerMachine(this.around, {
       aeads,
-      lingerNs,
+      drawLingerNs: () => lingerNs,
+      ownStart,
       read: (_stamp, message) => {
         if (message[0] === 0xff) throw new I405Error("ERR_I405_HANDSHAKE", "does not authenticate");
         return {
@@ -40,8 +49,7 @@ export class ServerBench {
           understood: this.understood,
           accept: (aead) => {
             this.answered = ["accepted", aead];
-            const one = () => ({ key: new Uint8Array(32).fill(9), iv: new Uint8Array(12), mask: new Uint8Array(32) });
-            this.keys.push(new SessionKeys(aead, one(), one(), new Uint8Array(32), new Uint8Array(32)));
+            this.keys.push(keysOf(aead));
             return { message: Uint8Array.of(0), session: this.keys.at(-1)! };
           },
           refuse: (verdict: Refusal, limit: number) => {
@@ -49,6 +57,11 @@ export class ServerBench {
             return Uint8Array.of(1);
           },
         };
+      },
+      rekey: (root, initiation) => {
+        if (initiation[0] === 0xff) throw new I405Error("ERR_I405_HANDSHAKE", "does not authenticate");
+        this.rekeys.push(root);
+        return { message: Uint8Array.of(2), session: keysOf(root.aead) };
       },
       judge: (wire, source) => judgeWire(wire, LIMITS, source === ELSEWHERE ? 400 : 1500),
       attemptNs: () => ATTEMPT_NS,
@@ -71,6 +84,11 @@ export class ServerBench {
   opened(generation: number, source = CLIENT): void {
     this.around.commands.stats.lastOpenedNs = this.now;
     this.machine.handle({ type: "opened", generation, source, receivedNs: this.now });
+  }
+
+  /** A control block came under this generation. */
+  control(generation: number, kind: number, body = Uint8Array.of(0)): void {
+    this.machine.handle({ type: "control", generation, kind, body });
   }
 
   /** Up, with nothing of the start left in the logs. */

@@ -1,15 +1,7 @@
 /** A fake tunnel's schedule: deadlines, the hand-over from one schedule to the next, the end. */
 import type { NativeSchedule } from "../../lib/addon.js";
+import { randomSource } from "../helpers/random.js";
 import type { SimulatedTime } from "./time.js";
-
-/** Deterministic, so that a failing test fails again. */
-function randomSource(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 export class FakeSlots {
   /** The schedule of the slot that comes next. */
@@ -55,6 +47,12 @@ export class FakeSlots {
   move(endpoint: string): void {
     if (this.current !== null) this.current = { ...this.current, endpoint };
     if (this.#next !== null) this.#next = { ...this.#next, endpoint };
+  }
+
+  /** Deadlines go on. */
+  redirect(endpoint: string, datagramLength: number): void {
+    if (this.current !== null) this.current = { ...this.current, endpoint, datagramLength };
+    if (this.#next !== null) this.#next = { ...this.#next, endpoint, datagramLength };
   }
 
   stop(): void {

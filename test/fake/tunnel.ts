@@ -1,5 +1,6 @@
 /** A tunnel in memory: the commands and events of `NativeTunnel`, slot by slot, without threads or bytes on a wire. */
 import type {
+  NativeControl,
   NativeDeviation,
   NativeEvent,
   NativeOffer,
@@ -21,6 +22,8 @@ const WRAP_OVERHEAD = 44;
 /** Counter, tag and BlockOffset. */
 const DATA_OVERHEAD = 22;
 const CLOSE_SLOTS = 8;
+/** Datagrams in a row from a new source after which a server's client has moved. */
+const ROAMING_RUN = 8;
 /** How often the reporter hands events over. */
 const REPORT_NS = 1e6;
 
@@ -43,13 +46,18 @@ export class FakeTunnel implements NativeTunnel, Port {
     { session: NativeSession; sendKey: string; receiveKey: string; opened: boolean }
   >();
   readonly #stats: NativeStats = { ...NO_STATS };
+  #peer: string | null;
   #newestGeneration = 0;
   #sending: { generation: number; announce: number | null } | null = null;
   #offer: NativeOffer | null = null;
   #offerSlot = 0;
   #closeSlots = 0;
+  #control: NativeControl | null = null;
+  #controlInSlots = 0;
   #queue: Uint8Array[] = [];
   #refused = false;
+  #endpoint = "";
+  #run: { source: string; length: number } = { source: "", length: 0 };
   #silence: { afterNs: number; timer: object; silent: boolean } | null = null;
   #lastHeardNs: bigint;
   #events: NativeEvent[] = [];
@@ -63,6 +71,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     onEvents: (events: NativeEvent[]) => void,
   ) {
     this.options = structuredClone(options);
+    this.#peer = options.peer;
     this.#time = time;
     this.#network = network;
     this.#onEvents = onEvents;
@@ -169,7 +178,15 @@ export class FakeTunnel implements NativeTunnel, Port {
 
   moveEndpoint(endpoint: string): void {
     this.#command("moveEndpoint");
+    this.#endpoint = endpoint;
+    this.#run = { source: "", length: 0 };
     this.#slots.move(endpoint);
+  }
+
+  redirect(endpoint: string, datagramLength: number): void {
+    this.#command("redirect");
+    this.#peer = endpoint;
+    this.#slots.redirect(endpoint, datagramLength);
   }
 
   watchSilence(timeoutNs: number | null): void {
@@ -179,6 +196,12 @@ export class FakeTunnel implements NativeTunnel, Port {
     if (timeoutNs === null) return;
     this.#lastHeardNs = this.#time.nowNs;
     this.#silence = { afterNs: timeoutNs, timer: this.#watch(timeoutNs), silent: false };
+  }
+
+  repeatControl(control: NativeControl | null): void {
+    this.#command("repeatControl");
+    this.#control = control === null ? null : { ...control, body: Uint8Array.from(control.body) };
+    this.#controlInSlots = 0;
   }
 
   sendClose(): void {
@@ -213,6 +236,7 @@ export class FakeTunnel implements NativeTunnel, Port {
       count,
       meanNs: 1500,
       stddevNs: 500,
+      p1Ns: 500,
       p50Ns: 1000,
       p90Ns: 2000,
       p99Ns: 3000,
@@ -244,7 +268,7 @@ export class FakeTunnel implements NativeTunnel, Port {
   receive(datagram: Datagram): void {
     if (this.#closed) return;
     this.#stats.datagramsReceived += 1n;
-    if (this.options.peer !== null && datagram.from !== this.options.peer) return;
+    if (this.#peer !== null && datagram.from !== this.#peer) return;
     const { content } = datagram;
     if (content.type === "data") this.#open(datagram, content);
     else if (content.wrap === this.#wrap.receive) this.#inbound.receive(datagram, this.#time.nowNs);
@@ -260,26 +284,39 @@ export class FakeTunnel implements NativeTunnel, Port {
       return;
     }
     this.#stats.datagramsOpened += 1n;
-    this.#stats.lastOpenedNs = this.#lastHeardNs = this.#time.nowNs;
-    if (this.#silence?.silent) {
-      this.#silence.silent = false;
-      this.#silence.timer = this.#watch(this.#silence.afterNs);
-      this.emit({ type: "heard" });
-    }
     const { generation } = found.session;
+    if (generation >= (this.#sending?.generation ?? 0)) this.#heard();
     if (!found.opened) {
       found.opened = true;
       if (this.#sending?.generation === generation) this.#sending.announce = null;
       this.emit({ type: "opened", generation, source: datagram.from, receivedNs: this.#time.nowNs });
     }
+    if (this.options.role === "server") this.#lookForMove(generation, datagram.from);
     if (content.announce !== null && this.options.role === "server") {
       this.#inbound.floorMs = Math.max(this.#inbound.floorMs, content.announce);
     }
     if (content.close) this.emit({ type: "control", generation, kind: CONTROL_CLOSE, body: new Uint8Array(0) });
+    if (content.control !== null) this.emit({ type: "control", generation, ...content.control });
     if (content.packets.length === 0) return;
     this.#stats.innerPacketsReceived += BigInt(content.packets.length);
     for (const packet of content.packets) this.#stats.innerBytesReceived += BigInt(packet.length);
     this.emit({ type: "packets", packets: content.packets });
+  }
+
+  /** Under a key that none has replaced. */
+  #heard(): void {
+    this.#stats.lastOpenedNs = this.#lastHeardNs = this.#time.nowNs;
+    if (!this.#silence?.silent) return;
+    this.#silence.silent = false;
+    this.#silence.timer = this.#watch(this.#silence.afterNs);
+    this.emit({ type: "heard" });
+  }
+
+  /** The run alone: nobody copies datagrams here. */
+  #lookForMove(generation: number, source: string): void {
+    if (source === this.#endpoint || this.#sending?.generation !== generation) return;
+    this.#run = { source, length: source === this.#run.source ? this.#run.length + 1 : 1 };
+    if (this.#run.length === ROAMING_RUN) this.emit({ type: "roamed", generation, source });
   }
 
   #slot(schedule: NativeSchedule): void {
@@ -312,7 +349,16 @@ export class FakeTunnel implements NativeTunnel, Port {
       if (this.#closeSlots === 0) this.emit({ type: "closeSent" });
     }
     const packets = key === null ? [] : this.#take(length - DATA_OVERHEAD);
-    return { type: "data", key, packets, announce: sending?.announce ?? null, close };
+    const control = key === null ? null : this.#dueControl();
+    return { type: "data", key, packets, announce: sending?.announce ?? null, close, control };
+  }
+
+  #dueControl(): { kind: number; body: Uint8Array } | null {
+    const control = this.#control;
+    this.#controlInSlots -= 1;
+    if (control === null || this.#controlInSlots > 0) return null;
+    this.#controlInSlots = Math.ceil(control.everyNs / (this.#slots.current?.intervalNs ?? 1));
+    return { kind: control.kind, body: control.body };
   }
 
   /** Whole packets only; one that is larger than a slot goes alone. The fake doesn't cut. */

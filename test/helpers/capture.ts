@@ -139,6 +139,8 @@ export interface CaptureOptions {
   snap?: number;
   seconds?: number;
   count?: number;
+  /** Only what comes in: for where a flood goes out. */
+  incoming?: boolean;
 }
 
 /** A capture under way. */

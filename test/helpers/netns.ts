@@ -8,69 +8,27 @@
  * They are removed by `close()`, when this process ends, and by the next run if this one was killed.
  */
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { accessSync, constants, readdirSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
+import { ip, ipInside, NetnsCable, netnsNames, removeNetns, sweepNetns } from "../../lib/audit/live/netns.js";
 import type { Place } from "./program.js";
 
 const PREFIX = "i405t";
-const OURS = /^i405t-(\d+)-[0-9a-f]+-[ab]$/;
-/** Where iproute2 keeps the names of namespaces. */
-const NAMES = "/run/netns";
 
 export interface PairOptions {
   /** MTU of the cable, 1280 to 65535. Default 1500. */
   mtu?: number;
 }
 
-function ip(args: readonly string[], input?: string): string {
-  return execFileSync("ip", args, { encoding: "utf8", input, stdio: ["pipe", "pipe", "pipe"] });
-}
-
-function namespaces(): string[] {
-  try {
-    return readdirSync(NAMES).filter((name) => OURS.test(name));
-  } catch {
-    return [];
-  }
-}
-
-/** Ends what runs inside, then removes the name. Nothing to do is fine. */
-function remove(name: string): void {
-  try {
-    for (const pid of ip(["netns", "pids", name]).split("\n").filter(Boolean)) {
-      try {
-        process.kill(Number(pid), "SIGKILL");
-      } catch {
-        // It ended by itself.
-      }
-    }
-    ip(["netns", "delete", name]);
-  } catch {
-    // It is gone already.
-  }
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
 /** Removes namespaces of test processes that are no more. Returns their names. */
 export function sweep(): string[] {
-  const stale = namespaces().filter((name) => !alive(Number(OURS.exec(name)![1])));
-  stale.forEach(remove);
-  return stale;
+  return sweepNetns(PREFIX);
 }
 
 function reasonAgainst(): string | null {
   if (process.platform !== "linux") return "network namespaces are Linux's";
   if (process.getuid?.() !== 0) return "not root";
   try {
-    execFileSync("ip", ["-V"], { stdio: "ignore" });
+    ip(["-V"]);
   } catch {
     return "no `ip` command: install iproute2";
   }
@@ -79,14 +37,14 @@ function reasonAgainst(): string | null {
   } catch {
     return "no /dev/net/tun";
   }
-  const trial = `${PREFIX}-${process.pid}-${randomBytes(4).toString("hex")}-a`;
+  const [trial] = netnsNames(PREFIX, ["a"]);
   try {
     ip(["netns", "add", trial]);
     return null;
   } catch (error) {
     return `no network namespace can be made: ${(error as Error).message.trim()}`;
   } finally {
-    remove(trial);
+    removeNetns(trial);
   }
 }
 
@@ -125,7 +83,7 @@ export class Netns implements Place {
 
   /** `ip` inside, in one go: `["link set wire0 down", ...]`. */
   ip(lines: readonly string[]): void {
-    ip(["-n", this.name, "-batch", "-"], `${lines.join("\n")}\n`);
+    ipInside(this.name, lines);
   }
 
   /** Names of its network interfaces. */
@@ -137,12 +95,9 @@ export class Netns implements Place {
 
 const open = new Set<NetnsPair>();
 
-function closeAll(): void {
-  for (const pair of open) pair.close();
-}
-
+/** A test that is told to end takes its namespaces with it. */
 function closeAndDie(signal: NodeJS.Signals): void {
-  closeAll();
+  for (const pair of open) pair.close();
   process.kill(process.pid, signal);
 }
 
@@ -150,51 +105,44 @@ function closeAndDie(signal: NodeJS.Signals): void {
 export class NetnsPair implements Disposable {
   readonly a: Netns;
   readonly b: Netns;
+  readonly #cable: NetnsCable;
 
   constructor({ mtu = 1500 }: PairOptions = {}) {
     sweep();
+    const [a, b] = netnsNames(PREFIX, ["a", "b"]);
+    this.a = new Netns(a, "10.201.0.1", "fd00:1405::1");
+    this.b = new Netns(b, "10.201.0.2", "fd00:1405::2");
     if (open.size === 0) {
-      process.once("exit", closeAll);
       process.once("SIGINT", closeAndDie);
       process.once("SIGTERM", closeAndDie);
     }
-    const stem = `${PREFIX}-${process.pid}-${randomBytes(4).toString("hex")}`;
-    this.a = new Netns(`${stem}-a`, "10.201.0.1", "fd00:1405::1");
-    this.b = new Netns(`${stem}-b`, "10.201.0.2", "fd00:1405::2");
     open.add(this);
     try {
-      for (const { name } of [this.a, this.b]) ip(["netns", "add", name]);
-      const end = ({ name, device }: Netns) => ["name", device, "mtu", String(mtu), "netns", name];
-      ip(["link", "add", ...end(this.a), "type", "veth", "peer", ...end(this.b)]);
-      for (const side of [this.a, this.b]) {
-        side.ip([
-          "link set lo up",
-          // No link-local address: nothing is sent that no test asked for.
-          `link set ${side.device} addrgenmode none`,
-          `link set ${side.device} up`,
-          `address add ${side.ipv4}/24 dev ${side.device}`,
-          `address add ${side.ipv6}/64 dev ${side.device} nodad`,
-        ]);
-      }
+      this.#cable = new NetnsCable([cableEnd(this.a), cableEnd(this.b)], mtu);
     } catch (error) {
-      this.close();
+      this.#forget();
       throw error;
     }
   }
 
   /** Ends what still runs inside and removes both. Idempotent. */
   close(): void {
-    if (!open.delete(this)) return;
-    remove(this.a.name);
-    remove(this.b.name);
-    if (open.size === 0) {
-      process.removeListener("exit", closeAll);
-      process.removeListener("SIGINT", closeAndDie);
-      process.removeListener("SIGTERM", closeAndDie);
-    }
+    this.#cable.close();
+    this.#forget();
+  }
+
+  #forget(): void {
+    open.delete(this);
+    if (open.size > 0) return;
+    process.removeListener("SIGINT", closeAndDie);
+    process.removeListener("SIGTERM", closeAndDie);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function cableEnd({ name, device, ipv4, ipv6 }: Netns) {
+  return { name, device, addresses: [`${ipv4}/24`, `${ipv6}/64 nodad`] };
 }

@@ -15,6 +15,8 @@ export interface Faults {
   corrupt?: number;
   delayMs?: number;
   delayJitterMs?: number;
+  /** Longest IP packet that passes, bytes; what is longer is dropped without a word. 0, the default: any. */
+  longest?: number;
 }
 
 export interface RelayOptions extends Faults {
@@ -144,4 +146,39 @@ export async function injectReplay(
   options: InjectOptions & { file: string; direction: Direction; first?: number },
 ): Promise<Injected> {
   return await inject(place, ["replay", ...flags(options)]);
+}
+
+export interface Forged {
+  sent: number;
+  /** Refused by this machine's own kernel. */
+  unsent: number;
+}
+
+export interface ForgeOptions {
+  to: string;
+  /** `10.0.0.1:1405`, or any address and port of `10.0.0.0/24`; several with commas, in turns at random. */
+  from: string;
+  count: number;
+  pps?: number;
+  seed?: number;
+}
+
+/** A program, pinned to `core` if one is given, that sends datagrams under source addresses that aren't its own: random ones, or those of a record. */
+export function forge(
+  place: Place,
+  options: ForgeOptions & ({ length: number } | { file: string; direction: Direction; first?: number }),
+  core?: number,
+): Program {
+  const pinned = core === undefined ? [] : ["taskset", "-c", String(core)];
+  return new Program(place, [...pinned, testkit("inject"), "forge", ...flags(options)]);
+}
+
+/** The same, to its end. */
+export async function injectForged(place: Place, options: Parameters<typeof forge>[1]): Promise<Forged> {
+  const program = forge(place, options);
+  try {
+    return await program.event<Forged>("done");
+  } finally {
+    await program.stop();
+  }
 }

@@ -34,6 +34,7 @@ export interface Summary {
   count: number;
   mean: number;
   stddev: number;
+  p1: number;
   p50: number;
   p90: number;
   p99: number;
@@ -47,6 +48,7 @@ export function summarize(values: readonly number[]): Summary {
     count: values.length,
     mean: mean(values),
     stddev: stddev(values),
+    p1: rank(sorted, 0.01),
     p50: rank(sorted, 0.5),
     p90: rank(sorted, 0.9),
     p99: rank(sorted, 0.99),

@@ -42,6 +42,8 @@ async function figures<Result>(place: Place, argv: readonly string[]): Promise<R
 }
 
 export interface UdpSendOptions {
+  /** Address to send from. */
+  bind?: string;
   to: string;
   /** Several lengths take turns. */
   length: number | number[];

@@ -12,6 +12,8 @@ export interface YardstickOptions {
   length?: number;
   cpu?: number;
   fifo?: boolean;
+  /** Half width of a jitter of two steps. Default: none, a grid. */
+  jitterUs?: number;
   /** `spin`: sleep that long after each deadline, which keeps it off the kernel's real-time throttle. */
   breatheUs?: number;
 }

@@ -1,5 +1,7 @@
 /** AGGFRAG payloads (RFC 9347) with the blocks of docs/protocol.md: a 16-bit BlockOffset, then blocks back to back. */
 
+export const REKEY_INITIATION = 1;
+export const REKEY_RESPONSE = 2;
 export const NEWEST_STAMP = 3;
 export const CLOSE = 4;
 

@@ -1,9 +1,10 @@
 /** A client written from docs/protocol.md alone: carousel, response, confirmation, data, close. */
-import { CLOSE, controlBlock, NEWEST_STAMP } from "./aggfrag.js";
+import { CLOSE, controlBlock, NEWEST_STAMP, REKEY_INITIATION, REKEY_RESPONSE } from "./aggfrag.js";
 import { Channel } from "./channel.js";
 import { datagramLength, PlainEnd } from "./end.js";
 import { Gathering } from "./gathering.js";
 import { PlainInitiator, RESPONSE_BYTES, type PlainSettings, type PlainVerdict } from "./handshake.js";
+import { PlainRekeyInitiator, type PlainRoot } from "./rekey.js";
 import type { PlainSecrets } from "./secrets.js";
 import { fragmentCount, INITIATION, RESPONSE, unwrap, VERSION, wrap, WRONG_VERSION, type Fragment } from "./wire.js";
 
@@ -22,6 +23,12 @@ export class PlainClient extends PlainEnd {
   versions: { version: number; lowest: number; highest: number } | null = null;
   /** While true, the response is taken but nothing is sealed: the carousel goes on. */
   holdBack = false;
+  /** How many rekeys were answered. */
+  rekeys = 0;
+  #root: PlainRoot | null = null;
+  #rekey: PlainRekeyInitiator | null = null;
+  /** The key before a rekey. */
+  #previous: Channel | null = null;
   readonly #secrets: PlainSecrets;
   readonly #settings: PlainSettings;
   readonly #handshake: PlainInitiator;
@@ -55,7 +62,14 @@ export class PlainClient extends PlainEnd {
     if (this.channel === null || this.holdBack) return this.nextFragment();
     const stamp = Buffer.alloc(6);
     stamp.writeUIntBE(this.stamp, 0, 6);
-    return this.channel.seal(this.n, this.confirmed ? [] : [controlBlock(NEWEST_STAMP, stamp)]);
+    const front = this.confirmed ? [] : [controlBlock(NEWEST_STAMP, stamp)];
+    if (this.#rekey !== null) front.push(controlBlock(REKEY_INITIATION, this.#rekey.message));
+    return this.channel.seal(this.n, front);
+  }
+
+  /** The initiation goes out in every datagram until it is answered. */
+  beginRekey(): void {
+    this.#rekey = new PlainRekeyInitiator(this.#secrets.noise, this.#root!);
   }
 
   /** The carousel's next datagram, made anew. */
@@ -83,8 +97,10 @@ export class PlainClient extends PlainEnd {
   protected override take(datagram: Buffer): void {
     if (this.channel?.open(datagram) === true) {
       this.confirmed = true;
+      this.#takeRekey(this.channel);
       return;
     }
+    if (this.#previous?.open(datagram) === true) return;
     const fragment = unwrap(this.#secrets.down, datagram);
     if (fragment === null) {
       this.unknown.push(datagram);
@@ -97,6 +113,18 @@ export class PlainClient extends PlainEnd {
     } else throw new Error(`kind ${fragment.kind} from a server`);
   }
 
+  #takeRekey(channel: Channel): void {
+    const answer = channel.reader.controls.find(({ type }) => type === REKEY_RESPONSE);
+    if (this.#rekey === null || answer === undefined) return;
+    const session = this.#rekey.finish(answer.body);
+    this.#rekey = null;
+    this.#previous = channel;
+    const { aeadId } = this.#root!;
+    this.#root = { h: session.h, chain: session.chain, aeadId };
+    this.channel = new Channel(session, "up", aeadId);
+    this.rekeys += 1;
+  }
+
   #takeResponse(fragment: Fragment, n: number): void {
     if (fragment.stamp !== this.stamp || fragment.version !== VERSION)
       throw new Error("not this initiation's response");
@@ -106,7 +134,8 @@ export class PlainClient extends PlainEnd {
     this.#gathering = null;
     this.responses.push(message);
     if (this.verdict !== null) return;
-    const { session, ...verdict } = this.#handshake.finish(message);
+    const { session, h, ...verdict } = this.#handshake.finish(message);
+    this.#root = { h, chain: session.chain, aeadId: verdict.aeadId };
     this.verdict = verdict;
     if (verdict.verdict === 0) this.channel = new Channel(session, "up", verdict.aeadId);
     else this.stop();

@@ -2,7 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { sessionOf, type PlainSession } from "./key-schedule.js";
-import { blake2s, hmacBlake2s, open, seal, x25519, x25519Public } from "./primitives.js";
+import { x25519, x25519Public } from "./primitives.js";
+import { firstMessage, Symmetric, type NoiseSecrets } from "./symmetric.js";
+
+export type { NoiseSecrets } from "./symmetric.js";
 
 export const INITIATION_BYTES = { keys: 1344, password: 1296 };
 export const RESPONSE_BYTES = 1168;
@@ -28,62 +31,11 @@ export interface PlainVerdict {
   limit: number;
 }
 
-/** What one end knows for Noise: a psk alone, or static keys as well. */
-export interface NoiseSecrets {
-  psk: Buffer;
-  statics: { own: Buffer; peer: Buffer } | null;
-}
-
-/** Each key seals once in these patterns, so its nonce is always 0. */
-class Symmetric {
-  #ck: Buffer;
-  h: Buffer;
-  #k: Buffer = Buffer.alloc(0);
-
-  constructor(secrets: NoiseSecrets, stamp: number) {
-    const pattern = secrets.statics === null ? "NNpsk0" : "IKpsk2";
-    this.#ck = blake2s(Buffer.from(`Noise_${pattern}_25519_ChaChaPoly_BLAKE2s`));
-    const time = Buffer.alloc(6);
-    time.writeUIntBE(stamp, 0, 6);
-    this.h = blake2s(this.#ck, Buffer.concat([Buffer.from("i405/1 fresh"), time]));
-  }
-
-  mixHash(data: Uint8Array): void {
-    this.h = blake2s(this.h, data);
-  }
-
-  mixKey(input: Uint8Array): void {
-    const temp = hmacBlake2s(this.#ck, input);
-    this.#ck = hmacBlake2s(temp, Buffer.from([1]));
-    this.#k = hmacBlake2s(temp, this.#ck, Buffer.from([2]));
-  }
-
-  mixKeyAndHash(input: Uint8Array): void {
-    const temp = hmacBlake2s(this.#ck, input);
-    this.#ck = hmacBlake2s(temp, Buffer.from([1]));
-    const second = hmacBlake2s(temp, this.#ck, Buffer.from([2]));
-    this.mixHash(second);
-    this.#k = hmacBlake2s(temp, second, Buffer.from([3]));
-  }
-
-  seal(plaintext: Uint8Array): Buffer {
-    const sealed = seal(this.#k, 0, this.h, plaintext);
-    this.mixHash(sealed);
-    return sealed;
-  }
-
-  open(sealed: Uint8Array): Buffer {
-    const plain = open(this.#k, 0, this.h, sealed);
-    if (plain === null) throw new Error("a Noise tag doesn't verify");
-    this.mixHash(sealed);
-    return plain;
-  }
-
-  split(): { k1: Buffer; k2: Buffer } {
-    const temp = hmacBlake2s(this.#ck);
-    const k1 = hmacBlake2s(temp, Buffer.from([1]));
-    return { k1, k2: hmacBlake2s(temp, k1, Buffer.from([2])) };
-  }
+/** "i405/1 fresh" | stamp */
+function prologue(stamp: number): Buffer {
+  const time = Buffer.alloc(6);
+  time.writeUIntBE(stamp, 0, 6);
+  return Buffer.concat([Buffer.from("i405/1 fresh"), time]);
 }
 
 function settingsBytes(settings: PlainSettings): Buffer {
@@ -128,25 +80,13 @@ export class PlainInitiator {
 
   constructor(secrets: NoiseSecrets, stamp: number, settings: PlainSettings) {
     this.#secrets = secrets;
-    const noise = (this.#noise = new Symmetric(secrets, stamp));
-    const { statics, psk } = secrets;
-    const e = x25519Public(this.#ephemeral);
-    // IK: <- s before the first message. NNpsk0: -> psk first.
-    if (statics !== null) noise.mixHash(statics.peer);
-    else noise.mixKeyAndHash(psk);
-    noise.mixHash(e);
-    noise.mixKey(e);
-    const parts = [e];
-    if (statics !== null) {
-      noise.mixKey(x25519(this.#ephemeral, statics.peer));
-      parts.push(noise.seal(x25519Public(statics.own)));
-      noise.mixKey(x25519(statics.own, statics.peer));
-    }
-    parts.push(noise.seal(Buffer.concat([settingsBytes(settings), this.#kem.publicKey])));
-    this.message = Buffer.concat(parts);
+    const noise = (this.#noise = new Symmetric(secrets, prologue(stamp)));
+    const payload = Buffer.concat([settingsBytes(settings), this.#kem.publicKey]);
+    this.message = firstMessage(noise, secrets, this.#ephemeral, payload);
   }
 
-  finish(response: Buffer): PlainVerdict & { session: PlainSession } {
+  /** h: what a rekey of the session names it by. */
+  finish(response: Buffer): PlainVerdict & { session: PlainSession; h: Buffer } {
     const noise = this.#noise;
     const { statics, psk } = this.#secrets;
     const e = response.subarray(0, 32);
@@ -162,7 +102,7 @@ export class PlainInitiator {
     const aeadId = payload[1]!;
     const { k1, k2 } = noise.split();
     const session = sessionOf(noise.h, k1, k2, kem, null, aeadId);
-    return { verdict: payload[0]!, aeadId, limit: Number(payload.readBigUInt64BE(2)), session };
+    return { verdict: payload[0]!, aeadId, limit: Number(payload.readBigUInt64BE(2)), session, h: noise.h };
   }
 }
 
@@ -182,7 +122,7 @@ export class PlainResponder {
     this.stamp = stamp;
     this.initiation = initiation;
     this.#secrets = secrets;
-    const noise = (this.#noise = new Symmetric(secrets, stamp));
+    const noise = (this.#noise = new Symmetric(secrets, prologue(stamp)));
     const { statics, psk } = secrets;
     const e = (this.#clientEphemeral = initiation.subarray(0, 32));
     let at = 32;
@@ -203,7 +143,7 @@ export class PlainResponder {
     this.#encapsulationKey = payload.subarray(64);
   }
 
-  respond({ verdict, aeadId, limit }: PlainVerdict): { message: Buffer; session: PlainSession } {
+  respond({ verdict, aeadId, limit }: PlainVerdict): { message: Buffer; session: PlainSession; h: Buffer } {
     const noise = this.#noise;
     const { statics, psk } = this.#secrets;
     const ephemeral = randomBytes(32);
@@ -222,6 +162,7 @@ export class PlainResponder {
     head.writeBigUInt64BE(BigInt(limit), 2);
     const sealed = noise.seal(Buffer.concat([head, cipherText]));
     const { k1, k2 } = noise.split();
-    return { message: Buffer.concat([e, sealed]), session: sessionOf(noise.h, k1, k2, sharedSecret, null, aeadId) };
+    const session = sessionOf(noise.h, k1, k2, sharedSecret, null, aeadId);
+    return { message: Buffer.concat([e, sealed]), session, h: noise.h };
   }
 }

@@ -1,10 +1,11 @@
 /** A server written from docs/protocol.md alone, for one client: response carousel, confirmation, data, close. */
 import type { RemoteInfo } from "node:dgram";
-import { CLOSE, controlBlock } from "./aggfrag.js";
+import { CLOSE, controlBlock, REKEY_INITIATION, REKEY_RESPONSE } from "./aggfrag.js";
 import { Channel } from "./channel.js";
 import { datagramLength, PlainEnd } from "./end.js";
 import { Gathering } from "./gathering.js";
 import { PlainResponder, RESPONSE_BYTES, type PlainSettings, type PlainVerdict } from "./handshake.js";
+import { plainRekeyAnswer, type PlainRoot } from "./rekey.js";
 import type { PlainSecrets } from "./secrets.js";
 import { fragmentCount, INITIATION, RESPONSE, unwrap, VERSION, wrap, WRONG_VERSION, type Fragment } from "./wire.js";
 
@@ -27,6 +28,13 @@ export class PlainServer extends PlainEnd {
   deaf = false;
   /** While true, the response's carousel goes on though the client's data opens. */
   holdBack = false;
+  /** How many rekeys were confirmed. */
+  rekeys = 0;
+  #root: PlainRoot | null = null;
+  /** A rekey that is answered and not confirmed yet. */
+  #next: { channel: Channel; root: PlainRoot; message: Buffer } | null = null;
+  /** The key before a rekey. */
+  #previous: Channel | null = null;
   readonly #secrets: PlainSecrets;
   readonly #answer: (settings: PlainSettings) => Answer;
   #n = 0;
@@ -63,8 +71,17 @@ export class PlainServer extends PlainEnd {
     if (this.channel?.open(datagram) === true) {
       this.confirmed = true;
       this.clientPort = from.port;
+      this.#takeRekey(this.channel);
       return;
     }
+    if (this.#next?.channel.open(datagram) === true) {
+      this.#previous = this.channel;
+      ({ channel: this.channel, root: this.#root } = this.#next);
+      this.#next = null;
+      this.rekeys += 1;
+      return;
+    }
+    if (this.#previous?.open(datagram) === true) return;
     const fragment = unwrap(this.#secrets.up, datagram);
     if (fragment === null) {
       this.unknown.push(datagram);
@@ -86,6 +103,15 @@ export class PlainServer extends PlainEnd {
     if (!this.deaf) this.respond(responder, datagram.length);
   }
 
+  #takeRekey(channel: Channel): void {
+    const initiation = channel.reader.controls.find(({ type }) => type === REKEY_INITIATION);
+    if (initiation === undefined || this.#next !== null) return;
+    const { aeadId } = this.#root!;
+    const { message, session } = plainRekeyAnswer(this.#secrets.noise, this.#root!, initiation.body);
+    const root = { h: session.h, chain: session.chain, aeadId };
+    this.#next = { channel: new Channel(session, "down", aeadId), root, message };
+  }
+
   /** Answers an initiation that came in datagrams of n bytes. */
   respond(responder: PlainResponder, n: number): void {
     const { settings, stamp } = responder;
@@ -97,14 +123,20 @@ export class PlainServer extends PlainEnd {
       return;
     }
     this.#n = datagramLength(settings.down.length);
-    const { message, session } = responder.respond(answer);
+    const { message, session, h } = responder.respond(answer);
     if (answer.verdict === 0) {
       this.channel = new Channel(session, "down", answer.aeadId);
+      this.#root = { h, chain: session.chain, aeadId: answer.aeadId };
       this.confirmed = false;
     }
     let next = 0;
     this.#start(settings.down.intervalNs, () => {
-      if (this.confirmed && !this.holdBack) return this.channel!.seal(this.#n);
+      if (this.confirmed && !this.holdBack) {
+        return this.channel!.seal(
+          this.#n,
+          this.#next === null ? [] : [controlBlock(REKEY_RESPONSE, this.#next.message)],
+        );
+      }
       const f = next++ % fragmentCount(RESPONSE_BYTES, this.#n);
       return wrap(this.#secrets.down, this.#n, { version: VERSION, kind: RESPONSE, f, stamp }, message);
     });

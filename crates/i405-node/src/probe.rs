@@ -34,6 +34,7 @@ pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
         interval_ns: read::number(&mut cx, from, "intervalNs")?,
         slots: read::number(&mut cx, from, "slots")?,
         margin_ns: read::optional_number(&mut cx, from, "marginNs")?,
+        burner: read::burner(&mut cx, from)?,
     };
     later(
         &mut cx,

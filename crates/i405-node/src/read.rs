@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use i405_proto::inner::{AllowedIps, Prefix};
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
 use i405_rt::config::{
@@ -104,7 +105,7 @@ pub(crate) fn optional_number<'cx>(
     }
 }
 
-fn numbers<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<Vec<u64>> {
+pub(crate) fn numbers<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>, name: &str) -> NeonResult<Vec<u64>> {
     let mut numbers = Vec::new();
     for item in from.get::<JsArray, _, _>(cx, name)?.to_vec(cx)? {
         let value = item.downcast_or_throw::<JsNumber, _>(cx)?.value(cx);
@@ -153,7 +154,7 @@ pub(crate) fn as_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-fn narrow<'cx, T: TryFrom<u64>>(cx: &mut impl Context<'cx>, name: &str, value: u64) -> NeonResult<T> {
+pub(crate) fn narrow<'cx, T: TryFrom<u64>>(cx: &mut impl Context<'cx>, name: &str, value: u64) -> NeonResult<T> {
     match T::try_from(value) {
         Ok(value) => Ok(value),
         Err(_) => bad(cx, format!("{name}: {value} is too large")),
@@ -183,6 +184,7 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
             None => None,
         },
         device: device_config(cx, device)?,
+        allowed_ips: allowed_ips(cx, from)?,
         poll_mode: match text(cx, from, "pollMode")?.as_str() {
             "sleepy" => PollMode::Sleepy,
             "dozy" => PollMode::Dozy,
@@ -197,12 +199,7 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
         },
         cpus: numbers(cx, from, "cpus")?.into_iter().map(as_usize).collect(),
         dispatchers: as_usize(number(cx, from, "dispatchers")?),
-        burner: match text(cx, from, "burner")?.as_str() {
-            "off" => BurnerPlace::Off,
-            "cpu" => BurnerPlace::Cpu,
-            "all" => BurnerPlace::All,
-            other => return bad(cx, format!("burner: unknown \"{other}\"")),
-        },
+        burner: burner(cx, from)?,
         pairing: PairingKeys {
             send_wrap: bytes(cx, pairing, "sendWrap")?,
             send_mask: bytes(cx, pairing, "sendMask")?,
@@ -226,7 +223,18 @@ pub(crate) fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) ->
             "txtime" => SendBy::Txtime,
             other => return bad(cx, format!("sendBy: unknown \"{other}\"")),
         },
+        record: from.get::<JsBoolean, _, _>(cx, "record")?.value(cx),
     })
+}
+
+/// `burner` of the object.
+pub(crate) fn burner<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResult<BurnerPlace> {
+    match text(cx, from, "burner")?.as_str() {
+        "off" => Ok(BurnerPlace::Off),
+        "cpu" => Ok(BurnerPlace::Cpu),
+        "all" => Ok(BurnerPlace::All),
+        other => bad(cx, format!("burner: unknown \"{other}\"")),
+    }
 }
 
 fn device_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResult<DeviceConfig> {
@@ -249,6 +257,20 @@ fn device_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResu
         }
         other => bad(cx, format!("device: unknown kind \"{other}\"")),
     }
+}
+
+fn allowed_ips<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResult<AllowedIps> {
+    let Some(list) = field(cx, from, "allowedIps")? else { return Ok(AllowedIps::ALL) };
+    let mut prefixes = Vec::new();
+    for item in list.downcast_or_throw::<JsArray, _>(cx)?.to_vec(cx)? {
+        let item = item.downcast_or_throw::<JsString, _>(cx)?.value(cx);
+        let InterfaceAddress { address, prefix } = interface_address(cx, &item)?;
+        match Prefix::new(address, prefix) {
+            Some(prefix) => prefixes.push(prefix),
+            None => return bad(cx, format!("allowedIps: \"{item}\" has more bits than its family")),
+        }
+    }
+    Ok(AllowedIps::within(prefixes))
 }
 
 fn interface_address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult<InterfaceAddress> {
@@ -296,6 +318,25 @@ pub(crate) fn offer<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonR
         every: narrow(cx, "every", every)?,
         endpoint: address(cx, &endpoint)?,
     })
+}
+
+/// What `tunnelRepeatControl` takes.
+pub(crate) struct RepeatedControl {
+    pub(crate) kind: u8,
+    pub(crate) body: Vec<u8>,
+    pub(crate) every_ns: u64,
+}
+
+/// The control block of `tunnelRepeatControl`, or null.
+pub(crate) fn control<'cx>(
+    cx: &mut impl Context<'cx>,
+    value: Handle<'cx, JsValue>,
+) -> NeonResult<Option<RepeatedControl>> {
+    let Some(value) = optional(cx, value) else { return Ok(None) };
+    let from = value.downcast_or_throw::<JsObject, _>(cx)?;
+    let body = from.get::<JsUint8Array, _, _>(cx, "body")?.as_slice(cx).to_vec();
+    let kind = number(cx, from, "kind")?;
+    Ok(Some(RepeatedControl { kind: narrow(cx, "kind", kind)?, body, every_ns: number(cx, from, "everyNs")? }))
 }
 
 /// The session of `tunnelInstall`.

@@ -1,5 +1,6 @@
 //! The addon's functions: each reads its arguments, calls the core once, and writes the result.
 
+use i405_proto::keys::with_clean_stack;
 use i405_rt::{Tunnel, clock};
 use neon::prelude::*;
 use neon::types::JsBigInt;
@@ -56,15 +57,32 @@ pub(crate) fn route_mtu(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
     }
 }
 
-pub(crate) fn open(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBox<TunnelHandle>> {
-    let options = cx.argument::<JsObject>(0)?;
-    let config = read::open_config(&mut cx, options)?;
-    let listener = cx.argument::<JsFunction>(1)?.root(&mut cx);
-    let channel = SharedChannel::new(cx.channel());
-    match Tunnel::open(config, Box::new(ChannelSink::new(channel.clone(), listener))) {
-        Ok(tunnel) => Ok(cx.boxed(TunnelHandle { tunnel, channel })),
+/// Who is at the other end of a Unix socket's descriptor.
+pub(crate) fn peer_credentials(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
+    let fd = cx.argument::<JsNumber>(0)?.value(&mut cx);
+    match i405_rt::peer::credentials(fd as i32) {
+        Ok(peer) => {
+            let to = cx.empty_object();
+            write::set_number(&mut cx, to, "pid", peer.pid.into())?;
+            write::set_number(&mut cx, to, "uid", peer.uid.into())?;
+            write::set_number(&mut cx, to, "gid", peer.gid.into())?;
+            Ok(to)
+        }
         Err(error) => read::throw(&mut cx, &error),
     }
+}
+
+pub(crate) fn open(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBox<TunnelHandle>> {
+    with_clean_stack(|| {
+        let options = cx.argument::<JsObject>(0)?;
+        let config = read::open_config(&mut cx, options)?;
+        let listener = cx.argument::<JsFunction>(1)?.root(&mut cx);
+        let channel = SharedChannel::new(cx.channel());
+        match Tunnel::open(config, Box::new(ChannelSink::new(channel.clone(), listener))) {
+            Ok(tunnel) => Ok(cx.boxed(TunnelHandle { tunnel, channel })),
+            Err(error) => read::throw(&mut cx, &error),
+        }
+    })
 }
 
 pub(crate) fn local_address(mut cx: FunctionContext<'_>) -> JsResult<'_, JsString> {
@@ -117,10 +135,12 @@ pub(crate) fn expect_stamps(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndef
 }
 
 pub(crate) fn install(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
-    let handle = handle(&mut cx)?;
-    let session = cx.argument::<JsObject>(1)?;
-    let keys = read::session(&mut cx, session)?;
-    done(&mut cx, handle.tunnel.install(keys))
+    with_clean_stack(|| {
+        let handle = handle(&mut cx)?;
+        let session = cx.argument::<JsObject>(1)?;
+        let keys = read::session(&mut cx, session)?;
+        done(&mut cx, handle.tunnel.install(keys))
+    })
 }
 
 pub(crate) fn send_under(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
@@ -143,6 +163,14 @@ pub(crate) fn move_endpoint(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndef
     done(&mut cx, handle.tunnel.move_endpoint(endpoint))
 }
 
+pub(crate) fn redirect(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let endpoint = cx.argument::<JsString>(1)?.value(&mut cx);
+    let endpoint = read::address(&mut cx, &endpoint)?;
+    let datagram_length = read::argument_u32(&mut cx, 2, "datagramLength")?;
+    done(&mut cx, handle.tunnel.redirect(endpoint, datagram_length as usize))
+}
+
 pub(crate) fn watch_silence(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let timeout_ns = read::argument_optional(&mut cx, 1, "timeoutNs")?;
@@ -153,6 +181,16 @@ pub(crate) fn watch_silence(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndef
 pub(crate) fn send_close(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     done(&mut cx, handle.tunnel.send_close())
+}
+
+pub(crate) fn repeat_control(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let control = cx.argument::<JsValue>(1)?;
+    let result = match read::control(&mut cx, control)? {
+        Some(control) => handle.tunnel.repeat_control(control.kind, &control.body, control.every_ns),
+        None => handle.tunnel.stop_control(),
+    };
+    done(&mut cx, result)
 }
 
 pub(crate) fn write_packet(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolean> {
@@ -167,7 +205,7 @@ pub(crate) fn write_packet(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolea
 
 pub(crate) fn stats(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
     let handle = handle(&mut cx)?;
-    write::stats(&mut cx, handle.tunnel.counters())
+    write::stats(&mut cx, &handle.tunnel)
 }
 
 pub(crate) fn deviation(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {

@@ -1,9 +1,11 @@
 //! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
 
 use i405_rt::config::DeviationSource;
-use i405_rt::{Counters, DeviationReport, Event};
+use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, Tunnel};
 use neon::prelude::*;
 use neon::types::JsBigInt;
+
+use crate::records;
 
 fn set_text<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &str, value: &str) -> NeonResult<()> {
     let value = cx.string(value);
@@ -82,6 +84,11 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
             set_bytes(cx, to, "body", &body)?;
             "control"
         }
+        Event::Roamed { generation, source } => {
+            set_number(cx, to, "generation", generation.into())?;
+            set_text(cx, to, "source", &source.to_string())?;
+            "roamed"
+        }
         Event::Silent { for_ns } => {
             set_bigint(cx, to, "forNs", for_ns)?;
             "silent"
@@ -103,6 +110,18 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
             "packets"
         }
         Event::Drain => "drain",
+        Event::Slots(slots) => {
+            records::slots(cx, to, &slots)?;
+            "slots"
+        }
+        Event::Departures(departures) => {
+            records::departures(cx, to, &departures)?;
+            "departures"
+        }
+        Event::Arrivals(arrivals) => {
+            records::arrivals(cx, to, &arrivals)?;
+            "arrivals"
+        }
         Event::Warning { code, detail } => {
             set_text(cx, to, "code", code)?;
             set_text(cx, to, "detail", &detail)?;
@@ -124,13 +143,16 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
 }
 
 /// The counters.
-pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsResult<'cx, JsObject> {
+pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResult<'cx, JsObject> {
     let to = cx.empty_object();
+    let counters: &Counters = tunnel.counters();
     let Counters { send, ingress, receive, departure, .. } = counters;
     for (name, counter) in [
         ("innerPacketsReceived", &receive.inner_packets),
         ("innerBytesReceived", &receive.inner_bytes),
         ("queueDrops", &ingress.queue_drops),
+        ("innerLooped", &ingress.looped),
+        ("innerNotAllowed", &receive.not_allowed),
         ("deviceErrors", &receive.device_errors),
         ("queuedBytes", &send.queued_bytes),
         ("datagramsReceived", &receive.received),
@@ -168,23 +190,52 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, counters: &Counters) -> JsR
     set_bigint(cx, to, "malformedInner", ingress.malformed.get() + receive.malformed_inner.get())?;
     set_number(cx, to, "lastSendErrno", counters.last_errno() as f64)?;
     set_number(cx, to, "burners", counters.burners.get() as f64)?;
+    let lateness = cx.empty_array();
+    for (index, (source, distribution)) in tunnel.lateness().iter().enumerate() {
+        let value = self::distribution(cx, *source, distribution)?;
+        lateness.set(cx, index as u32, value)?;
+    }
+    to.set(cx, "lateness", lateness)?;
     Ok(to)
+}
+
+fn distribution<'cx>(
+    cx: &mut impl Context<'cx>,
+    source: DeviationSource,
+    from: &Distribution,
+) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    set_text(cx, to, "source", source_name(source))?;
+    for (name, values) in [("boundsNs", &BOUNDS_NS[..]), ("counts", &from.counts[..])] {
+        let array = cx.empty_array();
+        for (index, value) in values.iter().enumerate() {
+            let value = cx.number(*value as f64);
+            array.set(cx, index as u32, value)?;
+        }
+        to.set(cx, name, array)?;
+    }
+    set_bigint(cx, to, "sumNs", from.sum_ns)?;
+    Ok(to)
+}
+
+fn source_name(source: DeviationSource) -> &'static str {
+    match source {
+        DeviationSource::Call => "call",
+        DeviationSource::Software => "software",
+        DeviationSource::Hardware => "hardware",
+    }
 }
 
 /// Lateness statistics.
 pub(crate) fn deviation<'cx>(cx: &mut impl Context<'cx>, report: &DeviationReport) -> JsResult<'cx, JsObject> {
     let to = cx.empty_object();
-    let source = match report.source {
-        DeviationSource::Call => "call",
-        DeviationSource::Software => "software",
-        DeviationSource::Hardware => "hardware",
-    };
-    set_text(cx, to, "source", source)?;
+    set_text(cx, to, "source", source_name(report.source))?;
     let from = &report.figures;
     for (name, value) in [
         ("count", from.count as f64),
         ("meanNs", from.mean_ns),
         ("stddevNs", from.stddev_ns),
+        ("p1Ns", from.p1_ns as f64),
         ("p50Ns", from.p50_ns as f64),
         ("p90Ns", from.p90_ns as f64),
         ("p99Ns", from.p99_ns as f64),

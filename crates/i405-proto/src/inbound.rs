@@ -2,10 +2,13 @@
 //!
 //! 1. drop what cannot be ours: not from a client's server, shorter or longer than any datagram
 //! 2. from the peer's endpoint: try the sessions' keys
-//! 3. else, or if none opens it: try the pairing
+//! 3. else, or if none opens it: try the pairings
 //! 4. from elsewhere: try the sessions' keys (the peer may have moved)
 //! 5. an opened datagram: replay window, reorder window, unpacker, sink
 //! 6. an unwrapped fragment: stamp, copies, reassembly, rate, sink
+//!
+//! At a server every opened datagram also says where the client is (`inbound/roaming.rs`); a copy from the endpoint is
+//! opened for that where a run of another source is under way.
 //!
 //! Steps 3 and 4 draw on the budget, so that strangers can't take more than it gives. Everything that comes in is
 //! hostile until it authenticated, and may be malformed even then: nothing here panics, allocates (but `install`), or
@@ -15,7 +18,9 @@
 
 mod keyring;
 mod pairing;
+mod pairings;
 mod receiving_key;
+mod roaming;
 mod sink;
 
 use std::net::SocketAddr;
@@ -26,9 +31,11 @@ use crate::seal::MIN_DATAGRAM;
 
 use keyring::{Keyring, Trial};
 use pairing::Pairing;
+use pairings::Pairings;
+use roaming::{Opened, Roaming};
 
 pub use receiving_key::{InstallError, NewSession, ReceivingKey};
-pub use sink::{HandshakeMessage, InboundSink, OtherVersion};
+pub use sink::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion};
 
 /// Longest UDP payload over IPv4.
 pub const MAX_DATAGRAM: usize = 65_507;
@@ -59,6 +66,19 @@ pub struct InboundConfig {
     pub max_stamp_age_ms: Option<u64>,
     /// Longest datagram to look at, in bytes. Longer ones are dropped.
     pub max_datagram: usize,
+}
+
+/// What a further pairing is made from; the fields are those of [`InboundConfig`].
+#[derive(Debug)]
+pub struct PairingConfig {
+    /// The pairing's keys of the receiving direction.
+    pub unwrapper: Unwrapper,
+    /// Server: bytes of an initiation, by the pairing's Noise pattern.
+    pub initiation_length: usize,
+    /// Server: initiations with a stamp up to this are not acted on, ms of wall clock.
+    pub floor_ms: u64,
+    /// Server: oldest initiation to act on, ms; None: any above the floor.
+    pub max_stamp_age_ms: Option<u64>,
 }
 
 /// When and from where a datagram came.
@@ -95,13 +115,14 @@ pub struct InboundCounters {
     pub malformed_inner: u64,
 }
 
-/// The receiver's state for one peer: its pairing and the keys of its sessions.
+/// The receiver's state: its pairings, and the keys of the sessions of one of them.
 #[derive(Debug)]
 pub struct Inbound {
     role: Role,
     endpoint: Option<SocketAddr>,
-    pairing: Pairing,
+    pairings: Pairings,
     keyring: Keyring,
+    roaming: Roaming,
     budget: Budget,
     counters: InboundCounters,
     /// Where datagrams are opened.
@@ -112,14 +133,38 @@ impl Inbound {
     /// The state before anything has come.
     pub fn new(config: InboundConfig) -> Self {
         let max_datagram = config.max_datagram.clamp(MIN_DATAGRAM, MAX_DATAGRAM);
+        let InboundConfig { role, peer, unwrapper, initiation_length, floor_ms, max_stamp_age_ms, .. } = config;
+        let first = PairingConfig { unwrapper, initiation_length, floor_ms, max_stamp_age_ms };
         Self {
-            role: config.role,
-            endpoint: config.peer.map(canonical),
+            role,
+            endpoint: peer.map(canonical),
             keyring: Keyring::new(max_datagram),
-            pairing: Pairing::new(config),
+            pairings: Pairings::new(Pairing::new(0, role, first)),
+            roaming: Roaming::default(),
             budget: Budget::new(),
             counters: InboundCounters::default(),
             scratch: vec![0; max_datagram].into_boxed_slice(),
+        }
+    }
+
+    /// Takes initiations of one more pairing; its index, by which messages name it. The first one's is 0. Allocates.
+    ///
+    /// Every stranger's datagram costs a mask for each pairing. Above 256 pairings one of them takes longer than a turn
+    /// of `spinny` may (docs/protocol.md, "Wire format").
+    pub fn add_pairing(&mut self, config: PairingConfig) -> usize {
+        let index = self.pairings.len();
+        self.pairings.add(Pairing::new(index, self.role, config));
+        index
+    }
+
+    /// Sessions, stamps and the source of a handshake are this pairing's from now on; before the first call, the first
+    /// one's. Another pairing's generations are forgotten: what they say must not raise this one's floor. Does nothing
+    /// for an index that no pairing has.
+    pub fn serve(&mut self, pairing: usize) {
+        if self.pairings.serve(pairing) {
+            self.keyring.forget_all(&mut self.counters);
+            self.roaming = Roaming::default();
+            self.endpoint = None;
         }
     }
 
@@ -147,30 +192,71 @@ impl Inbound {
         let mut sessions = Trial::Failed { replayed: false };
         if from_endpoint {
             sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, None);
+            if matches!(sessions, Trial::Failed { replayed: true }) {
+                self.look_at_copy(source, datagram);
+            }
         }
         if !matches!(sessions, Trial::Opened { .. }) {
-            match self.pairing.unwrap(now_ns, datagram, &mut self.scratch, &mut self.budget) {
-                pairing::Trial::Opened(fragment) => {
-                    let of_length = datagram.len();
-                    self.pairing.fragment(&arrival, of_length, &fragment, &mut self.counters, sink);
+            // What it can't have any more, it is not tried for: either all of it is, or nothing.
+            let begun = self.budget.begin(now_ns);
+            let trial = if begun {
+                self.pairings.unwrap(now_ns, datagram, &mut self.scratch, &mut self.budget)
+            } else {
+                pairings::Trial::OverBudget
+            };
+            match trial {
+                pairings::Trial::Opened { index, unwrapped } => {
+                    let (pairing, handovers) = self.pairings.opened(index);
+                    pairing.fragment(&arrival, datagram.len(), &unwrapped, handovers, &mut self.counters, sink);
                     return;
                 }
-                pairing::Trial::OverBudget => sessions = Trial::OverBudget,
-                pairing::Trial::Failed if !from_endpoint => {
+                pairings::Trial::OverBudget => sessions = Trial::OverBudget,
+                pairings::Trial::Failed if !from_endpoint => {
                     sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, Some(&mut self.budget));
                 }
-                pairing::Trial::Failed => {}
+                pairings::Trial::Failed => {}
             }
         }
         match sessions {
             Trial::Opened { position, counter, payload } => {
+                self.look_at_source(from_endpoint, position, counter, source, sink);
                 let payload = &self.scratch[..payload];
-                let floor = (self.role == Role::Server).then(|| self.pairing.floor());
+                let floor = (self.role == Role::Server).then(|| self.pairings.served().floor());
                 self.keyring.deliver(position, counter, payload, &arrival, floor, &mut self.counters, sink);
             }
             Trial::Failed { replayed: true } => self.counters.replayed += 1,
             Trial::Failed { replayed: false } => self.counters.unknown += 1,
             Trial::OverBudget => self.counters.over_budget += 1,
+        }
+    }
+
+    /// Server: what a datagram that opened says of where the client is.
+    fn look_at_source(
+        &mut self,
+        from_endpoint: bool,
+        position: usize,
+        counter: u32,
+        source: SocketAddr,
+        sink: &mut impl InboundSink,
+    ) {
+        if self.role == Role::Client {
+            return;
+        }
+        let Some((generation, highest)) = self.keyring.generation_and_highest(position) else { return };
+        let is_current = self.keyring.is_current(position);
+        let is_newest = i64::from(counter) > highest;
+        let source = canonical(source);
+        if self.roaming.opened(Opened { source, from_endpoint, counter, is_current, is_newest }) {
+            sink.roamed(generation, source);
+        }
+    }
+
+    /// Server: a copy from the endpoint of what came from elsewhere. The original may be the one from the endpoint.
+    fn look_at_copy(&mut self, source: SocketAddr, datagram: &[u8]) {
+        let Some(contested) = self.roaming.contested().filter(|_| self.role == Role::Server) else { return };
+        if let Some(counter) = self.keyring.open_copy(datagram, contested, &mut self.scratch) {
+            let source = canonical(source);
+            self.roaming.opened(Opened { source, from_endpoint: true, counter, is_current: true, is_newest: false });
         }
     }
 
@@ -181,11 +267,12 @@ impl Inbound {
 
     /// Gives up the payloads that have been missing for too long, and hands out what waited for them.
     pub fn on_timer(&mut self, now_ns: u64, sink: &mut impl InboundSink) {
-        let floor = (self.role == Role::Server).then(|| self.pairing.floor());
+        let floor = (self.role == Role::Server).then(|| self.pairings.served().floor());
         self.keyring.on_timer(now_ns, floor, &mut self.counters, sink);
     }
 
-    /// Installs a generation for receiving, as pending. Of pending ones the two newest are kept. Does not allocate.
+    /// Installs a generation for receiving, as pending. Of pending ones the three newest are kept: two attempts
+    /// and a rekey. Does not allocate.
     ///
     /// # Errors
     /// [`InstallError`] if the generation is not above every one before, or its datagrams are longer than what the
@@ -202,6 +289,7 @@ impl Inbound {
     /// Makes a pending generation the current one. The current one before it opens on as the previous; older pending
     /// ones and the previous before are forgotten. Does nothing if the generation is not pending.
     pub fn set_current(&mut self, generation: u32) {
+        self.roaming.restart();
         self.keyring.set_current(generation, &mut self.counters);
     }
 
@@ -210,31 +298,37 @@ impl Inbound {
         self.keyring.forget(generation, &mut self.counters);
     }
 
-    /// Server: the peer is there now. A client's server never moves, so there it does nothing.
+    /// The peer is there now. Server: because a session was confirmed from there, or as [`InboundSink::roamed`] said. A
+    /// client says so only where it turns to another of its server's addresses; nothing that comes in moves its server.
     pub fn set_endpoint(&mut self, endpoint: SocketAddr) {
-        if self.role == Role::Server {
-            self.endpoint = Some(canonical(endpoint));
-        }
+        let endpoint = canonical(endpoint);
+        self.roaming.moved_to(endpoint);
+        self.endpoint = Some(endpoint);
     }
 
     /// Client: only answers to the initiations with these stamps count.
     pub fn expect_stamps(&mut self, stamps: [Option<u64>; 2]) {
-        self.pairing.expect_stamps(stamps);
+        self.pairings.served().expect_stamps(stamps);
     }
 
     /// Server: initiations up to this stamp are not acted on. Never lowers the floor.
     pub fn raise_floor(&mut self, stamp: u64) {
-        self.pairing.floor().raise(stamp);
+        self.pairings.served().floor().raise(stamp);
     }
 
     /// Server: the greatest stamp acted on.
     pub fn floor_ms(&self) -> u64 {
-        self.pairing.floor_ms()
+        self.pairings.get_served().floor_ms()
     }
 
     /// Server: while a response is in the carousel, fragments of its initiation say where it goes.
     pub fn track_source(&mut self, stamp: Option<u64>) {
-        self.pairing.track_source(stamp);
+        self.pairings.served().track_source(stamp);
+    }
+
+    /// Masks computed for datagrams that no session of their endpoint's opened.
+    pub fn masks_spent(&self) -> u64 {
+        self.budget.masks_spent()
     }
 
     /// What has come so far.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use crate::sys::wipe::with_clean_stack;
+
 /// How the payload of a session's datagrams is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aead {
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_key() {
+    fn promise_keys_not_shown() {
         let mut bytes = [0u8; DIRECTION_KEY_BYTES];
         bytes.iter_mut().zip(100u8..).for_each(|(byte, value)| *byte = value);
         let keys = DirectionKeys::from_bytes(&bytes);

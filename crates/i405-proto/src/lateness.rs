@@ -19,6 +19,8 @@ pub struct Deviation {
     pub mean_ns: f64,
     /// Standard deviation around that mean, of these slots and not of a larger population.
     pub stddev_ns: f64,
+    /// 1 % of the slots were at most this late.
+    pub p1_ns: u64,
     /// Median.
     pub p50_ns: u64,
     /// 90 % of the slots were at most this late.
@@ -78,6 +80,7 @@ impl Lateness {
             count: self.count,
             mean_ns,
             stddev_ns,
+            p1_ns: quantile(0.01),
             p50_ns: quantile(0.5),
             p90_ns: quantile(0.9),
             p99_ns: quantile(0.99),

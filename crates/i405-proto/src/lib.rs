@@ -14,6 +14,7 @@ pub mod budget;
 pub mod handshake_wire;
 pub mod hedge;
 pub mod inbound;
+pub mod inner;
 pub mod keys;
 pub mod lateness;
 pub mod mask;

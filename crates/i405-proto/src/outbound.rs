@@ -38,6 +38,17 @@ pub struct Prepared {
     pub bytes: Box<[u8]>,
 }
 
+/// A control block that is said again and again, until another takes its place or none does (docs/protocol.md, "Rekey").
+#[derive(Debug)]
+pub struct RepeatedControl {
+    /// 1 to 15.
+    pub kind: u8,
+    /// At most 65,532 bytes; longer than a slot it runs over.
+    pub body: Box<[u8]>,
+    /// From one copy to the next; 0 counts as 1.
+    pub every_slots: u32,
+}
+
 /// What a slot holds, for the counters only: nothing on the wire depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
@@ -54,6 +65,19 @@ pub enum Contents {
     Handshake,
 }
 
+/// Under which key a slot was sealed, and which number it has under it. For records only: the peer's receiver comes to
+/// know the counter as well, and nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedUnder {
+    /// The session's, or [`NO_SESSION`] for a slot that nobody can open and for a handshake's.
+    pub generation: u32,
+    /// Says something only with a session.
+    pub counter: u32,
+}
+
+/// In place of a generation: no session. None is ever numbered so high.
+pub const NO_SESSION: u32 = u32::MAX;
+
 /// A slot whose bytes are final. Any sender may take it from here.
 pub struct SealedSlot<'a> {
     /// Where to.
@@ -62,6 +86,8 @@ pub struct SealedSlot<'a> {
     pub datagram: &'a [u8],
     /// For the counters.
     pub contents: Contents,
+    /// For records.
+    pub under: SealedUnder,
 }
 
 /// The sending half of a tunnel between two slots.
@@ -74,6 +100,9 @@ pub struct Outbound {
     slot: u32,
     carousel_every: u32,
     close_slots_left: u32,
+    repeated: Option<Box<RepeatedControl>>,
+    /// Slots until the next copy of `repeated` is due.
+    repeat_in: u32,
 }
 
 /// What changed in a build that others have to hear of.
@@ -99,6 +128,8 @@ impl Outbound {
             slot: 0,
             carousel_every: 0,
             close_slots_left: 0,
+            repeated: None,
+            repeat_in: 0,
         }
     }
 
@@ -124,7 +155,7 @@ impl Outbound {
 
     /// Sends under this session from the next slot on, or under the throwaway key; returns the old one.
     ///
-    /// A block under way starts again: no block runs over between keys.
+    /// A packet under way starts again: no block runs over between keys.
     pub fn set_session(&mut self, session: Option<Box<SendingSession>>) -> Option<Box<SendingSession>> {
         self.packer.restart();
         std::mem::replace(&mut self.session, session)
@@ -157,6 +188,13 @@ impl Outbound {
         self.close_slots_left = CLOSE_SLOTS;
     }
 
+    /// Says this control block from the next data slot on, again and again; returns the one before, to be freed elsewhere.
+    /// A copy that is under way is finished.
+    pub fn repeat_control(&mut self, control: Option<Box<RepeatedControl>>) -> Option<Box<RepeatedControl>> {
+        self.repeat_in = 0;
+        std::mem::replace(&mut self.repeated, control)
+    }
+
     /// Whether the next slot is the carousel's.
     pub fn wants_handshake(&self) -> bool {
         self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
@@ -185,31 +223,40 @@ impl Outbound {
         notices.exhausted =
             self.session.as_ref().filter(|session| session.sealer.remaining() == 0).map(|session| session.generation);
 
+        self.repeat_in = self.repeat_in.saturating_sub(1);
+
         let payload = &mut self.datagram[COUNTER_LENGTH..length - TAG_LENGTH];
         let mut contents = Contents::Cover;
         let session = self.session.as_mut().filter(|session| prepared.is_none() && session.sealer.remaining() > 0);
-        let sealer = if let Some(session) = session {
+        let (sealer, generation) = if let Some(session) = session {
             let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
-            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 2];
+            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 3];
             let mut count = 0;
             if session.announce_stamp.is_some() {
                 controls[count] = ControlBlock { kind: CONTROL_NEWEST_STAMP, body: &stamp[2..] };
                 count += 1;
             }
             let closing = self.close_slots_left > 0;
-            if closing {
-                controls[count] = ControlBlock { kind: CONTROL_CLOSE, body: &[] };
+            // The array holds a close block already.
+            count += usize::from(closing);
+            let said = count;
+            // Last: it may be longer than a slot, and must not hold up the others.
+            if let Some(repeated) = self.repeated.as_ref().filter(|_| self.repeat_in == 0) {
+                controls[count] = ControlBlock { kind: repeated.kind, body: &repeated.body };
                 count += 1;
             }
             let filled = self.packer.fill(payload, &controls[..count], queue);
-            if closing && filled.controls == count {
+            if closing && filled.controls >= said {
                 self.close_slots_left -= 1;
                 notices.close_said = self.close_slots_left == 0;
+            }
+            if let Some(repeated) = self.repeated.as_ref().filter(|_| filled.controls > said) {
+                self.repeat_in = repeated.every_slots;
             }
             if filled.inner_bytes > 0 {
                 contents = Contents::Carrying { packets: filled.inner_packets, bytes: filled.inner_bytes };
             }
-            &mut session.sealer
+            (&mut session.sealer, session.generation)
         } else {
             self.packer.cover(payload);
             // Without a session nobody can read a close: it is said by ending.
@@ -218,17 +265,19 @@ impl Outbound {
                 self.close_slots_left = 0;
                 notices.close_said = true;
             }
-            &mut self.throwaway
+            (&mut self.throwaway, NO_SESSION)
         };
 
         // A sealer without counters left was not chosen, and the throwaway key's spare is asked for 2^27 slots early. Were
         // there none all the same, the tunnel has to end: nothing may leave unsealed.
-        sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
+        let counter = sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
+        let under = SealedUnder { generation, counter };
         match prepared {
             Some(copy) => {
-                (SealedSlot { endpoint: copy.endpoint, datagram: &copy.bytes, contents: Contents::Handshake }, notices)
+                let (endpoint, datagram, contents) = (copy.endpoint, &*copy.bytes, Contents::Handshake);
+                (SealedSlot { endpoint, datagram, contents, under }, notices)
             }
-            None => (SealedSlot { endpoint, datagram: &self.datagram, contents }, notices),
+            None => (SealedSlot { endpoint, datagram: &self.datagram, contents, under }, notices),
         }
     }
 }

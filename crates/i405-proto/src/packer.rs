@@ -136,10 +136,14 @@ impl Packer {
         payload.fill(0);
     }
 
-    /// The next payload is the first under another key: BlockOffset 0, and the block under way starts again from its
-    /// first byte (docs/protocol.md, "No block runs over between keys").
+    /// The next payload is the first under another key: BlockOffset 0, and the packet under way starts again from its
+    /// first byte (docs/protocol.md, "No block runs over between keys"). A control block under way is given up: it was
+    /// said for the key before.
     pub fn restart(&mut self) {
-        self.sent = 0;
+        match self.carried {
+            Carried::Packet => self.sent = 0,
+            Carried::Control => self.abandon(),
+        }
     }
 
     /// Gives up the block under way, so that control blocks needn't wait for it. The receiver drops what it has.

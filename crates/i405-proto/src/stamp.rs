@@ -56,9 +56,11 @@ impl Floor {
         self.acted_on = [Some(stamp), self.acted_on[0]];
     }
 
-    /// Nothing up to this stamp is to be acted on from now on. Never lowers the floor.
-    pub fn raise(&mut self, stamp: u64) {
+    /// Nothing up to this stamp is to be acted on from now on. Never lowers the floor. False: it was there already.
+    pub fn raise(&mut self, stamp: u64) -> bool {
+        let raised = stamp > self.floor;
         self.floor = self.floor.max(stamp);
+        raised
     }
 }
 

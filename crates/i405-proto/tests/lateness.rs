@@ -27,6 +27,7 @@ fn one_value_is_all_of_them() {
         count: 1,
         mean_ns: 1234.0,
         stddev_ns: 0.0,
+        p1_ns: 1234,
         p50_ns: 1234,
         p90_ns: 1234,
         p99_ns: 1234,
@@ -84,6 +85,7 @@ proptest! {
         prop_assert!((deviation.mean_ns - mean).abs() <= 1e-9 * mean);
         prop_assert!((deviation.stddev_ns - variance.sqrt()).abs() <= 1e-6 * variance.sqrt());
         for (found, q) in [
+            (deviation.p1_ns, 0.01),
             (deviation.p50_ns, 0.5),
             (deviation.p90_ns, 0.9),
             (deviation.p99_ns, 0.99),

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use i405_proto::handshake_wire::{Head, KIND_RESPONSE, VERSION, Wrapper};
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{CLOSE_SLOTS, Contents, Notices, Outbound, Prepared, SendingSession};
+use i405_proto::outbound::{
+    CLOSE_SLOTS, Contents, NO_SESSION, Notices, Outbound, Prepared, SealedSlot, SealedUnder, SendingSession,
+};
 use i405_proto::packer::InnerQueue;
 use i405_proto::seal::{Opener, Sealer};
 
@@ -50,6 +52,7 @@ struct Built {
     endpoint: SocketAddr,
     bytes: Vec<u8>,
     contents: Contents,
+    under: SealedUnder,
     notices: Notices,
 }
 
@@ -74,7 +77,8 @@ impl Sending {
 
     fn build(&mut self, prepared: Option<&Prepared>) -> Built {
         let (slot, notices) = self.outbound.build(endpoint(1), prepared, &mut self.queue);
-        Built { endpoint: slot.endpoint, bytes: slot.datagram.to_vec(), contents: slot.contents, notices }
+        let SealedSlot { endpoint, datagram, contents, under } = slot;
+        Built { endpoint, bytes: datagram.to_vec(), contents, under, notices }
     }
 
     /// Builds a slot and opens it under the session's key; its counter must be this. Returns the payload.
@@ -112,6 +116,7 @@ fn without_a_session_packets_wait_and_slots_are_cover() {
         let built = sending.build(None);
         assert_eq!((built.contents, built.endpoint), (Contents::Cover, endpoint(1)));
         assert_eq!(built.notices, Notices::default());
+        assert_eq!(built.under.generation, NO_SESSION);
         assert_eq!(open(THROWAWAY, counter, &built.bytes), Some(vec![0; BODY + 2]));
     }
     assert_eq!(sending.queue.0, [40]);
@@ -259,7 +264,9 @@ fn every_eighth_slot_is_the_carousels() {
         if slot % 8 == 0 {
             assert_eq!((built.contents, built.endpoint), (Contents::Handshake, endpoint(2)));
             assert_eq!(built.bytes[..], copy.bytes[..]);
+            assert_eq!(built.under.generation, NO_SESSION);
         } else {
+            assert_eq!(built.under, SealedUnder { generation: 1, counter });
             assert_eq!(built.contents, Contents::Carrying { packets: 1, bytes: BODY as u32 });
             assert_eq!(built.endpoint, endpoint(1));
             assert!(open(1, counter, &built.bytes).is_some(), "handshake slots take no counter of the session");

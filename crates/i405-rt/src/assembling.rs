@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use i405_proto::outbound::{Contents, Notices, Outbound, Prepared};
+use i405_proto::outbound::{Contents, Notices, Outbound, Prepared, SealedSlot, SealedUnder};
 use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
@@ -36,6 +36,7 @@ pub struct Running {
 pub struct Built {
     pub(crate) endpoint: SocketAddr,
     pub(crate) contents: Contents,
+    pub(crate) under: SealedUnder,
     pub(crate) notices: Notices,
     /// Some exactly if the contents are a handshake fragment.
     pub(crate) copy: Option<Prepared>,
@@ -151,16 +152,23 @@ impl Assembler {
                 }
             }
             SendCommand::SayClose => self.parts.outbound.say_close(),
+            SendCommand::RepeatControl(control) => {
+                if let Some(old) = self.parts.outbound.repeat_control(control) {
+                    self.discard(Trash::Control(old));
+                }
+            }
             #[cfg(test)]
             SendCommand::Panic => panic!("asked to panic"),
         }
     }
 
-    /// A new schedule begins where the old one's next deadline would come after the new one's first; a schedule ends
-    /// at the first deadline at or after its end.
+    /// A new schedule begins where the old one's next deadline would come after the new one's first, one that continues
+    /// the old one with its next slot; a schedule ends at the first deadline at or after its end.
     fn change_schedule(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
         let begins = match (&self.running, &self.next) {
-            (Some(running), Some(next)) => running.schedule.deadline_ns() >= next.schedule.deadline_ns(),
+            (Some(running), Some(next)) => {
+                next.continues || running.schedule.deadline_ns() >= next.schedule.deadline_ns()
+            }
             (None, Some(_)) => true,
             (_, None) => false,
         };
@@ -192,7 +200,13 @@ impl Assembler {
             let old = std::mem::replace(&mut self.parts.queue, queue);
             start.queue = Some(old);
         }
-        let (endpoint, end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
+        let (endpoint, mut end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
+        if start.continues
+            && let Some(running) = self.running.take()
+        {
+            schedule = running.schedule;
+            end_at_ns = end_at_ns.or(running.end_at_ns);
+        }
         self.running = Some(Running { schedule, endpoint, end_at_ns, launch });
         self.discard(Trash::Start(start));
     }
@@ -207,7 +221,7 @@ impl Assembler {
             copy = feed.copies.pop().ok();
         }
         let (slot, notices) = self.parts.outbound.build(endpoint, copy.as_ref(), &mut self.parts.queue);
-        let (endpoint, contents) = (slot.endpoint, slot.contents);
+        let SealedSlot { endpoint, contents, under, .. } = slot;
         if contents != Contents::Handshake
             && let Some(unfit) = copy.take()
         {
@@ -219,7 +233,7 @@ impl Assembler {
             counters.exhausted.set(u64::from(generation) + 1);
         }
         counters.wants_throwaway.set(notices.wants_throwaway.into());
-        Some(Built { endpoint, contents, notices, copy })
+        Some(Built { endpoint, contents, under, notices, copy })
     }
 
     /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.

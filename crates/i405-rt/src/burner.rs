@@ -14,7 +14,7 @@
 //! Not here: the decision what a schedule leaves, which is `breath`'s.
 
 mod core;
-mod courtesy;
+pub(crate) mod courtesy;
 pub mod load;
 
 use std::fs;
@@ -154,7 +154,7 @@ fn core_of(tid: Pid) -> io::Result<usize> {
     last_core(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
 
-fn last_core(stat: &str) -> Option<usize> {
+pub(crate) fn last_core(stat: &str) -> Option<usize> {
     // The name, in parentheses, may hold anything; field 3 is the first one behind it.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_ascii_whitespace().nth(39 - 3)?.parse().ok()

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 
 use i405_proto::handshake_wire::{Head, NONCE, Wrapper, fragments};
 use i405_proto::outbound::Prepared;
-use ring::rand::{SecureRandom, SystemRandom};
 use rtrb::{Producer, RingBuffer};
 
 use crate::command::Feed;
+use crate::opening::random;
 use crate::reporter::REPORTER_PERIOD_NS;
 
 /// Copies that are ready at least.
@@ -64,12 +64,8 @@ impl Carousel {
     /// Wraps as many copies as there is room for now. Room that comes meanwhile waits for the next time, or a reporter
     /// that is slower than the slots would never be done.
     pub fn refill(&mut self, wrapper: &Wrapper) {
-        let random = SystemRandom::new();
         for _ in 0..self.copies.slots() {
-            let mut nonce = [0; NONCE];
-            if random.fill(&mut nonce).is_err() {
-                return;
-            }
+            let Ok(nonce) = random::<NONCE>() else { return };
             let head = Head {
                 version: self.offer.version,
                 kind: self.offer.kind,

@@ -67,7 +67,7 @@ impl CpuGroups {
 }
 
 /// Paths of the process in the hierarchy of the cpu controller and in the unified one.
-fn memberships(text: &str) -> (Option<&str>, Option<&str>) {
+pub(crate) fn memberships(text: &str) -> (Option<&str>, Option<&str>) {
     let mut found = (None, None);
     for line in text.lines() {
         let mut fields = line.splitn(3, ':');

@@ -12,16 +12,28 @@ fn nanoseconds(time: Timespec) -> u64 {
 /// CLOCK_MONOTONIC: the schedules' clock.
 #[inline]
 pub fn monotonic_ns() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(now) = crate::simulation::now() {
+        return now.monotonic_ns;
+    }
     nanoseconds(clock_gettime(ClockId::Monotonic))
 }
 
 /// CLOCK_BOOTTIME: goes on while the machine is suspended; for ages of keys and stamps.
 pub fn boottime_ns() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(now) = crate::simulation::now() {
+        return now.boottime_ns;
+    }
     nanoseconds(clock_gettime(ClockId::Boottime))
 }
 
 /// CLOCK_REALTIME: for stamps, and what the kernel's receive times are in.
 pub fn realtime_ns() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(now) = crate::simulation::now() {
+        return now.realtime_ns;
+    }
     nanoseconds(clock_gettime(ClockId::Realtime))
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use i405_proto::inbound::ReceivingKey;
-use i405_proto::outbound::{Prepared, SendingSession};
+use i405_proto::outbound::{Prepared, RepeatedControl, SendingSession};
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
 use rtrb::Consumer;
@@ -24,6 +24,8 @@ pub struct Start {
     pub(crate) spares: Vec<Box<[u8]>>,
     pub(crate) endpoint: SocketAddr,
     pub(crate) end_at_ns: Option<u64>,
+    /// Goes on with the deadlines of the schedule that runs, from its next slot on; only length and address change.
+    pub(crate) continues: bool,
     /// A larger waiting queue, where this schedule carries more in the bounded time.
     pub(crate) queue: Option<QueueConsumer>,
     /// How slots get launch times; None: they leave at the call.
@@ -45,6 +47,7 @@ pub enum SendCommand {
     Throwaway(Box<Sealer>),
     Endpoint(SocketAddr),
     SayClose,
+    RepeatControl(Option<Box<RepeatedControl>>),
     /// How slots get launch times from the next one on.
     Launch(Option<Launch>),
     #[cfg(test)]
@@ -74,5 +77,6 @@ pub enum Trash {
     Datagram(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<[u8]>),
     Feed(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Feed>),
     Session(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<SendingSession>),
+    Control(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<RepeatedControl>),
     Key(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<ReceivingKey>),
 }

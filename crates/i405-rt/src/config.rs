@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 
+use i405_proto::inner::AllowedIps;
+
 pub use i405_proto::inbound::Role;
 
 /// How the dispatcher waits for a deadline.
@@ -113,6 +115,8 @@ pub struct OpenConfig {
     pub fwmark: Option<u32>,
     /// Where inner packets come from and go to.
     pub device: DeviceConfig,
+    /// Which source addresses the peer's inner packets may have.
+    pub allowed_ips: AllowedIps,
     /// How to wait.
     pub poll_mode: PollMode,
     /// Under which scheduling class.
@@ -141,4 +145,6 @@ pub struct OpenConfig {
     pub deviation_source: DeviationSource,
     /// What makes a datagram leave at its deadline.
     pub send_by: SendBy,
+    /// Whether slots, departures and arrivals are told one by one.
+    pub record: bool,
 }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use i405_proto::inbound::{NewSession, ReceivingKey};
+use i405_proto::inbound::{NewSession, ReceivingKey, Role};
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::SendingSession;
-use i405_proto::schedule::Schedule;
+use i405_proto::outbound::{RepeatedControl, SendingSession};
+use i405_proto::schedule::{Schedule, Timing};
 use i405_proto::seal::{DATA_OVERHEAD, MIN_DATAGRAM, Sealer};
 use rtrb::Producer;
 
@@ -17,6 +17,7 @@ use crate::clock::monotonic_ns;
 use crate::command::{IngressCommand, ReceiveCommand, Start};
 use crate::config::{PollMode, SendBy};
 use crate::error::Error;
+use crate::event::MESSAGE_CAPACITY;
 use crate::launch::{self, Launch};
 use crate::opening::random;
 use crate::queue::{Gate, queue};
@@ -29,6 +30,8 @@ use crate::warnings;
 
 /// Largest UDP payload over IPv4.
 pub const LONGEST_DATAGRAM: usize = 65_507;
+/// Longest body of a control block: it comes through the peer's receiver whole.
+const LONGEST_CONTROL: usize = MESSAGE_CAPACITY;
 /// Bytes of each payload that are no data block: the BlockOffset.
 const PAYLOAD_HEADER: usize = 2;
 
@@ -59,12 +62,13 @@ pub struct Control {
     pub(crate) newest: Option<u32>,
     pub(crate) sending: Option<u32>,
     pub(crate) every: Option<u32>,
-    pub(crate) shape: Option<(usize, u64)>,
+    pub(crate) shape: Option<(usize, Timing)>,
     /// Buffers that a schedule needs beside the one that is built in.
     pub(crate) spares: usize,
     pub(crate) poll_mode: PollMode,
     /// Launch times are wanted.
     pub(crate) send_by: SendBy,
+    pub(crate) role: Role,
     pub(crate) socket: Arc<OuterSocket>,
     pub(crate) fwmark: Option<u32>,
     /// The kernel's limit on a spinning thread.
@@ -80,7 +84,8 @@ impl Control {
 
     /// Datagram length and mean interval of the newest schedule.
     pub(crate) fn schedule_shape(&self) -> Result<(usize, u64), Error> {
-        self.shape.ok_or_else(|| Error::Argument("a handshake message needs a schedule to be carried in".to_owned()))
+        let shape = self.shape.map(|(length, timing)| (length, timing.interval_ns()));
+        shape.ok_or_else(|| Error::Argument("a message needs a schedule to be carried in".to_owned()))
     }
 
     pub(crate) fn start(&mut self, request: ScheduleRequest, shared: &Shared) -> Result<Box<Start>, Error> {
@@ -92,7 +97,7 @@ impl Control {
         }
         let seed = random()?;
         let launch = self.launch_towards(endpoint, shared);
-        *lock(&shared.departing_to) = Some(endpoint.ip());
+        self.lead_to(endpoint, shared);
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
             None => Schedule::starting_after(timing, monotonic_ns() + launch.map_or(0, Launch::lead_ns), seed),
@@ -117,7 +122,7 @@ impl Control {
         if matches!(breath, Breath::StepDown { .. }) {
             lock(&shared.notices).push(warnings::steps_down(timing.interval_ns()));
         }
-        self.shape = Some((datagram_length, timing.interval_ns()));
+        self.shape = Some((datagram_length, timing));
         let buffer = || {
             let buffer = vec![0; datagram_length].into_boxed_slice();
             // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.
@@ -126,7 +131,33 @@ impl Control {
         };
         let datagram = buffer();
         let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
-        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, queue: larger, launch }))
+        let continues = false;
+        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, continues, queue: larger, launch }))
+    }
+
+    /// The newest schedule with another length and to another address; its deadlines go on.
+    pub(crate) fn redirect(
+        &mut self,
+        endpoint: SocketAddr,
+        datagram_length: usize,
+        shared: &Shared,
+    ) -> Result<Box<Start>, Error> {
+        let (_, timing) = self
+            .shape
+            .ok_or_else(|| Error::Argument("there is no schedule yet that could be redirected".to_owned()))?;
+        let mut start =
+            self.start(ScheduleRequest { datagram_length, timing, first_deadline_ns: None, endpoint }, shared)?;
+        start.continues = true;
+        Ok(start)
+    }
+
+    /// Slots go there from now on.
+    pub(crate) fn lead_to(&self, endpoint: SocketAddr, shared: &Shared) {
+        *lock(&shared.departing_to) = Some(endpoint.ip());
+        shared.own_flow.leads_to(endpoint);
+        if self.role == Role::Client {
+            self.socket.hear_only(endpoint);
+        }
     }
 
     /// How slots to this address get launch times; where they can't, the user is told why.
@@ -161,6 +192,16 @@ impl Control {
             Error::Argument(format!("generation {generation} is not installed, or already sent under"))
         })?;
         Ok(Box::new(SendingSession { generation, sealer, announce_stamp }))
+    }
+
+    /// A control block at a distance in time, which becomes one in slots of the schedule that runs.
+    pub(crate) fn repeated(&self, kind: u8, body: &[u8], every_ns: u64) -> Result<Box<RepeatedControl>, Error> {
+        let (_, interval_ns) = self.schedule_shape()?;
+        if !(1..=15).contains(&kind) || body.len() > LONGEST_CONTROL {
+            return Err(Error::Argument(format!("a control block of kind {kind} and {} bytes", body.len())));
+        }
+        let every_slots = u32::try_from(every_ns.div_ceil(interval_ns.max(1))).unwrap_or(u32::MAX);
+        Ok(Box::new(RepeatedControl { kind, body: body.into(), every_slots }))
     }
 
     /// True if it was sent under.

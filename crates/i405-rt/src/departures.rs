@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::foreign_clock::{ForeignClock, Realtime};
 use crate::launch_trial::{LaunchTrial, Verdict};
 use crate::matching::{Fate, Handed, Matcher};
+use crate::records::Recorder;
 use crate::shared::{Shared, lock};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
@@ -107,7 +108,7 @@ impl Departures {
     }
 
     /// Brings the statistics up to date, and tells what the user should know.
-    pub fn collect(&mut self, shared: &Shared, tell: &mut Vec<Event>) {
+    pub fn collect(&mut self, shared: &Shared, recorder: Option<&mut Recorder>, tell: &mut Vec<Event>) {
         if let Some(address) = lock(&shared.departing_to).take() {
             self.begin(address, tell);
         }
@@ -118,7 +119,7 @@ impl Departures {
                 self.matcher.hand(handed);
             }
         }
-        if let Some(verdict) = self.settle(shared) {
+        if let Some(verdict) = self.settle(shared, recorder) {
             shared.distrusts_launches.store(true, Ordering::Release);
             // Refused only if the dispatcher is dead, and then it sends nothing by any means.
             let _ = shared.command(SendCommand::Launch(None));
@@ -165,7 +166,7 @@ impl Departures {
         }
     }
 
-    fn settle(&mut self, shared: &Shared) -> Option<Verdict> {
+    fn settle(&mut self, shared: &Shared, mut recorder: Option<&mut Recorder>) -> Option<Verdict> {
         let counters = &shared.counters.departure;
         let trusts = !shared.distrusts_launches.load(Ordering::Acquire);
         let Departures { matcher, trial, unseen, .. } = self;
@@ -177,6 +178,9 @@ impl Departures {
                     *unseen = 0;
                     counters.reported.add(1);
                     window.departed(left_ns.saturating_sub(handed.deadline_ns));
+                    if let Some(recorder) = &mut recorder {
+                        recorder.departed(handed.deadline_ns, left_ns);
+                    }
                     if handed.fate == Fate::Launched { trial.left(handed.called_ns, left_ns) } else { None }
                 }
                 None => {

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::io::Errno;
 use tun_rs::DeviceBuilder;
 
 use crate::config::{DeviceConfig, InterfaceAddress};
@@ -14,6 +16,8 @@ use crate::sys::fd;
 pub struct Tun {
     fd: OwnedFd,
     name: Option<String>,
+    /// A read or write was told that there is no interface behind the descriptor any more.
+    gone: AtomicBool,
 }
 
 impl Tun {
@@ -30,7 +34,7 @@ impl Tun {
                 let fd = fd::duplicate(*raw).map_err(refused)?;
                 require_plain_tun(&fd).map_err(refused)?;
                 rustix::io::ioctl_fionbio(&fd, true).map_err(|errno| refused(errno.into()))?;
-                Ok(Some(Tun { fd, name: None }))
+                Ok(Some(Tun { fd, name: None, gone: AtomicBool::new(false) }))
             }
         }
     }
@@ -65,12 +69,17 @@ impl Tun {
         }
         device.set_nonblocking(true).map_err(refused)?;
         let name = device.name().map_err(refused)?;
-        Ok(Tun { fd: fd::own(device), name: Some(name) })
+        Ok(Tun { fd: fd::own(device), name: Some(name), gone: AtomicBool::new(false) })
     }
 
     /// The interface's name, if it was made here.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// The interface's number, if it is in this process's network namespace.
+    pub fn index(&self) -> Option<u32> {
+        fd::tun_index(&self.fd, self.name.is_some())
     }
 
     /// Reads one inner packet; `EAGAIN` if there is none.
@@ -79,7 +88,7 @@ impl Tun {
     /// What the kernel says.
     #[inline]
     pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.fd, into)?)
+        rustix::io::read(&self.fd, into).map_err(|errno| self.refused(errno))
     }
 
     /// Writes one inner packet.
@@ -88,7 +97,39 @@ impl Tun {
     /// What the kernel says.
     #[inline]
     pub fn write(&self, packet: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(&self.fd, packet)?)
+        rustix::io::write(&self.fd, packet).map_err(|errno| self.refused(errno))
+    }
+
+    /// A deleted interface leaves its descriptor behind, which answers everything with EBADFD.
+    fn refused(&self, errno: Errno) -> io::Error {
+        if errno == Errno::BADFD {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        errno.into()
+    }
+
+    /// Whether the interface was deleted. Not on a timed thread: it asks the kernel.
+    pub fn is_gone(&self) -> bool {
+        if !self.gone.load(Ordering::Relaxed) {
+            return false;
+        }
+        // What a thread was told before the interface was made again doesn't count.
+        let gone = fd::tun_flags(&self.fd).is_err();
+        self.gone.store(gone, Ordering::Relaxed);
+        gone
+    }
+
+    /// Makes a deleted interface again, with the name that it had, behind the same descriptor, so that no thread needs
+    /// to be told.
+    ///
+    /// # Errors
+    /// As for [`Self::open`]; [`Error::DeviceFd`] for a descriptor that was handed in.
+    pub fn remake(&self, config: &DeviceConfig) -> Result<(), Error> {
+        let DeviceConfig::Tun { addresses, mtu, .. } = config else {
+            return Err(Error::DeviceFd { fd: self.fd.as_raw_fd(), source: Errno::NODEV.into() });
+        };
+        let again = Self::create(self.name(), addresses, *mtu)?;
+        fd::replace(self.as_fd(), &again.fd).map_err(Error::system("put the new TUN interface in the old one's place"))
     }
 
     /// For poll.
@@ -109,8 +150,6 @@ fn require_plain_tun(fd: &OwnedFd) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsRawFd;
-
     use super::*;
 
     #[test]

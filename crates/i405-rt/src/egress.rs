@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use netlink_packet_core::{
     DefaultNla, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla, NlaBuffer, NlasIterator,
 };
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric};
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -40,16 +41,8 @@ impl Egress {
     /// # Errors
     /// `ENETUNREACH` where there is no route; what else the kernel says.
     pub fn towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<Egress> {
-        let address = address.to_canonical();
-        let mut question = RouteMessage::default();
-        (question.header.address_family, question.header.destination_prefix_length) = match address {
-            IpAddr::V4(_) => (AddressFamily::Inet, 32),
-            IpAddr::V6(_) => (AddressFamily::Inet6, 128),
-        };
-        question.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
-        question.attributes.extend(fwmark.map(RouteAttribute::Mark));
         let mut index = None;
-        ask(RouteNetlinkMessage::GetRoute(question), 0, |answer| {
+        ask(RouteNetlinkMessage::GetRoute(question(address, fwmark)), 0, |answer| {
             if let RouteNetlinkMessage::NewRoute(route) = answer {
                 index = index.or(route.attributes.iter().find_map(|attribute| match attribute {
                     RouteAttribute::Oif(index) => Some(*index),
@@ -68,6 +61,58 @@ impl Egress {
     pub fn qdiscs(&self) -> io::Result<Vec<Qdisc>> {
         Ok(all_qdiscs()?.into_iter().filter(|qdisc| qdisc.index == self.index).collect())
     }
+}
+
+/// Which route leads to an address.
+fn question(address: IpAddr, fwmark: Option<u32>) -> RouteMessage {
+    let address = address.to_canonical();
+    let mut question = RouteMessage::default();
+    (question.header.address_family, question.header.destination_prefix_length) = match address {
+        IpAddr::V4(_) => (AddressFamily::Inet, 32),
+        IpAddr::V6(_) => (AddressFamily::Inet6, 128),
+    };
+    question.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
+    question.attributes.extend(fwmark.map(RouteAttribute::Mark));
+    question
+}
+
+/// MTU of the way to an address, as this machine is configured: the interface's, or the route's own if that is less.
+///
+/// # Errors
+/// `ENETUNREACH` where there is no route; what else the kernel says.
+pub fn mtu_towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<u32> {
+    let Egress { index, .. } = Egress::towards(address, fwmark)?;
+    let mut link = LinkMessage::default();
+    link.header.index = index;
+    let mut mtu = None;
+    ask(RouteNetlinkMessage::GetLink(link), 0, |answer| {
+        if let RouteNetlinkMessage::NewLink(link) = answer {
+            mtu = mtu.or(link.attributes.iter().find_map(|attribute| match attribute {
+                LinkAttribute::Mtu(mtu) => Some(*mtu),
+                _ => None,
+            }));
+        }
+    })?;
+    let mtu = mtu.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+    // The route of the table, and not what the kernel made of it: that has what ICMP told in it.
+    let mut of_table = question(address, fwmark);
+    of_table.header.flags |= RouteFlags::FibMatch;
+    let mut configured = None;
+    let asked = ask(RouteNetlinkMessage::GetRoute(of_table), 0, |answer| {
+        if let RouteNetlinkMessage::NewRoute(route) = answer {
+            configured = configured.or(route.attributes.iter().find_map(configured_mtu));
+        }
+    });
+    // A kernel or sandbox that can't tell leaves the interface's.
+    Ok(asked.ok().and(configured).map_or(mtu, |configured: u32| configured.min(mtu)))
+}
+
+fn configured_mtu(attribute: &RouteAttribute) -> Option<u32> {
+    let RouteAttribute::Metrics(metrics) = attribute else { return None };
+    metrics.iter().find_map(|metric| match metric {
+        RouteMetric::Mtu(mtu) if *mtu > 0 => Some(*mtu),
+        _ => None,
+    })
 }
 
 /// The queueing disciplines of every interface of this network namespace.
@@ -136,24 +181,47 @@ fn ask(question: RouteNetlinkMessage, flags: u16, mut answer: impl FnMut(RouteNe
     socket.send(&bytes, 0)?;
     loop {
         let (bytes, _) = socket.recv_from_full()?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let part = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-            // Messages are padded to four bytes; one of length zero would never end.
-            let length = (part.header.length as usize).next_multiple_of(4).max(4);
-            rest = rest.get(length..).unwrap_or_default();
-            match part.payload {
-                NetlinkPayload::Done(_) => return Ok(()),
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::InnerMessage(inner) => answer(inner),
-                _ => {}
-            }
-        }
+        let ended = answers(&bytes, &mut answer)?;
         // A question for one thing has one answer and no end mark.
-        if flags & NLM_F_DUMP == 0 {
+        if ended || flags & NLM_F_DUMP == 0 {
             return Ok(());
         }
     }
+}
+
+/// Hands over every answer in what came at once; true: it was the last.
+fn answers(bytes: &[u8], answer: &mut impl FnMut(RouteNetlinkMessage)) -> io::Result<bool> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let part = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+        // Messages are padded to four bytes; one of length zero would never end.
+        let length = (part.header.length as usize).next_multiple_of(4).max(4);
+        rest = rest.get(length..).unwrap_or_default();
+        match part.payload {
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) => {
+                // Negative, as the kernel's are; `ErrorMessage::to_io` panics at the one number that has no opposite.
+                if let Some(code) = error.code {
+                    return Err(io::Error::from_raw_os_error(code.get().saturating_neg()));
+                }
+            }
+            NetlinkPayload::InnerMessage(inner) => answer(inner),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// What [`all_qdiscs`] makes of bytes from the kernel.
+#[cfg(feature = "fuzzing")]
+pub fn qdiscs_in(bytes: &[u8]) -> io::Result<Vec<Qdisc>> {
+    let mut qdiscs = Vec::new();
+    answers(bytes, &mut |answer| {
+        if let RouteNetlinkMessage::NewQueueDiscipline(message) = answer {
+            qdiscs.extend(qdisc(&message));
+        }
+    })?;
+    Ok(qdiscs)
 }
 
 #[cfg(test)]
@@ -165,6 +233,7 @@ mod tests {
         for address in ["127.0.0.1", "::ffff:127.0.0.1"] {
             let egress = Egress::towards(address.parse().unwrap(), None).unwrap();
             assert_eq!(egress.name, "lo");
+            assert_eq!(mtu_towards(address.parse().unwrap(), None).unwrap(), 65_536);
             let qdiscs = egress.qdiscs().unwrap();
             assert!(qdiscs.iter().all(|qdisc| qdisc.kind == "noqueue" && qdisc.root), "{qdiscs:?}");
         }

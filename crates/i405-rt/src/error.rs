@@ -85,6 +85,12 @@ pub enum Error {
         /// What is missing and what to do about it, without a full stop.
         reason: String,
     },
+    /// Privileges could not be given up.
+    #[error("{reason}")]
+    Privileges {
+        /// What is in the way and what to do about it, without a full stop.
+        reason: String,
+    },
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -116,6 +122,7 @@ impl Error {
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
             Error::Cpu { .. } | Error::Cores { .. } => "ERR_I405_CPU",
             Error::Txtime { .. } => "ERR_I405_TXTIME",
+            Error::Privileges { .. } => "ERR_I405_PRIVILEGES",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::records::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
+
 /// Largest message that crosses from the receiver: an IKpsk2 initiation.
 pub const MESSAGE_CAPACITY: usize = 1344;
 
@@ -40,6 +42,7 @@ pub(crate) enum Notice {
     Stale { stamp: u64, floor_ms: u64 },
     Opened { generation: u32, source: SocketAddr, received_ns: u64 },
     Control { generation: u32, kind: u8 },
+    Roamed { generation: u32, source: SocketAddr },
     HandshakeSource(SocketAddr),
 }
 
@@ -101,6 +104,13 @@ pub enum Event {
         /// Its body.
         body: Vec<u8>,
     },
+    /// Server: the client sends from another address now.
+    Roamed {
+        /// The current generation.
+        generation: u32,
+        /// Where from.
+        source: SocketAddr,
+    },
     /// Nothing opened for the watched time.
     Silent {
         /// How long by now.
@@ -121,6 +131,12 @@ pub enum Event {
     Packets(Vec<Vec<u8>>),
     /// The waiting queue has room again.
     Drain,
+    /// Slots that were sent, by deadline. Where it is asked for, like the two that follow.
+    Slots(Recorded<SlotRecord>),
+    /// Slots whose transmit timestamps came.
+    Departures(Recorded<DepartureRecord>),
+    /// Datagrams that opened.
+    Arrivals(Recorded<ArrivalRecord>),
     /// Something the user should know.
     Warning {
         /// Stable.

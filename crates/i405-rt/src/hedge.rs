@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use i405_proto::hedge::{Cells, Claims, Position};
-use i405_proto::outbound::{Contents, Prepared};
+use i405_proto::outbound::{Contents, NO_SESSION, Prepared, SealedUnder};
 use i405_proto::schedule::Schedule;
 use socket2::SockAddr;
 
@@ -27,13 +27,25 @@ pub const DISPATCHERS: usize = 2;
 /// A stall of more than so many intervals isn't walked through slot by slot: `Schedule::skip_passed` jumps.
 pub const MOST_WALKED: u64 = 100_000;
 
+/// Of a datagram that nobody can open.
+pub const NOBODYS: SealedUnder = SealedUnder { generation: NO_SESSION, counter: 0 };
+
 /// A sealed slot in a cell.
 struct Sealed {
     datagram: Box<[u8]>,
     copy: Option<Prepared>,
     address: Option<SockAddr>,
     contents: Contents,
+    under: SealedUnder,
     close_said: bool,
+}
+
+/// A slot that was sent.
+pub struct Sent {
+    pub(crate) errno: i32,
+    pub(crate) contents: Contents,
+    pub(crate) under: SealedUnder,
+    pub(crate) close_said: bool,
 }
 
 /// The schedule as both dispatchers walk through it, each on its own copy.
@@ -78,6 +90,7 @@ impl Hedge {
             copy: None,
             address: None,
             contents: Contents::Cover,
+            under: NOBODYS,
             close_said: false,
         };
         let claims = Claims::new();
@@ -175,6 +188,7 @@ impl Hedge {
             }
             cell.address = Some(self.socket.address(built.endpoint));
             cell.contents = built.contents;
+            cell.under = built.under;
             cell.close_said = built.notices.close_said;
             cell.copy = built.copy;
             true
@@ -183,11 +197,12 @@ impl Hedge {
 
     /// Sends what is ready; None if nothing is.
     #[inline]
-    pub fn send_ready(&self) -> Option<(i32, Contents, bool)> {
+    pub fn send_ready(&self) -> Option<Sent> {
         self.cells.take(|sealed| {
             let datagram = sealed.copy.as_ref().map_or(&*sealed.datagram, |copy| &copy.bytes);
             let errno = sealed.address.as_ref().map_or(0, |address| transmit(&self.socket, datagram, address));
-            (errno, sealed.contents, sealed.close_said)
+            let Sealed { contents, under, close_said, .. } = *sealed;
+            Sent { errno, contents, under, close_said }
         })
     }
 

@@ -8,7 +8,7 @@ use i405_proto::schedule::Schedule;
 
 use crate::clock::monotonic_ns;
 use crate::emergency::Emergency;
-use crate::hedge::{Hedge, MOST_WALKED};
+use crate::hedge::{Hedge, MOST_WALKED, NOBODYS, Sent};
 use crate::matching::Fate;
 use crate::sending::{Outcome, Tally};
 use crate::slots::Slots;
@@ -131,14 +131,26 @@ impl Slots for HedgedSlots {
         let Some(first) = self.hedge.claims.claim(epoch, through) else { return };
         let sent = self.hedge.send_ready();
         let emergency = sent.is_none();
-        let (errno, contents, close_said) =
-            sent.unwrap_or_else(|| (self.emergency.send(&self.hedge.socket), Contents::Cover, false));
+        let Sent { errno, contents, under, close_said } = sent.unwrap_or_else(|| Sent {
+            errno: self.emergency.send(&self.hedge.socket),
+            contents: Contents::Cover,
+            under: NOBODYS,
+            close_said: false,
+        });
         // Where the other one took the slot that was waited for, the newest one is the one that was sent.
         let due_ns = if first <= slot { deadline_ns } else { newest_ns };
-        let late_ns = called_ns.saturating_sub(due_ns);
         let fate = if errno == 0 { Fate::Called } else { Fate::Refused };
-        let missed = through - first;
-        let outcome = Outcome { called_ns, deadline_ns: due_ns, late_ns, fate, missed, errno, contents, close_said };
+        let outcome = Outcome {
+            called_ns,
+            deadline_ns: due_ns,
+            least_ns: 0,
+            fate,
+            missed: through - first,
+            errno,
+            contents,
+            under,
+            close_said,
+        };
         let counters = if self.which == 0 { &self.hedge.counters.send } else { &self.hedge.counters.hedge };
         self.tally.count(counters, &outcome);
         counters.emergency.add(emergency.into());

@@ -11,6 +11,7 @@ use rtrb::Consumer;
 
 use crate::command::IngressCommand;
 use crate::device::Tun;
+use crate::own_flow::OwnFlow;
 use crate::queue::QueueProducer;
 use crate::stats::Counters;
 
@@ -22,6 +23,7 @@ pub struct Ingress {
     queue: QueueProducer,
     commands: Consumer<IngressCommand>,
     counters: Arc<Counters>,
+    own: Arc<OwnFlow>,
     buffer: Box<[u8]>,
 }
 
@@ -32,8 +34,9 @@ impl Ingress {
         queue: QueueProducer,
         commands: Consumer<IngressCommand>,
         counters: Arc<Counters>,
+        own: Arc<OwnFlow>,
     ) -> Self {
-        Ingress { tun, queue, commands, counters, buffer: vec![0; LARGEST_PACKET].into_boxed_slice() }
+        Ingress { tun, queue, commands, counters, own, buffer: vec![0; LARGEST_PACKET].into_boxed_slice() }
     }
 
     /// The device, for poll.
@@ -60,6 +63,8 @@ impl Ingress {
         let packet = &self.buffer[..length];
         if inner_length(packet) != Some(length) {
             counters.malformed.add(1);
+        } else if self.own.is_own(packet) {
+            counters.looped.add(1);
         } else if !self.queue.push(packet) {
             counters.queue_drops.add(1);
         }

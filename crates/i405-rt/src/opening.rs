@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 
 use i405_proto::handshake_wire::{Unwrapper, Wrapper};
-use i405_proto::inbound::{Inbound, InboundConfig};
+use i405_proto::inbound::{Inbound, InboundConfig, Role};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
 use i405_proto::keys::{Aead, hardware_aeads};
 use i405_proto::outbound::Outbound;
@@ -23,6 +23,7 @@ use crate::config::{DeviationSource, OpenConfig, SendBy};
 use crate::control::{Control, LONGEST_DATAGRAM};
 use crate::departures::{DepartureReader, DepartureSources, Departures};
 use crate::device::Tun;
+use crate::device_keeper::DeviceKeeper;
 use crate::emergency::Emergency;
 use crate::error::Error;
 use crate::event::EventSink;
@@ -30,23 +31,27 @@ use crate::hedge::{DISPATCHERS, Hedge};
 use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::launch;
+use crate::own_flow::OwnFlow;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
+use crate::records::Recorder;
 use crate::reporter::Reporter;
 use crate::sending::{Sending, Tally};
 use crate::shared::{Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
 use crate::sys::errqueue::Timestamps;
-use crate::threads::{self, Dispatch, Timed, Work};
+use crate::threads::{self, Dispatch, Started, Timed, Work};
 use crate::waker::Waker;
 use crate::warnings;
 use crate::window::LatenessWindow;
 
-/// Latenesses that wait for the reporter: 160 ms of the shortest slots.
+/// Records of slots that wait for the reporter, and of arrivals: 160 ms of the shortest slots, 512 KiB.
 const RECORD_CAPACITY: usize = 16_384;
-/// Receiver events that wait for the reporter: handshakes are rare, and the reporter looks every 10 ms.
-const EVENT_CAPACITY: usize = 64;
+/// Receiver events that wait for the reporter, which looks every 10 ms: handshakes are rare, but a process that was stopped
+/// finds all that the socket kept for it at once, and a rekey that nobody answered repeats itself five times a second. As
+/// much as 100 s of that; memory is taken as it is used, 1.4 KiB each.
+const EVENT_CAPACITY: usize = 512;
 /// Inner packets that wait for the program with the packet device, bytes.
 const PACKETS_CAPACITY: usize = 4 << 20;
 
@@ -65,6 +70,10 @@ pub struct Opened {
 /// [`Error::System`] if it has none, which Linux does not do after boot.
 pub fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
+    #[cfg(feature = "simulation")]
+    if crate::simulation::fill_random(&mut bytes) {
+        return Ok(bytes);
+    }
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| Error::system("get random bytes")(std::io::Error::from_raw_os_error(libc::EIO)))?;
@@ -100,6 +109,12 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     }
     let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
     let tun = Tun::open(&config.device)?.map(Arc::new);
+    socket.ignore_interface(tun.as_ref().and_then(|tun| tun.index()));
+    // A server's client comes from anywhere at first, and may move.
+    if let Some(server) = config.peer.filter(|_| config.role == Role::Client) {
+        socket.hear_only(server);
+    }
+    let own_flow = Arc::new(OwnFlow::new(local_address.port(), config.peer));
     let device_name = tun.as_ref().and_then(|tun| tun.name()).map(str::to_owned);
 
     let counters = Arc::new(Counters::default());
@@ -125,7 +140,13 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let mut ingress_work = None;
     match &tun {
         Some(tun) => {
-            ingress_work = Some(Ingress::new(Arc::clone(tun), queue_in, ingress_commands, Arc::clone(&counters)));
+            ingress_work = Some(Ingress::new(
+                Arc::clone(tun),
+                queue_in,
+                ingress_commands,
+                Arc::clone(&counters),
+                Arc::clone(&own_flow),
+            ));
         }
         None => packets_in = Some(queue_in),
     }
@@ -153,6 +174,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         ingress: Waker::new()?,
         notices: Mutex::new(Vec::new()),
         departing_to: Mutex::new(None),
+        own_flow,
         distrusts_launches: AtomicBool::new(false),
         failure: Mutex::new(None),
     });
@@ -194,6 +216,12 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         departures =
             Some(Departures::new(DepartureSources { socket, handed, reports, timestamps, fwmark: config.fwmark }));
     }
+    let (arrivals, recorder) = if config.record {
+        let (arrivals, arriving) = RingBuffer::new(RECORD_CAPACITY);
+        (Some(arrivals), Some(Recorder::new(arriving)))
+    } else {
+        (None, None)
+    };
     let work = Work {
         sending,
         receiving: Receiving::new(ReceivingParts {
@@ -201,16 +229,32 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
             inbound,
             commands: receive_commands,
             trash: receiving_trash,
-            outlet: Outlet { delivery, events: event, counters, handshake_source: None },
+            outlet: Outlet {
+                delivery,
+                allowed_ips: config.allowed_ips.clone(),
+                events: event,
+                arrivals,
+                stamp_ns: 0,
+                counters,
+                handshake_source: None,
+                current: 0,
+            },
             departures: departure_reader,
         }),
         ingress: ingress_work,
     };
-    let started = threads::start(config, &shared, &stop, work).inspect_err(|_| {
-        stop.store(true, Ordering::Release);
-        shared.receiver.stop();
-        shared.ingress.stop();
-    })?;
+    #[cfg(feature = "simulation")]
+    let (unmanned, work) = crate::simulation::withhold(work);
+    #[cfg(not(feature = "simulation"))]
+    let work = Some(work);
+    let started = match work {
+        None => Started::default(),
+        Some(work) => threads::start(config, &shared, &stop, work).inspect_err(|_| {
+            stop.store(true, Ordering::Release);
+            shared.receiver.stop();
+            shared.ingress.stop();
+        })?,
+    };
 
     let mut pending = Vec::new();
     pending.extend(started.shortfalls.fifo.as_ref().map(warnings::sched_fifo));
@@ -233,18 +277,26 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         events,
         packets,
         records,
+        recorder,
         departures,
         trash: [trash_of_sending, trash_of_receiving],
         threads: started.threads,
         stop: Arc::clone(&stop),
         pending,
         burners,
+        keeper: tun.clone().map(|tun| DeviceKeeper::new(tun, config.device.clone(), Arc::clone(&socket))),
     };
-    threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| {
-        stop.store(true, Ordering::Release);
-        shared.receiver.stop();
-        shared.ingress.stop();
-    })?;
+    #[cfg(feature = "simulation")]
+    let reporter = crate::simulation::keep(unmanned, &shared, reporter);
+    #[cfg(not(feature = "simulation"))]
+    let reporter = Some(reporter);
+    if let Some(reporter) = reporter {
+        threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| {
+            stop.store(true, Ordering::Release);
+            shared.receiver.stop();
+            shared.ingress.stop();
+        })?;
+    }
     let control = Control {
         receive,
         ingress: tun.is_some().then_some(ingress),
@@ -259,6 +311,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
         poll_mode: config.poll_mode,
         send_by: config.send_by,
+        role: config.role,
         socket,
         fwmark: config.fwmark,
         throttle: started.throttle,

@@ -7,8 +7,9 @@ use std::hint::spin_loop;
 use std::io;
 use std::thread;
 
+use crate::burner::{Burners, IdleTime};
 use crate::clock::{SECOND_NS, monotonic_ns};
-use crate::config::SchedFifo;
+use crate::config::{BurnerPlace, SchedFifo};
 use crate::error::Error;
 use crate::realtime;
 pub use crate::sys::adjust::ClockCorrection;
@@ -56,6 +57,8 @@ pub struct LatenessRequest {
     pub slots: u64,
     /// None: sleep to the deadline. Otherwise sleep until this long before it, and spin the rest.
     pub margin_ns: Option<u64>,
+    /// What is kept busy meanwhile; other than `Off` it wants a `cpu`.
+    pub burner: BurnerPlace,
 }
 
 /// How late the thread was.
@@ -109,14 +112,19 @@ pub fn clock_correction() -> Result<ClockCorrection, Error> {
 /// Waits for deadlines as a dispatcher does.
 ///
 /// # Errors
-/// [`Error::Argument`] out of range, [`Error::Cpu`], [`Error::System`].
+/// [`Error::Argument`] out of range, [`Error::Cpu`], [`Error::System`], also if SCHED_IDLE is refused to the burner.
 pub fn lateness(request: LatenessRequest) -> Result<LatenessResult, Error> {
-    let LatenessRequest { cpu, interval_ns, slots, margin_ns } = request;
+    let LatenessRequest { cpu, interval_ns, slots, margin_ns, burner } = request;
     let margin_fits = margin_ns.is_none_or(|margin_ns| margin_ns < interval_ns);
     if !INTERVAL_NS.contains(&interval_ns) || !(1..=MOST_SLOTS).contains(&slots) || !margin_fits {
         let what = "probe: expected an interval of 10 us to 1 s, 1 to 1000000 slots, and a margin below the interval";
         return Err(Error::Argument(what.to_owned()));
     }
+    if burner != BurnerPlace::Off && cpu.is_none() {
+        return Err(Error::Argument("probe: expected a core, because a burner was asked for".to_owned()));
+    }
+    // From here: the timed thread may be pinned, and `All` is every core that this one is allowed.
+    let _burners = Burners::start(burner, cpu, None, IdleTime::new()).map_err(Error::system("keep the cores busy"))?;
     on_own_thread(move || {
         let mut woken = vec![0u64; slots as usize];
         let mut called = vec![0u64; slots as usize];
@@ -205,8 +213,16 @@ mod tests {
 
     #[test]
     fn every_deadline_is_met_or_missed_whichever_way_it_waits() {
-        for margin_ns in [None, Some(100_000)] {
-            let request = LatenessRequest { cpu: None, interval_ns: 1_000_000, slots: 50, margin_ns };
+        let allowed = rustix::thread::sched_getaffinity(None).unwrap();
+        let cpu = (0..rustix::thread::CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu));
+        let ways = [
+            (None, None, BurnerPlace::Off),
+            (None, Some(100_000), BurnerPlace::Off),
+            (cpu, Some(100_000), BurnerPlace::Cpu),
+            (cpu, Some(100_000), BurnerPlace::All),
+        ];
+        for (cpu, margin_ns, burner) in ways {
+            let request = LatenessRequest { cpu, interval_ns: 1_000_000, slots: 50, margin_ns, burner };
             let result = lateness(request).unwrap();
             assert_eq!(result.call.count, result.wake_up.count);
             assert!(result.call.count >= 1 && result.call.count + result.missed >= 50, "{result:?}");
@@ -215,12 +231,14 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let good = LatenessRequest { cpu: None, interval_ns: 1_000_000, slots: 1, margin_ns: None };
+        let burner = BurnerPlace::Off;
+        let good = LatenessRequest { cpu: None, interval_ns: 1_000_000, slots: 1, margin_ns: None, burner };
         for bad in [
             LatenessRequest { interval_ns: 0, ..good },
             LatenessRequest { slots: 0, ..good },
             LatenessRequest { slots: MOST_SLOTS + 1, ..good },
             LatenessRequest { margin_ns: Some(1_000_000), ..good },
+            LatenessRequest { burner: BurnerPlace::Cpu, ..good },
         ] {
             assert_eq!(lateness(bad).unwrap_err().code(), "ERR_I405_ARGUMENT");
         }

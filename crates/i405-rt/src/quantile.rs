@@ -62,6 +62,12 @@ impl Quantile {
     }
 }
 
+impl Default for Quantile {
+    fn default() -> Self {
+        Quantile::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OtherVersion};
+use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OpenedDatagram, OtherVersion};
+use i405_proto::inner::{AllowedIps, may_enter};
 use rtrb::{Consumer, Producer};
 
 use crate::clock::{monotonic_ns, realtime_ns};
@@ -19,6 +20,7 @@ use crate::departures::DepartureReader;
 use crate::device::Tun;
 use crate::event::{InlineBytes, Notice, ReceiverEvent};
 use crate::packet_ring;
+use crate::records::{Arrival, ArrivalRecord};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
 
@@ -48,10 +50,17 @@ pub struct ReceivingParts {
 /// Where everything that was received goes.
 pub struct Outlet {
     pub(crate) delivery: Delivery,
+    pub(crate) allowed_ips: AllowedIps,
     pub(crate) events: Producer<ReceiverEvent>,
+    /// Where they are recorded.
+    pub(crate) arrivals: Option<Producer<Arrival>>,
+    /// The kernel's receive time of the datagram under way, CLOCK_REALTIME; 0: none.
+    pub(crate) stamp_ns: u64,
     pub(crate) counters: Arc<Counters>,
     /// The source told last, so that only a change takes room in the ring.
     pub(crate) handshake_source: Option<SocketAddr>,
+    /// The generation that is sent under, 0 before the first.
+    pub(crate) current: u32,
 }
 
 /// The receiving half.
@@ -73,23 +82,26 @@ impl Receiving {
 
     /// Carries out what the control side wants.
     pub fn apply_commands(&mut self) {
-        while let Ok(command) = self.parts.commands.pop() {
-            let inbound = &mut self.parts.inbound;
+        let ReceivingParts { inbound, commands, trash, outlet, .. } = &mut self.parts;
+        while let Ok(command) = commands.pop() {
             match command {
                 // A key that the control side has checked already; what is refused comes back as retired.
                 ReceiveCommand::Install(key) => drop(inbound.install(key, monotonic_ns())),
-                ReceiveCommand::SetCurrent(generation) => inbound.set_current(generation),
+                ReceiveCommand::SetCurrent(generation) => {
+                    inbound.set_current(generation);
+                    outlet.current = generation;
+                }
                 ReceiveCommand::Forget(generation) => inbound.forget(generation),
                 ReceiveCommand::Endpoint(endpoint) => inbound.set_endpoint(endpoint),
                 ReceiveCommand::ExpectStamps(stamps) => inbound.expect_stamps(stamps),
                 ReceiveCommand::TrackSource(stamp) => {
                     inbound.track_source(stamp);
-                    self.parts.outlet.handshake_source = None;
+                    outlet.handshake_source = None;
                 }
             }
             while let Some(key) = inbound.take_retired() {
                 // Wiped and freed by the reporter; here only if it is far behind.
-                drop(self.parts.trash.push(Trash::Key(key)));
+                drop(trash.push(Trash::Key(key)));
             }
         }
     }
@@ -117,6 +129,7 @@ impl Receiving {
         let now_ns = monotonic_ns();
         let wall_ns = realtime_ns();
         let age_ns = received.kernel_realtime_ns.map_or(0, |kernel| wall_ns.saturating_sub(kernel));
+        self.parts.outlet.stamp_ns = received.kernel_realtime_ns.unwrap_or(0);
         self.parts.inbound.receive(
             now_ns,
             now_ns.saturating_sub(age_ns),
@@ -168,7 +181,15 @@ impl Outlet {
 impl InboundSink for Outlet {
     fn packet(&mut self, inner: &[u8]) {
         let counters = &self.counters.receive;
+        if !self.allowed_ips.permit(inner) {
+            counters.not_allowed.add(1);
+            return;
+        }
         let delivered = match &mut self.delivery {
+            Delivery::Tun(_) if !may_enter(inner) => {
+                counters.not_allowed.add(1);
+                false
+            }
             Delivery::Tun(tun) => {
                 let written = tun.write(inner).is_ok();
                 counters.device_errors.add(u64::from(!written));
@@ -201,7 +222,7 @@ impl InboundSink for Outlet {
     }
 
     fn other_version(&mut self, other: OtherVersion) {
-        let OtherVersion { version, stamp, source, datagram_length, received_ns } = other;
+        let OtherVersion { version, stamp, source, datagram_length, received_ns, .. } = other;
         self.report(Notice::OtherVersion { version, stamp, source, datagram_length, received_ns }, &[]);
     }
 
@@ -215,6 +236,10 @@ impl InboundSink for Outlet {
         self.report(Notice::Opened { generation, source, received_ns }, &[]);
     }
 
+    fn roamed(&mut self, generation: u32, source: SocketAddr) {
+        self.report(Notice::Roamed { generation, source }, &[]);
+    }
+
     fn handshake_source(&mut self, source: SocketAddr) {
         if self.handshake_source.replace(source) == Some(source) {
             return;
@@ -222,7 +247,49 @@ impl InboundSink for Outlet {
         self.report(Notice::HandshakeSource(source), &[]);
     }
 
-    fn heard(&mut self, now_ns: u64, _generation: u32) {
-        self.counters.receive.last_opened_ns.set(now_ns);
+    fn heard(&mut self, datagram: OpenedDatagram) {
+        let OpenedDatagram { generation, counter, now_ns, received_ns } = datagram;
+        // A peer that still sends under a replaced key may know nothing of the one that we send under.
+        if generation >= self.current {
+            self.counters.receive.last_opened_ns.set(now_ns);
+        }
+        if let Some(arrivals) = &mut self.arrivals {
+            let record = ArrivalRecord { received_ns, generation, counter };
+            if arrivals.push(Arrival { record, stamp_ns: self.stamp_ns }).is_err() {
+                self.counters.receive.arrivals_dropped.add(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rtrb::RingBuffer;
+
+    use super::*;
+
+    #[test]
+    fn a_datagram_under_a_replaced_key_does_not_tell_that_the_peer_is_there() {
+        let counters = Arc::new(Counters::default());
+        let (events, _notices) = RingBuffer::new(1);
+        let mut outlet = Outlet {
+            delivery: Delivery::Packets(RingBuffer::new(1).0),
+            allowed_ips: AllowedIps::ALL,
+            events,
+            counters: Arc::clone(&counters),
+            handshake_source: None,
+            current: 2,
+            arrivals: None,
+            stamp_ns: 0,
+        };
+        let mut last = |now_ns, generation| {
+            outlet.heard(OpenedDatagram { generation, counter: 0, now_ns, received_ns: now_ns });
+            counters.receive.last_opened_ns.get()
+        };
+        assert_eq!(last(10, 1), 0);
+        assert_eq!(last(20, 2), 20);
+        assert_eq!(last(30, 1), 20);
+        // Of another attempt or a rekey, which the peer has confirmed by it.
+        assert_eq!(last(40, 3), 40);
     }
 }

@@ -40,13 +40,13 @@ impl Facts {
     }
 }
 
-fn effective(status: &str) -> u64 {
+pub(crate) fn effective(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The machine's own user namespace maps all 2^32 - 1 users to themselves (user_namespaces(7)).
-fn covers_everybody(uid_map: &str) -> bool {
+pub(crate) fn covers_everybody(uid_map: &str) -> bool {
     uid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 

@@ -13,9 +13,11 @@ use crate::burner::{self, Burners};
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
 use crate::departures::Departures;
+use crate::device_keeper::DeviceKeeper;
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
 use crate::opening::throwaway;
 use crate::packet_ring;
+use crate::records::{Recorder, SlotRecord};
 use crate::shared::{Shared, lock};
 use crate::warnings;
 
@@ -27,6 +29,8 @@ pub const PACKETS_PERIOD_NS: u64 = 2_000_000;
 const MOST_EVENTS: usize = 1024;
 /// Inner bytes in one batch.
 const BATCH_BYTES: usize = 1 << 20;
+/// Datagrams over the budget in one such period that are a flood: a client that was kept from its core sends some at once.
+const FLOOD: u64 = 1_000;
 /// A warning of one kind at most this often.
 const WARNING_PERIOD_NS: u64 = 60 * SECOND_NS;
 
@@ -37,7 +41,9 @@ pub struct Reporter {
     pub(crate) events: Consumer<ReceiverEvent>,
     pub(crate) packets: Option<Consumer<u8>>,
     /// One of each dispatcher.
-    pub(crate) records: Vec<Consumer<u64>>,
+    pub(crate) records: Vec<Consumer<SlotRecord>>,
+    /// Where slots and arrivals are told one by one.
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) departures: Option<Departures>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
@@ -45,17 +51,23 @@ pub struct Reporter {
     pub(crate) pending: Vec<Event>,
     /// One beside each timed thread.
     pub(crate) burners: Vec<Burners>,
+    /// With a TUN.
+    pub(crate) keeper: Option<DeviceKeeper>,
 }
 
 /// Counters as they were when they were last looked at.
 #[derive(Default)]
-struct Seen {
+pub struct Seen {
     schedules_ended: u64,
     closes_said: u64,
     exhausted: u64,
     dropped: u64,
     stalls: Throttled,
     send_errors: Throttled,
+    looped: Throttled,
+    not_allowed: Throttled,
+    over_budget: Throttled,
+    flood_looked_ns: u64,
     silent: bool,
     throwaway_given: bool,
 }
@@ -85,13 +97,19 @@ impl Reporter {
         let period_ns = if self.packets.is_some() { PACKETS_PERIOD_NS } else { REPORTER_PERIOD_NS };
         while !self.shared.closing.stopped() {
             self.shared.closing.wait(&[], Some(period_ns));
-            self.collect(&mut seen);
-            self.look_after_burners();
-            if self.sink.idle() && !self.deliver() {
+            if !self.period(&mut seen) {
                 break;
             }
         }
         self.end(&mut seen);
+    }
+
+    /// What is done each period. False: the program is gone.
+    pub(crate) fn period(&mut self, seen: &mut Seen) -> bool {
+        self.collect(seen);
+        self.look_after_burners();
+        self.pending.extend(self.keeper.as_mut().and_then(|keeper| keeper.look(monotonic_ns())));
+        !self.sink.idle() || self.deliver(Vec::new())
     }
 
     fn end(mut self, seen: &mut Seen) {
@@ -106,12 +124,10 @@ impl Reporter {
             let _ = thread.join();
         }
         self.collect(seen);
-        if let Some(detail) = lock(&self.shared.failure).take() {
-            self.pending.push(Event::Failed { code: "ERR_I405_THREAD", detail });
-        }
-        self.pending.push(Event::Closed);
+        let failure = lock(&self.shared.failure).take();
+        let failed = failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail });
         // The last batch does not wait: the listener takes batches in order.
-        self.deliver();
+        self.deliver(failed.into_iter().chain([Event::Closed]).collect());
     }
 
     fn collect(&mut self, seen: &mut Seen) {
@@ -123,17 +139,12 @@ impl Reporter {
         if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
             carousel.refill(&self.shared.wrapper);
         }
-        {
-            let mut window = lock(&self.shared.window);
-            for records in &mut self.records {
-                for _ in 0..records.slots() {
-                    let Ok(late_ns) = records.pop() else { break };
-                    window.lateness.record(late_ns);
-                }
-            }
-        }
+        self.take_slots();
         if let Some(departures) = &mut self.departures {
-            departures.collect(&self.shared, &mut self.pending);
+            departures.collect(&self.shared, self.recorder.as_mut(), &mut self.pending);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take_arrivals();
         }
         while self.pending.len() < MOST_EVENTS
             && let Ok(event) = self.events.pop()
@@ -141,6 +152,19 @@ impl Reporter {
             self.translate(&event);
         }
         self.look_at_counters(seen);
+    }
+
+    fn take_slots(&mut self) {
+        let mut window = lock(&self.shared.window);
+        for records in &mut self.records {
+            for _ in 0..records.slots() {
+                let Ok(record) = records.pop() else { break };
+                window.called(record.late_ns());
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.slot(record);
+                }
+            }
+        }
     }
 
     fn translate(&mut self, event: &ReceiverEvent) {
@@ -155,6 +179,7 @@ impl Reporter {
             Notice::Stale { stamp, floor_ms } => Event::StaleInitiation { stamp, floor_ms },
             Notice::Opened { generation, source, received_ns } => Event::Opened { generation, source, received_ns },
             Notice::Control { generation, kind } => Event::Control { generation, kind, body: bytes() },
+            Notice::Roamed { generation, source } => Event::Roamed { generation, source },
             Notice::HandshakeSource(source) => {
                 if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
                     carousel.set_endpoint(source);
@@ -213,6 +238,19 @@ impl Reporter {
         if let Some(errors) = seen.send_errors.rise(shared.counters.dispatched(|each| &each.errors), now_ns) {
             self.pending.push(warnings::send_failing(errors, shared.counters.last_errno()));
         }
+        if let Some(looped) = seen.looped.rise(shared.counters.ingress.looped.get(), now_ns) {
+            self.pending.push(warnings::routing_loop(looped));
+        }
+        if let Some(dropped) = seen.not_allowed.rise(receive.not_allowed.get(), now_ns) {
+            self.pending.push(warnings::not_allowed(dropped));
+        }
+        let over_budget = receive.over_budget.get();
+        if over_budget - seen.over_budget.seen >= FLOOD {
+            self.pending.extend(seen.over_budget.rise(over_budget, now_ns).map(warnings::flood));
+        } else if now_ns - seen.flood_looked_ns >= WARNING_PERIOD_NS {
+            seen.flood_looked_ns = now_ns;
+            seen.over_budget.seen = over_budget;
+        }
     }
 
     fn look_after_burners(&mut self) {
@@ -224,7 +262,8 @@ impl Reporter {
         self.shared.counters.burners.set(burner::cores(&self.burners) as u64);
     }
 
-    fn deliver(&mut self) -> bool {
+    /// Delivers what there is, and `last` behind it.
+    fn deliver(&mut self, last: Vec<Event>) -> bool {
         let mut batch = std::mem::take(&mut self.pending);
         if let Some(packets) = &mut self.packets {
             let mut taken = Vec::new();
@@ -244,6 +283,13 @@ impl Reporter {
                 batch.push(Event::Packets(taken));
             }
         }
+        if let Some(recorder) = &mut self.recorder {
+            let now_ns = monotonic_ns();
+            if recorder.is_due(now_ns) || !last.is_empty() {
+                recorder.hand_over(now_ns, &self.shared.counters, &mut batch);
+            }
+        }
+        batch.extend(last);
         batch.is_empty() || self.sink.deliver(batch)
     }
 }

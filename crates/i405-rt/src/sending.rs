@@ -3,14 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use i405_proto::outbound::{Contents, Notices, Prepared};
+use i405_proto::outbound::{Contents, Notices, Prepared, SealedUnder};
 use rtrb::Producer;
 use socket2::SockAddr;
 
-use crate::assembling::{Assembler, Running};
+use crate::assembling::{Assembler, Built, Running};
 use crate::command::Trash;
 use crate::launch::Launch;
 use crate::matching::{Fate, Handed};
+use crate::records::SlotRecord;
 use crate::slots::Slots;
 use crate::socket::OuterSocket;
 use crate::stats::{LATE_NS, SendCounters};
@@ -34,8 +35,8 @@ pub struct Outcome {
     pub(crate) called_ns: u64,
     /// When it was to leave.
     pub(crate) deadline_ns: u64,
-    /// How much later than that it left, as far as the call decides it.
-    pub(crate) late_ns: u64,
+    /// How long after the call it can leave at the earliest: 0 but for launch times.
+    pub(crate) least_ns: u64,
     /// For who matches transmit timestamps.
     pub(crate) fate: Fate,
     /// Slots that were passed with it.
@@ -44,13 +45,34 @@ pub struct Outcome {
     pub(crate) errno: i32,
     /// What it held.
     pub(crate) contents: Contents,
+    /// Under which key.
+    pub(crate) under: SealedUnder,
     /// The last close slot is out.
     pub(crate) close_said: bool,
 }
 
-/// Where a dispatcher counts: its own counters, and the latenesses for the reporter.
+impl Outcome {
+    /// For the reporter.
+    #[inline]
+    fn record(&self) -> SlotRecord {
+        SlotRecord {
+            deadline_ns: self.deadline_ns,
+            called_ns: self.called_ns,
+            under: self.under,
+            missed: saturated(self.missed),
+            least_ns: saturated(self.least_ns),
+        }
+    }
+}
+
+#[inline]
+fn saturated(value: u64) -> u32 {
+    value.min(u32::MAX.into()) as u32
+}
+
+/// Where a dispatcher counts: its own counters, and a record of each slot for the reporter.
 pub struct Tally {
-    pub(crate) records: Producer<u64>,
+    pub(crate) records: Producer<SlotRecord>,
     /// To whoever matches transmit timestamps; None: nobody does.
     pub(crate) handed: Option<Producer<Handed>>,
 }
@@ -58,9 +80,10 @@ pub struct Tally {
 impl Tally {
     /// Counts what became of a slot.
     pub fn count(&mut self, counters: &SendCounters, outcome: &Outcome) {
+        let record = outcome.record();
         counters.missed.add(outcome.missed);
         counters.sent.add(1);
-        counters.late.add(u64::from(outcome.late_ns > LATE_NS));
+        counters.late.add(u64::from(record.late_ns() > LATE_NS));
         match outcome.contents {
             Contents::Cover => counters.cover.add(1),
             Contents::Handshake => counters.handshake.add(1),
@@ -75,7 +98,7 @@ impl Tally {
             counters.last_errno.set(outcome.errno.unsigned_abs().into());
         }
         counters.closes_said.add(outcome.close_said.into());
-        if self.records.push(outcome.late_ns).is_err() {
+        if self.records.push(record).is_err() {
             counters.records_dropped.add(1);
         }
         if let Some(handed) = &mut self.handed {
@@ -92,6 +115,7 @@ struct Ready {
     /// With its deadline, where the kernel is told it.
     launch: Option<(Launch, u64)>,
     contents: Contents,
+    under: SealedUnder,
     notices: Notices,
     copy: Option<Prepared>,
 }
@@ -119,7 +143,7 @@ impl Sending {
         let Some(running) = self.assembler.running_mut() else { return };
         let deadline_ns = running.schedule.deadline_ns();
         // With launch times a slot is in time if its own can still be kept.
-        let left_ns = called_ns + running.launch.map_or(0, |launch| launch.least_ns);
+        let least_ns = running.launch.map_or(0, |launch| launch.least_ns);
         let fate = match running.launch {
             _ if errno != 0 => Fate::Refused,
             None => Fate::Called,
@@ -130,11 +154,12 @@ impl Sending {
         let outcome = Outcome {
             called_ns,
             deadline_ns,
-            late_ns: left_ns.saturating_sub(deadline_ns),
+            least_ns,
             fate,
-            missed: running.schedule.skip_passed(left_ns),
+            missed: running.schedule.skip_passed(called_ns + least_ns),
             errno,
             contents: ready.contents,
+            under: ready.under,
             close_said: ready.notices.close_said,
         };
         self.tally.count(&self.assembler.counters().send, &outcome);
@@ -169,8 +194,8 @@ impl Slots for Sending {
         let Some(built) = self.assembler.build() else { return false };
         let address = self.socket.address(built.endpoint);
         let launch = self.running().and_then(|running| Some((running.launch?, running.schedule.deadline_ns())));
-        let (contents, notices, copy) = (built.contents, built.notices, built.copy);
-        self.ready = Some(Ready { address, launch, contents, notices, copy });
+        let Built { contents, under, notices, copy, .. } = built;
+        self.ready = Some(Ready { address, launch, contents, under, notices, copy });
         true
     }
 
@@ -204,7 +229,7 @@ mod tests {
     use i405_proto::outbound::Outbound;
     use i405_proto::schedule::{Schedule, Shape, Timing};
     use i405_proto::seal::MIN_DATAGRAM;
-    use rtrb::RingBuffer;
+    use rtrb::{Consumer, RingBuffer};
 
     use super::*;
     use crate::assembling::Parts;
@@ -216,11 +241,11 @@ mod tests {
     const LAUNCH: Launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
     const FIRST_NS: u64 = 1_000_000_000;
 
-    #[test]
-    fn slots_with_launch_times_are_handed_over_early_and_carry_the_deadlines_of_the_schedule() {
-        let (mut command, commands) = RingBuffer::new(4);
-        let (handed, mut records) = RingBuffer::new(4);
-        let timing = Timing::new(1_000_000, 250_000, Shape::Cos4).unwrap();
+    fn idle(
+        commands: Consumer<SendCommand>,
+        records: Producer<SlotRecord>,
+        handed: Option<Producer<Handed>>,
+    ) -> Sending {
         let socket = Arc::new(OuterSocket::open("127.0.0.1:0".parse().unwrap(), None).unwrap());
         let assembler = Assembler::new(Parts {
             counters: Arc::default(),
@@ -230,18 +255,54 @@ mod tests {
             trash: RingBuffer::new(16).0,
             stop: Arc::default(),
         });
-        let tally = Tally { records: RingBuffer::new(512).0, handed: Some(handed) };
-        let mut sending = Sending::new(socket, assembler, tally);
-        let start = Start {
-            schedule: Schedule::new(timing, FIRST_NS, [7; 32]),
-            datagram: vec![0; 472].into_boxed_slice(),
+        Sending::new(socket, assembler, Tally { records, handed })
+    }
+
+    fn start(schedule: Schedule, length: usize, continues: bool, launch: Option<Launch>) -> SendCommand {
+        SendCommand::Start(Box::new(Start {
+            schedule,
+            datagram: vec![0; length].into_boxed_slice(),
             spares: Vec::new(),
             endpoint: "127.0.0.1:9".parse().unwrap(),
             end_at_ns: None,
+            continues,
             queue: None,
-            launch: Some(LAUNCH),
-        };
-        assert!(command.push(SendCommand::Start(Box::new(start))).is_ok());
+            launch,
+        }))
+    }
+
+    #[test]
+    fn a_redirected_schedule_keeps_its_deadlines() {
+        let (mut command, commands) = RingBuffer::new(4);
+        let timing = Timing::new(1_000_000, 500_000, Shape::Cos4).unwrap();
+        let mut sending = idle(commands, RingBuffer::new(512).0, None);
+        assert!(command.push(start(Schedule::new(timing, FIRST_NS, [7; 32]), 472, false, None)).is_ok());
+        let mut expected = Schedule::new(timing, FIRST_NS, [7; 32]);
+        for slot in 0..100 {
+            if slot % 20 == 10 {
+                let other = Schedule::new(timing, FIRST_NS * 9, [8; 32]);
+                assert!(command.push(start(other, 472 - slot, true, None)).is_ok());
+            }
+            sending.apply_commands();
+            assert_eq!(sending.deadline_ns(), Some(expected.deadline_ns()));
+            assert!(sending.assemble());
+            let length = if slot < 10 { 472 } else { 472 - (slot - 10) / 20 * 20 - 10 };
+            assert_eq!(sending.assembler.datagram().len(), length);
+            sending.dispatch(expected.deadline_ns());
+            expected.advance();
+        }
+        let counters = &sending.assembler.counters().send;
+        assert_eq!((counters.sent.get(), counters.missed.get()), (100, 0));
+    }
+
+    #[test]
+    fn slots_with_launch_times_are_handed_over_early_and_carry_the_deadlines_of_the_schedule() {
+        let (mut command, commands) = RingBuffer::new(4);
+        let (record, mut records) = RingBuffer::new(512);
+        let (handed, mut handed_slots) = RingBuffer::new(4);
+        let timing = Timing::new(1_000_000, 250_000, Shape::Cos4).unwrap();
+        let mut sending = idle(commands, record, Some(handed));
+        assert!(command.push(start(Schedule::new(timing, FIRST_NS, [7; 32]), 472, false, Some(LAUNCH))).is_ok());
         sending.apply_commands();
         let mut expected = Schedule::new(timing, FIRST_NS, [7; 32]);
         let mut hand = |sending: &mut Sending, late_ns: u64| {
@@ -250,7 +311,7 @@ mod tests {
             let ready = sending.ready.take().unwrap();
             let launch = ready.launch;
             sending.finish(ready, due_ns + late_ns, 0);
-            (due_ns, launch, records.pop().unwrap())
+            (due_ns, launch, handed_slots.pop().unwrap())
         };
         for slot in 0..200 {
             let deadline_ns = expected.deadline_ns();
@@ -261,6 +322,9 @@ mod tests {
             assert_eq!(launch.unwrap().0.launch_ns(deadline_ns, handed.called_ns), deadline_ns);
             let fate = if slot * 2_500 <= 100_000 { Fate::Launched } else { Fate::LaunchedLate };
             assert_eq!((handed.deadline_ns, handed.fate), (deadline_ns, fate));
+            let record = records.pop().unwrap();
+            assert_eq!((record.deadline_ns, record.called_ns), (deadline_ns, handed.called_ns));
+            assert_eq!((record.late_ns(), record.missed), (0, 0), "the deadline can still be kept");
             expected.advance();
         }
         let counters = Arc::clone(sending.assembler.counters());
@@ -269,6 +333,9 @@ mod tests {
         expected.advance();
         let missed = expected.skip_passed(due_ns + 10_000_000 + LAUNCH.least_ns);
         assert_eq!((counters.send.late.get(), counters.send.missed.get()), (1, missed));
+        let record = records.pop().unwrap();
+        assert_eq!(u64::from(record.missed), missed);
+        assert_eq!(record.late_ns(), record.called_ns + LAUNCH.least_ns - record.deadline_ns);
         assert!(command.push(SendCommand::Launch(None)).is_ok());
         sending.apply_commands();
         assert_eq!(sending.deadline_ns(), Some(expected.deadline_ns()));

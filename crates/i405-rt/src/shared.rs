@@ -11,6 +11,7 @@ use crate::carousel::Carousel;
 use crate::command::SendCommand;
 use crate::error::Error;
 use crate::event::Event;
+use crate::own_flow::OwnFlow;
 use crate::queue::{Gate, QueueProducer};
 use crate::stats::Counters;
 use crate::waker::Waker;
@@ -67,6 +68,8 @@ pub struct Shared {
     pub(crate) notices: Mutex<Vec<Event>>,
     /// Where the newest schedule's slots go, for who looks for their timestamps.
     pub(crate) departing_to: Mutex<Option<IpAddr>>,
+    /// How our own datagrams are recognised, should a route send them into the tunnel.
+    pub(crate) own_flow: Arc<OwnFlow>,
     /// Launch times were seen to do nothing: no schedule uses them any more.
     pub(crate) distrusts_launches: AtomicBool,
     /// Why the tunnel is over, if a thread died.

@@ -1,13 +1,17 @@
 //! The outer UDP socket: constant in everything that an observer could read.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::egress;
 use crate::error::Error;
+use crate::outer_filter::{self, Passing};
 use crate::sys::errqueue::{self, Report, Timestamps};
+use crate::sys::filter;
 use crate::sys::socket::{self, Received};
 use crate::sys::txtime::{self, LaunchClock};
 
@@ -27,6 +31,7 @@ const PMTUDISC_PROBE: i32 = libc::IP_PMTUDISC_PROBE;
 pub struct OuterSocket {
     socket: Socket,
     ipv6: bool,
+    passing: Mutex<Passing>,
 }
 
 impl OuterSocket {
@@ -35,10 +40,22 @@ impl OuterSocket {
     /// # Errors
     /// [`Error::Bind`] and [`Error::SocketOption`].
     pub fn open(bind: SocketAddr, fwmark: Option<u32>) -> Result<Self, Error> {
-        let domain = if bind.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
-        let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))
-            .map_err(Error::system("open a UDP socket"))?;
-        let outer = OuterSocket { socket, ipv6: bind.is_ipv6() };
+        let open = |domain| Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP));
+        let mut bind = bind;
+        let opened = match open(if bind.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 }) {
+            // Every address of a machine whose kernel has no IPv6.
+            Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) && bind.ip().is_unspecified() => {
+                bind = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bind.port()));
+                open(Domain::IPV4)
+            }
+            opened => opened,
+        };
+        let socket = opened.map_err(Error::system("open a UDP socket"))?;
+        let outer = OuterSocket { socket, ipv6: bind.is_ipv6(), passing: Mutex::default() };
+        if outer.ipv6 && bind.ip().is_unspecified() {
+            // Both families, whatever net.ipv6.bindv6only says.
+            outer.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0, "IPV6_V6ONLY")?;
+        }
         if let Some(mark) = fwmark {
             outer.socket.set_mark(mark).map_err(|source| Error::SocketOption { option: "fwmark (SO_MARK)", source })?;
         }
@@ -73,6 +90,27 @@ impl OuterSocket {
             .map_err(|source| Error::SocketOption { option, source })
     }
 
+    /// Has the kernel drop whatever is not from this peer, a client's server.
+    pub fn hear_only(&self, peer: SocketAddr) {
+        self.let_pass(|passing| passing.peer = Some(peer));
+    }
+
+    /// Has the kernel drop what comes by our own TUN interface; to be said again when that is made anew. None: there is
+    /// none, or it is elsewhere.
+    pub fn ignore_interface(&self, index: Option<u32>) {
+        self.let_pass(|passing| passing.tun = index);
+    }
+
+    /// A kernel that refuses costs only wake-ups, for the receiver looks again, but for what comes out of our own TUN.
+    fn let_pass(&self, change: impl FnOnce(&mut Passing)) {
+        let mut passing = self.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *passing;
+        change(&mut passing);
+        if *passing != before || before == Passing::default() {
+            let _ = filter::attach(self.socket.as_fd(), &mut outer_filter::program(*passing));
+        }
+    }
+
     /// What it is bound to.
     ///
     /// # Errors
@@ -96,6 +134,10 @@ impl OuterSocket {
     /// What the kernel says.
     #[inline]
     pub fn send(&self, datagram: &[u8], to: &SockAddr) -> io::Result<usize> {
+        #[cfg(feature = "simulation")]
+        if let Some(sent) = crate::simulation::send(datagram, to) {
+            return sent;
+        }
         self.socket.send_to(datagram, to)
     }
 
@@ -146,6 +188,10 @@ impl OuterSocket {
     /// `EAGAIN` if there is none.
     #[inline]
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        #[cfg(feature = "simulation")]
+        if let Some(received) = crate::simulation::receive(buffer) {
+            return received;
+        }
         socket::receive(self.socket.as_fd(), buffer)
     }
 
@@ -155,24 +201,36 @@ impl OuterSocket {
     }
 }
 
-/// Connecting a UDP socket sends nothing; it only looks the route up, for which any port will do.
-const DISCARD_PORT: u16 = 9;
-
-/// MTU of the route to an address, IP bytes.
+/// MTU of the way to an address, IP bytes: the interface's, or less if the route was configured so. What ICMP has told the
+/// kernel about the path doesn't count, because strangers can send it.
 ///
 /// # Errors
 /// [`Error::Route`] if there is none.
 pub fn route_mtu(address: IpAddr, fwmark: Option<u32>) -> Result<u32, Error> {
     let route = |source| Error::Route { address, source };
-    let domain = if address.is_ipv6() { Domain::IPV6 } else { Domain::IPV4 };
-    let socket = Socket::new(domain, Type::DGRAM.cloexec(), Some(Protocol::UDP)).map_err(route)?;
-    if let Some(mark) = fwmark {
-        socket.set_mark(mark).map_err(|source| Error::SocketOption { option: "fwmark (SO_MARK)", source })?;
+    match egress::mtu_towards(address, fwmark) {
+        Err(error) if is_without_netlink(&error) => {
+            require_route(address, fwmark).map_err(route)?;
+            Ok(UNKNOWN_MTU)
+        }
+        known => known.map_err(route),
     }
-    socket.connect(&SockAddr::from(SocketAddr::from((address, DISCARD_PORT)))).map_err(route)?;
-    let descriptor: OwnedFd = socket.into();
-    let (level, name) =
-        if address.is_ipv6() { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
-    let mtu = socket::get_option(descriptor.as_fd(), level, name).map_err(route)?;
-    Ok(mtu.unsigned_abs())
+}
+
+/// What nearly every interface carries: for where a sandbox lets nobody ask.
+const UNKNOWN_MTU: u32 = 1500;
+/// Connecting a UDP socket sends nothing; it only looks the route up, for which any port will do.
+const DISCARD_PORT: u16 = 9;
+
+fn is_without_netlink(error: &io::Error) -> bool {
+    let refusals = [libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT, libc::EOPNOTSUPP, libc::EPERM, libc::EACCES];
+    error.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
+}
+
+fn require_route(address: IpAddr, fwmark: Option<u32>) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address((address, DISCARD_PORT).into()), Type::DGRAM.cloexec(), None)?;
+    if let Some(mark) = fwmark {
+        socket.set_mark(mark)?;
+    }
+    socket.connect(&SockAddr::from(SocketAddr::from((address, DISCARD_PORT))))
 }

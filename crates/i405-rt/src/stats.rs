@@ -60,7 +60,7 @@ counters! {
         inner_bytes,
         /// What waited in the queue after the last slot.
         queued_bytes,
-        /// Latenesses that the reporter was too slow for.
+        /// Records of slots that the reporter was too slow for.
         records_dropped,
         /// Of the sent ones: cover datagrams of this dispatcher's own, because the other one, stopped, held the rest.
         emergency,
@@ -87,6 +87,8 @@ counters! {
         queue_drops,
         /// Neither IPv4 nor IPv6, or of another length than the header says.
         malformed,
+        /// Our own outer datagrams, sent into the tunnel by a route.
+        looped,
         /// Reads that failed.
         errors,
     }
@@ -116,6 +118,8 @@ counters! {
         blocks_dropped,
         /// Inner packets whose length contradicts their header.
         malformed_inner,
+        /// Inner packets from an address that isn't the peer's, or from or to the machine itself.
+        not_allowed,
         /// Inner packets handed to the device.
         inner_packets,
         /// Their bytes.
@@ -124,7 +128,9 @@ counters! {
         device_errors,
         /// Events and inner packets that nobody fetched in time.
         events_dropped,
-        /// When a datagram last opened, CLOCK_MONOTONIC.
+        /// Records of datagrams that the reporter was too slow for.
+        arrivals_dropped,
+        /// When a datagram last opened under a key that none has replaced, CLOCK_MONOTONIC.
         last_opened_ns,
         /// Highest generation that opened, plus one; the dispatcher reads it.
         opened_generation,

@@ -42,6 +42,7 @@ pub struct Work {
 }
 
 /// Threads that run, and what setting them up could not do.
+#[derive(Default)]
 pub struct Started {
     /// All but the reporter.
     pub threads: Vec<JoinHandle<()>>,

@@ -14,8 +14,9 @@ use i405_proto::schedule::Timing;
 use crate::carousel::{Carousel, Offer};
 use crate::clock::monotonic_ns;
 use crate::command::{ReceiveCommand, SendCommand};
-use crate::config::OpenConfig;
+use crate::config::{DeviationSource, OpenConfig};
 use crate::control::{Control, NewKeys};
+use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::event::EventSink;
 use crate::opening;
@@ -26,7 +27,8 @@ use crate::window::DeviationReport;
 /// A handle. Dropping it closes the tunnel.
 pub struct Tunnel {
     shared: Arc<Shared>,
-    control: Mutex<Control>,
+    /// None once it is closed: what it holds of the socket keeps the address, and keys wait in it.
+    control: Mutex<Option<Control>>,
     dispatchers: Vec<Thread>,
     closed: AtomicBool,
     local_address: SocketAddr,
@@ -55,7 +57,7 @@ impl Tunnel {
         let opened = opening::open(&config, sink)?;
         Ok(Tunnel {
             shared: opened.shared,
-            control: Mutex::new(opened.control),
+            control: Mutex::new(Some(opened.control)),
             dispatchers: opened.dispatchers,
             closed: AtomicBool::new(false),
             local_address: opened.local_address,
@@ -171,9 +173,21 @@ impl Tunnel {
     /// [`Error::Closed`].
     pub fn move_endpoint(&self, endpoint: SocketAddr) -> Result<(), Error> {
         self.with(|control, shared| {
-            *lock(&shared.departing_to) = Some(endpoint.ip());
+            control.lead_to(endpoint, shared);
             control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;
             shared.command(SendCommand::Endpoint(endpoint))
+        })
+    }
+
+    /// Client: another address and length from the next slot on, at the same deadlines. Offers have to be made again.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::Argument`] before the first schedule, or for a length out of bounds.
+    pub fn redirect(&self, endpoint: SocketAddr, datagram_length: usize) -> Result<(), Error> {
+        self.with(|control, shared| {
+            let start = SendCommand::Start(control.redirect(endpoint, datagram_length, shared)?);
+            control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;
+            shared.command(start)
         })
     }
 
@@ -188,6 +202,26 @@ impl Tunnel {
     /// [`Error::Closed`].
     pub fn send_close(&self) -> Result<(), Error> {
         self.with(|_, shared| shared.command(SendCommand::SayClose))
+    }
+
+    /// Says this control block under whatever session is sent under, every `every_ns` in whole slots, in place of the one
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::Argument`] before the first schedule, and for a block that can't be.
+    pub fn repeat_control(&self, kind: u8, body: &[u8], every_ns: u64) -> Result<(), Error> {
+        self.with(|control, shared| {
+            let repeated = control.repeated(kind, body, every_ns)?;
+            shared.command(SendCommand::RepeatControl(Some(repeated)))
+        })
+    }
+
+    /// Ends what [`Self::repeat_control`] began.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn stop_control(&self) -> Result<(), Error> {
+        self.with(|_, shared| shared.command(SendCommand::RepeatControl(None)))
     }
 
     /// Copies an inner packet into the waiting queue. False: it was not taken, and [`crate::Event::Drain`] follows.
@@ -221,6 +255,11 @@ impl Tunnel {
         &self.shared.counters
     }
 
+    /// How late slots were since the tunnel was opened, by what tells it.
+    pub fn lateness(&self) -> Vec<(DeviationSource, Distribution)> {
+        lock(&self.shared.window).distributions()
+    }
+
     /// Lateness since the last call.
     pub fn deviation(&self) -> DeviationReport {
         self.shared.take_deviation()
@@ -231,6 +270,7 @@ impl Tunnel {
         if !self.closed.swap(true, Ordering::AcqRel) {
             self.shared.closing.stop();
             self.wake_dispatchers();
+            drop(lock(&self.control).take());
         }
     }
 
@@ -242,7 +282,7 @@ impl Tunnel {
         if self.closed.load(Ordering::Acquire) || self.shared.closing.stopped() {
             return Err(Error::Closed);
         }
-        act(&mut lock(&self.control), &self.shared)?;
+        act(lock(&self.control).as_mut().ok_or(Error::Closed)?, &self.shared)?;
         self.wake_dispatchers();
         // In `spinny` an idle dispatcher waits where the receiver does.
         self.shared.receiver.wake();
@@ -257,114 +297,4 @@ impl Drop for Tunnel {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Sender, channel};
-    use std::time::Duration;
-
-    use i405_proto::schedule::Shape;
-
-    use super::*;
-    use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
-    use crate::event::Event;
-    use crate::launch::Launch;
-    use crate::sys::txtime::LaunchClock;
-
-    impl EventSink for Sender<Vec<Event>> {
-        fn idle(&self) -> bool {
-            true
-        }
-        fn deliver(&mut self, batch: Vec<Event>) -> bool {
-            self.send(batch).is_ok()
-        }
-    }
-
-    fn config() -> OpenConfig {
-        let zeros = [0; 32];
-        OpenConfig {
-            role: Role::Server,
-            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-            peer: None,
-            fwmark: None,
-            device: DeviceConfig::Packets,
-            poll_mode: PollMode::Sleepy,
-            sched_fifo: SchedFifo::Off,
-            cpus: Vec::new(),
-            dispatchers: 1,
-            burner: BurnerPlace::Off,
-            pairing: PairingKeys { send_wrap: zeros, send_mask: zeros, receive_wrap: zeros, receive_mask: zeros },
-            initiation_length: 1296,
-            floor_ms: 0,
-            max_stamp_age_ms: None,
-            queue_ns: 1,
-            finalize_ns: None,
-            reorder_window: 3,
-            deviation_source: DeviationSource::Call,
-            send_by: SendBy::Call,
-        }
-    }
-
-    #[test]
-    fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() {
-        let (sender, receiver) = channel();
-        let config = OpenConfig { deviation_source: DeviationSource::Software, ..config() };
-        let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();
-        let request = ScheduleRequest {
-            datagram_length: 472,
-            timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
-            first_deadline_ns: None,
-            endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
-        };
-        // Loopback queues nothing, so the kernel takes the launch times and sends at once.
-        let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
-        tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
-        tunnel.start_schedule(request).unwrap();
-        tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
-        let mut warned = 0;
-        while warned == 0 {
-            let events = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
-            let is_ours = |event: &&Event| matches!(event, Event::Warning { code: "I405_TXTIME", .. });
-            warned = events.iter().filter(is_ours).count();
-        }
-        assert_eq!(warned, 1);
-        assert!(tunnel.shared.distrusts_launches.load(Ordering::Acquire));
-        // From here on the call is at the deadline: never early, as it was by the whole lead.
-        let told = tunnel.counters().departure.reported.get();
-        while tunnel.counters().departure.reported.get() < told + 40 {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert_eq!(tunnel.deviation().source, DeviationSource::Software);
-        assert_eq!(tunnel.counters().departure.unreported.get(), 0);
-    }
-
-    #[test]
-    fn launch_times_are_refused_at_opening_where_the_way_has_no_discipline_for_them() {
-        for (peer, named) in [(Some(SocketAddr::from(([127, 0, 0, 1], 9))), "interface lo"), (None, "")] {
-            let config = OpenConfig { peer, send_by: SendBy::Txtime, ..config() };
-            let Some(error) = Tunnel::open(config, Box::new(channel().0)).err() else {
-                assert!(peer.is_none(), "an interface of this machine has etf or fq");
-                continue;
-            };
-            assert_eq!(error.code(), "ERR_I405_TXTIME");
-            assert!(error.to_string().contains(named) && error.to_string().contains("etf"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
-        let (sender, receiver) = channel();
-        let tunnel = Tunnel::open(config(), Box::new(sender)).unwrap();
-        tunnel.with(|_, shared| shared.command(SendCommand::Panic)).unwrap();
-        let mut events = Vec::new();
-        while !matches!(events.last(), Some(Event::Closed)) {
-            events.extend(receiver.recv_timeout(Duration::from_secs(20)).unwrap());
-        }
-        let failed = events.iter().find_map(|event| match event {
-            Event::Failed { code, detail } => Some((*code, detail.clone())),
-            _ => None,
-        });
-        let (code, detail) = failed.unwrap();
-        assert_eq!(code, "ERR_I405_THREAD");
-        assert!(detail.contains("i405-dispatch") && detail.contains("asked to panic"), "{detail}");
-        assert!(matches!(tunnel.stop_offer(), Err(Error::Closed)));
-    }
-}
+mod tests;

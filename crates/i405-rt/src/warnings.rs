@@ -96,6 +96,66 @@ pub fn launches_ignored(verdict: Verdict) -> Event {
     }
 }
 
+/// A deleted interface is there again.
+pub fn device_remade(name: &str) -> Event {
+    Event::Warning {
+        code: "I405_TUN_REMADE",
+        detail: format!(
+            "the interface {name} was deleted and has been made again. Routes, firewall rules and settings of your own \
+             that went with it have to be set again; those of --route are."
+        ),
+    }
+}
+
+/// A deleted interface cannot be made again.
+pub fn device_gone(name: Option<&str>, error: &Error) -> Event {
+    let detail = match name {
+        Some(name) => format!(
+            "the interface {name} was deleted and cannot be made again yet: {error}. The schedule goes on and nothing is \
+             carried; it is tried every second: leave its name free, and keep CAP_NET_ADMIN (--keep-capabilities net-admin)."
+        ),
+        None => "the interface behind device.fd was deleted. The schedule goes on and nothing is carried; open a new \
+                 descriptor and a new tunnel."
+            .to_owned(),
+    };
+    Event::Warning { code: "I405_TUN_GONE", detail }
+}
+
+/// A route sends the tunnel's own datagrams into the tunnel.
+pub fn routing_loop(packets: u64) -> Event {
+    Event::Warning {
+        code: "I405_ROUTING_LOOP",
+        detail: format!(
+            "{packets} of the tunnel's own datagrams came back out of its TUN interface and were dropped, so they never \
+             reach the peer. Keep the peer's address out of the tunnel: a route of its own past it, or a fwmark with a \
+             rule (as --route default sets up)."
+        ),
+    }
+}
+
+/// The peer sends from addresses that aren't its own.
+pub fn not_allowed(packets: u64) -> Event {
+    Event::Warning {
+        code: "I405_NOT_ALLOWED",
+        detail: format!(
+            "{packets} inner packets of the peer's were dropped, because their source isn't within allowedIps, or they \
+             are from or to the machine itself. If they are genuine, add their network to allowedIps."
+        ),
+    }
+}
+
+/// More came than trial may cost.
+pub fn flood(datagrams: u64) -> Event {
+    Event::Warning {
+        code: "I405_FLOOD",
+        detail: format!(
+            "{datagrams} datagrams were dropped unseen, because more came from strangers than may be looked at. The \
+             peer that is connected is not affected; a new handshake may take longer. Nothing has to be done here; a \
+             firewall that lets only known addresses through ends it."
+        ),
+    }
+}
+
 /// The kernel refuses to send.
 pub fn send_failing(errors: u64, errno: u64) -> Event {
     let reason = io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(libc::EIO));

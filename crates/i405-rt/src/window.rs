@@ -3,6 +3,7 @@
 use i405_proto::lateness::{Deviation, Lateness};
 
 use crate::config::DeviationSource;
+use crate::distribution::Distribution;
 use crate::stats::Counters;
 
 /// The statistics of an interval.
@@ -16,12 +17,14 @@ pub struct DeviationReport {
     pub unreported: u64,
 }
 
-/// Latenesses since they were last asked for.
+/// Latenesses since they were last asked for, and since the tunnel was opened.
 pub struct LatenessWindow {
     /// At the call.
-    pub(crate) lateness: Lateness,
-    pub(crate) missed_before: u64,
+    lateness: Lateness,
+    missed_before: u64,
     departed: Option<(DeviationSource, Lateness)>,
+    /// The same, never begun anew: by the call and by timestamps.
+    all: (Distribution, Distribution),
     unreported: u64,
     /// Timestamps came in the last interval in which anything was known of them.
     comes: bool,
@@ -31,14 +34,28 @@ impl LatenessWindow {
     /// An empty one.
     pub fn new(source: DeviationSource) -> Self {
         let departed = (source != DeviationSource::Call).then(|| (source, Lateness::new()));
-        LatenessWindow { lateness: Lateness::new(), missed_before: 0, departed, unreported: 0, comes: false }
+        let all = Default::default();
+        LatenessWindow { lateness: Lateness::new(), missed_before: 0, departed, all, unreported: 0, comes: false }
+    }
+
+    /// A slot left this long after its deadline, by the clock at the call.
+    pub fn called(&mut self, late_ns: u64) {
+        self.lateness.record(late_ns);
+        self.all.0.record(late_ns);
     }
 
     /// A slot left this long after its deadline, by its timestamp.
     pub fn departed(&mut self, late_ns: u64) {
         if let Some((_, lateness)) = &mut self.departed {
             lateness.record(late_ns);
+            self.all.1.record(late_ns);
         }
+    }
+
+    /// All slots since the tunnel was opened: by the call, and where timestamps were asked for, by those.
+    pub fn distributions(&self) -> Vec<(DeviationSource, Distribution)> {
+        let departed = self.departed.as_ref().map(|(source, _)| (*source, self.all.1));
+        [(DeviationSource::Call, self.all.0)].into_iter().chain(departed).collect()
     }
 
     /// A slot's timestamp never came.
@@ -83,7 +100,7 @@ mod tests {
         let mut window = LatenessWindow::new(DeviationSource::Software);
         let mut slots = |called: u64, departed: u64, unreported: u64| {
             counters.send.missed.add(2);
-            (0..called).for_each(|_| window.lateness.record(1_000));
+            (0..called).for_each(|_| window.called(1_000));
             (0..departed).for_each(|_| window.departed(3_000));
             (0..unreported).for_each(|_| window.unreported());
             let DeviationReport { figures, source, unreported } = window.take(&counters);
@@ -94,8 +111,15 @@ mod tests {
         assert_eq!(slots(10, 0, 10), (10, 1_000, 2, DeviationSource::Call, 10), "the driver stopped");
         assert_eq!(slots(10, 10, 0), (10, 3_000, 2, DeviationSource::Software, 0), "nothing is left of the last");
         assert_eq!(slots(10, 0, 0), (0, 0, 2, DeviationSource::Software, 0), "late, and in the next interval");
+        let [(DeviationSource::Call, called), (DeviationSource::Software, departed)] = window.distributions()[..]
+        else {
+            panic!("one of each");
+        };
+        assert_eq!((called.counts[1], called.sum_ns), (50, 50_000), "taking the figures leaves these as they are");
+        assert_eq!((departed.counts[3], departed.sum_ns), (19, 57_000));
         let mut call = LatenessWindow::new(DeviationSource::Call);
         call.departed(1);
         assert_eq!(call.take(&Counters::default()).figures.count, 0);
+        assert_eq!(call.distributions(), [(DeviationSource::Call, Distribution::default())]);
     }
 }

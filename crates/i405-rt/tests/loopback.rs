@@ -1,49 +1,12 @@
 //! Two tunnels over loopback with packet devices: every thread, no TypeScript.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::schedule::{Shape, Timing};
-use i405_rt::config::{
-    BurnerPlace, DeviationSource, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy,
-};
-use i405_rt::control::NewKeys;
-use i405_rt::tunnel::ScheduleRequest;
-use i405_rt::{Event, EventSink, Offer, Tunnel};
+use i405_rt::config::{BurnerPlace, OpenConfig, PollMode, Role};
+use i405_rt::{Event, Offer, Tunnel};
 
-/// How long anything may take on a machine that others use too. Nothing here is timed closer than this.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LENGTH: usize = 472;
-const INTERVAL_NS: u64 = 1_000_000;
-
-#[derive(Clone, Default)]
-struct Collected(Arc<Mutex<Vec<Event>>>);
-
-impl EventSink for Collected {
-    fn idle(&self) -> bool {
-        true
-    }
-    fn deliver(&mut self, batch: Vec<Event>) -> bool {
-        self.0.lock().unwrap().extend(batch);
-        true
-    }
-}
-
-impl Collected {
-    fn wait<T>(&self, what: &str, find: impl Fn(&[Event]) -> Option<T>) -> T {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let events = self.0.lock().unwrap().clone();
-            if let Some(found) = find(&events) {
-                return found;
-            }
-            assert!(Instant::now() < until, "no {what}; events: {events:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
+mod support;
+use support::{Collected, PATIENCE, config, has_two_cores, keys, request, sent};
 
 fn packets(events: &[Event]) -> Vec<Vec<u8>> {
     let batches = events.iter().filter_map(|event| match event {
@@ -51,55 +14,6 @@ fn packets(events: &[Event]) -> Vec<Vec<u8>> {
         _ => None,
     });
     batches.flatten().collect()
-}
-
-fn config(role: Role, mode: PollMode, dispatchers: usize, peer: Option<SocketAddr>) -> OpenConfig {
-    let (up, down) = ([1; 32], [2; 32]);
-    let (send, receive) = if role == Role::Client { (up, down) } else { (down, up) };
-    OpenConfig {
-        role,
-        bind: "127.0.0.1:0".parse().unwrap(),
-        peer,
-        fwmark: None,
-        device: DeviceConfig::Packets,
-        poll_mode: mode,
-        // Two spinning SCHED_FIFO threads in an unoptimized build would leave a small machine nothing for the test.
-        sched_fifo: if mode == PollMode::Spinny { SchedFifo::Off } else { SchedFifo::On },
-        cpus: Vec::new(),
-        dispatchers,
-        burner: BurnerPlace::Cpu,
-        pairing: PairingKeys { send_wrap: send, send_mask: send, receive_wrap: receive, receive_mask: receive },
-        initiation_length: 1296,
-        floor_ms: 0,
-        max_stamp_age_ms: None,
-        queue_ns: 50_000_000,
-        finalize_ns: None,
-        reorder_window: 3,
-        deviation_source: DeviationSource::Call,
-        send_by: SendBy::Call,
-    }
-}
-
-fn keys(generation: u32, role: Role) -> NewKeys {
-    let direction = |byte: u8| DirectionKeys { key: [byte; 32], iv: [byte; 12], mask: [byte; 32] };
-    let (send, receive) = if role == Role::Client { (3, 4) } else { (4, 3) };
-    NewKeys {
-        generation,
-        aead: Aead::ChaCha20Poly1305,
-        send: direction(send),
-        receive: direction(receive),
-        receive_length: LENGTH,
-        receive_interval_ns: INTERVAL_NS,
-    }
-}
-
-fn request(endpoint: SocketAddr) -> ScheduleRequest {
-    ScheduleRequest {
-        datagram_length: LENGTH,
-        timing: Timing::new(INTERVAL_NS, INTERVAL_NS / 4, Shape::Cos4).unwrap(),
-        first_deadline_ns: None,
-        endpoint,
-    }
 }
 
 fn ipv4(length: usize, mark: u8) -> Vec<u8> {
@@ -111,10 +25,13 @@ fn ipv4(length: usize, mark: u8) -> Vec<u8> {
 
 fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) {
     let (at_server, at_client) = (Collected::default(), Collected::default());
-    let server = Tunnel::open(config(Role::Server, mode, dispatchers, None), Box::new(at_server.clone())).unwrap();
+    let open = |role, peer, events: &Collected| {
+        let config = OpenConfig { burner: BurnerPlace::Cpu, ..config(role, mode, dispatchers, peer) };
+        Tunnel::open(config, Box::new(events.clone())).unwrap()
+    };
+    let server = open(Role::Server, None, &at_server);
     let there = server.local_address();
-    let client =
-        Tunnel::open(config(Role::Client, mode, dispatchers, Some(there)), Box::new(at_client.clone())).unwrap();
+    let client = open(Role::Client, Some(there), &at_client);
 
     client.start_schedule(request(there)).unwrap();
     let message: Vec<u8> = (0..1296u32).map(|i| i as u8).collect();
@@ -146,8 +63,8 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
         });
     }
 
-    let sent: Vec<Vec<u8>> = [20, 60, 451, 1400, 9000].iter().zip(1..).map(|(l, mark)| ipv4(*l, mark)).collect();
-    for packet in &sent {
+    let written: Vec<Vec<u8>> = [20, 60, 451, 1400, 9000].iter().zip(1..).map(|(l, mark)| ipv4(*l, mark)).collect();
+    for packet in &written {
         let until = Instant::now() + PATIENCE;
         while !client.write(packet).unwrap() {
             assert!(Instant::now() < until);
@@ -156,9 +73,9 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
     }
     let received = at_server.wait("packets", |events| {
         let received = packets(events);
-        (received.len() >= sent.len()).then_some(received)
+        (received.len() >= written.len()).then_some(received)
     });
-    assert_eq!(received, sent, "whole, unchanged, in order");
+    assert_eq!(received, written, "whole, unchanged, in order");
     assert!(client.write(&[0x45; 3]).is_err());
 
     client.send_close().unwrap();
@@ -166,18 +83,18 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
         events.iter().find(|event| matches!(event, Event::Control { kind: 4, .. })).map(|_| ())
     });
     client.end_at(Some(0)).unwrap();
-    at_client.wait("end", |events| events.iter().find(|event| matches!(event, Event::ScheduleEnded)).map(|_| ()));
+    at_client.wait_for_end();
     for (tunnel, events) in [(&client, &at_client), (&server, &at_server)] {
         tunnel.close();
         tunnel.close();
-        events.wait("closed", |events| matches!(events.last(), Some(Event::Closed)).then_some(()));
+        events.wait_for_closed();
         assert!(tunnel.stop_offer().is_err());
     }
     let counters = client.counters();
     let kinds = counters.dispatched(|send| &send.carrying)
         + counters.dispatched(|send| &send.cover)
         + counters.dispatched(|send| &send.handshake);
-    assert_eq!(counters.dispatched(|send| &send.sent), kinds, "every slot is of one kind");
+    assert_eq!(sent(&client), kinds, "every slot is of one kind");
     assert!(counters.dispatched(|send| &send.handshake) >= 4, "the initiation has four fragments here");
     for tunnel in [&client, &server] {
         assert_eq!(tunnel.counters().receive.replayed.get(), 0, "nothing left twice");
@@ -185,11 +102,9 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
 }
 
 fn hedged(mode: PollMode) {
-    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
-        println!("skipped: two dispatchers need two cores");
-        return;
+    if has_two_cores() {
+        a_tunnel_carries_a_handshake_and_packets(mode, 2);
     }
-    a_tunnel_carries_a_handshake_and_packets(mode, 2);
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub struct Faults {
     corrupt: f64,
     delay_ns: u64,
     delay_jitter_ns: u64,
+    longest: u64,
 }
 
 /// What happens to one datagram: when each of its copies leaves, from now on.
@@ -29,7 +30,8 @@ pub struct Fate {
 
 impl Faults {
     /// Names that [`Faults::set`] takes. Probabilities are 0..1, `-every n` hits each n-th, the others are milliseconds.
-    pub const NAMES: [&str; 9] = [
+    /// `longest n` lets no IP packet above n bytes pass and tells nobody, as a path with a black hole does; 0: any.
+    pub const NAMES: [&str; 10] = [
         "drop",
         "drop-every",
         "duplicate",
@@ -39,6 +41,7 @@ impl Faults {
         "corrupt",
         "delay-ms",
         "delay-jitter-ms",
+        "longest",
     ];
 
     /// Changes one setting.
@@ -56,6 +59,7 @@ impl Faults {
             "corrupt" => self.corrupt = value,
             "delay-ms" => self.delay_ns = millis(value),
             "delay-jitter-ms" => self.delay_jitter_ns = millis(value),
+            "longest" => self.longest = value as u64,
             _ => return Err(format!("unknown fault: {name}").into()),
         }
         Ok(())
@@ -86,14 +90,15 @@ impl Faults {
         Ok(common)
     }
 
-    /// Decides about datagram number `index`, counted from 1.
-    pub fn decide(&self, rng: &mut Rng, index: u64) -> Fate {
+    /// Decides about datagram number `index`, counted from 1, of this IP length.
+    pub fn decide(&self, rng: &mut Rng, index: u64, ip_length: usize) -> Fate {
         let nth = |every: u64| every > 0 && index.is_multiple_of(every);
         // Every datagram draws the same number of values, so that one setting does not change what another one hits.
         let (drop, duplicate) = (rng.chance(self.drop), rng.chance(self.duplicate));
         let (reorder, corrupt) = (rng.chance(self.reorder), rng.chance(self.corrupt));
         let jitter_ns = rng.below(self.delay_jitter_ns + 1);
-        if drop || nth(self.drop_every) {
+        let too_long = self.longest > 0 && ip_length as u64 > self.longest;
+        if drop || too_long || nth(self.drop_every) {
             return Fate::default();
         }
         let delay_ns = self.delay_ns + jitter_ns + if reorder { self.reorder_by_ns } else { 0 };
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_set_means_straight_through() {
-        let fate = Faults::default().decide(&mut Rng::new(1), 1);
+        let fate = Faults::default().decide(&mut Rng::new(1), 1, 1500);
         assert_eq!(fate, Fate { copies: vec![0], corrupt: false });
     }
 
@@ -124,16 +129,24 @@ mod tests {
     fn every_nth_is_exact() {
         let faults = faults(&[("drop-every", 10.0), ("duplicate-every", 4.0)]);
         let mut rng = Rng::new(1);
-        let copies: usize = (1..=40).map(|index| faults.decide(&mut rng, index).copies.len()).sum();
+        let copies: usize = (1..=40).map(|index| faults.decide(&mut rng, index, 100).copies.len()).sum();
         // 4 dropped, 8 of the others doubled (20 and 40 are dropped).
         assert_eq!(copies, 40 - 4 + 8);
+    }
+
+    #[test]
+    fn what_is_too_long_is_dropped() {
+        let faults = faults(&[("longest", 1280.0)]);
+        for (length, copies) in [(100, 1), (1280, 1), (1281, 0), (1500, 0)] {
+            assert_eq!(faults.decide(&mut Rng::new(1), 1, length).copies.len(), copies, "{length}");
+        }
     }
 
     #[test]
     fn one_setting_does_not_move_another() {
         let dropped = |faults: &Faults| -> Vec<u64> {
             let mut rng = Rng::new(7);
-            (1..=200).filter(|&index| faults.decide(&mut rng, index).copies.is_empty()).collect()
+            (1..=200).filter(|&index| faults.decide(&mut rng, index, 100).copies.is_empty()).collect()
         };
         let alone = dropped(&faults(&[("drop", 0.2)]));
         let together = dropped(&faults(&[("drop", 0.2), ("reorder", 0.5), ("delay-jitter-ms", 3.0)]));

@@ -82,6 +82,7 @@ impl Line {
             .real("mean", us(summary.mean))
             .real("stddev", us(summary.stddev))
             .real("min", us(summary.min as f64))
+            .real("p1", us(summary.p1 as f64))
             .real("p50", us(summary.p50 as f64))
             .real("p90", us(summary.p90 as f64))
             .real("p95", us(summary.p95 as f64))

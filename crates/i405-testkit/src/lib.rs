@@ -12,6 +12,7 @@ pub mod args;
 pub mod clock;
 pub mod endpoint;
 pub mod faults;
+pub mod forged;
 pub mod ip;
 pub mod json;
 pub mod pace;

@@ -10,7 +10,7 @@ import { errorLines, explainError } from "../explain.js";
 import type { World } from "../run.js";
 import { usageError } from "../settings.js";
 import { startRelay, type Sighting } from "./relay.js";
-import { Screen } from "./screen.js";
+import { Screen } from "../terminal/screen.js";
 import { Sender } from "./traffic.js";
 import { renderVerdict } from "./verdict.js";
 import { renderLine, renderView, type View } from "./view.js";

@@ -1,5 +1,7 @@
 //! The keys of one peer's sessions, in the order in which they are tried.
 
+use std::ops::RangeInclusive;
+
 use crate::budget::Budget;
 use crate::stamp::Floor;
 
@@ -7,12 +9,12 @@ use super::receiving_key::{InstallError, Plausibility, ReceivingKey};
 use super::sink::InboundSink;
 use super::{Arrival, InboundCounters};
 
-// Places in the order of trial: current, pending, previous.
+// Places in the order of trial: current, pending (the newest first: two attempts and a rekey), previous.
 const CURRENT: usize = 0;
 const PENDING: usize = 1;
-const OLDER_PENDING: usize = 2;
-const PREVIOUS: usize = 3;
-const PLACES: usize = 4;
+const OLDEST_PENDING: usize = 3;
+const PREVIOUS: usize = 4;
+const PLACES: usize = 5;
 
 /// How trying the keys went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +61,11 @@ impl Keyring {
         }
         key.installed(now_ns);
         self.newest = Some(generation);
-        let older = self.keys[PENDING].replace(key);
-        self.put(OLDER_PENDING, older, counters);
+        // The oldest makes way only where none was forgotten.
+        let place = (PENDING..=OLDEST_PENDING).find(|place| self.keys[*place].is_none()).unwrap_or(OLDEST_PENDING);
+        self.put(place, None, counters);
+        self.keys[PENDING..=place].rotate_right(1);
+        self.keys[PENDING] = Some(key);
         Ok(())
     }
 
@@ -78,16 +83,16 @@ impl Keyring {
 
     pub(super) fn set_current(&mut self, generation: u32, counters: &mut InboundCounters) {
         let is = |key: &Option<Box<ReceivingKey>>| key.as_ref().is_some_and(|key| key.generation == generation);
-        let Some(place) = [PENDING, OLDER_PENDING].into_iter().find(|place| is(&self.keys[*place])) else {
-            return;
-        };
+        let Some(place) = (PENDING..=OLDEST_PENDING).find(|place| is(&self.keys[*place])) else { return };
         let confirmed = self.keys[place].take();
         let replaced = std::mem::replace(&mut self.keys[CURRENT], confirmed);
         if replaced.is_some() {
             self.put(PREVIOUS, replaced, counters);
         }
         // Whatever is older than the confirmed one will not be confirmed any more.
-        self.put(OLDER_PENDING, None, counters);
+        for older in place + 1..=OLDEST_PENDING {
+            self.put(older, None, counters);
+        }
     }
 
     pub(super) fn forget(&mut self, generation: u32, counters: &mut InboundCounters) {
@@ -96,6 +101,11 @@ impl Keyring {
                 self.put(place, None, counters);
             }
         }
+    }
+
+    /// Every generation.
+    pub(super) fn forget_all(&mut self, counters: &mut InboundCounters) {
+        (0..PLACES).for_each(|place| self.put(place, None, counters));
     }
 
     /// Replaces what is in a place; what was there is retired.
@@ -137,6 +147,22 @@ impl Keyring {
             }
         }
         Trial::Failed { replayed }
+    }
+
+    pub(super) fn is_current(&self, position: usize) -> bool {
+        position == CURRENT
+    }
+
+    /// Of the key at this position; the highest counter is -1 before the first datagram.
+    pub(super) fn generation_and_highest(&self, position: usize) -> Option<(u32, i64)> {
+        self.keys[position].as_ref().map(|key| (key.generation, key.highest()))
+    }
+
+    /// Opens a datagram that the current key has seen, if its counter is one of these: the counter, if it authenticates.
+    pub(super) fn open_copy(&self, datagram: &[u8], counters: RangeInclusive<u32>, scratch: &mut [u8]) -> Option<u32> {
+        let key = self.keys[CURRENT].as_ref().filter(|key| key.has_length(datagram))?;
+        let counter = key.counter(datagram);
+        (counters.contains(&counter) && key.open(counter, datagram, scratch).is_some()).then_some(counter)
     }
 
     /// Takes the payload of a datagram that the key at this position opened.

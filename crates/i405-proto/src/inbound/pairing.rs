@@ -10,21 +10,14 @@ use crate::nonces::{Seen, SeenNonces};
 use crate::reassembly::Reassembly;
 use crate::stamp::{AtMostOncePer, Floor, HANDOVER_INTERVAL_NS, Judgement, STALE_REPORT_INTERVAL_NS};
 
+use super::pairings::Handovers;
 use super::sink::{HandshakeMessage, InboundSink, OtherVersion};
-use super::{Arrival, InboundConfig, InboundCounters, Role};
-
-/// How trying the pairing went.
-pub(super) enum Trial<'a> {
-    /// It is a handshake datagram of the peer's.
-    Opened(Unwrapped<'a>),
-    /// It is not.
-    Failed,
-    /// The budget ended first.
-    OverBudget,
-}
+use super::{Arrival, InboundCounters, PairingConfig, Role};
 
 /// The receiving half of a pairing.
 pub(super) struct Pairing {
+    /// Its place among the listener's.
+    index: usize,
     unwrapper: Unwrapper,
     reassembly: Reassembly,
     handover: AtMostOncePer,
@@ -51,12 +44,13 @@ struct Copies {
 }
 
 impl Pairing {
-    pub(super) fn new(config: InboundConfig) -> Self {
-        let (end, message_length) = match config.role {
+    pub(super) fn new(index: usize, role: Role, config: PairingConfig) -> Self {
+        let (end, message_length) = match role {
             Role::Client => (End::Client([None; 2]), RESPONSE),
             Role::Server => (End::Server(Copies::new()), config.initiation_length),
         };
         Self {
+            index,
             unwrapper: config.unwrapper,
             reassembly: Reassembly::new(message_length),
             handover: AtMostOncePer::new(HANDOVER_INTERVAL_NS),
@@ -89,37 +83,36 @@ impl Pairing {
         }
     }
 
-    /// Tries to unwrap the datagram into `scratch`: one mask, and one opening if that looks like it.
-    pub(super) fn unwrap<'a>(
-        &self,
-        now_ns: u64,
-        datagram: &[u8],
-        scratch: &'a mut [u8],
-        budget: &mut Budget,
-    ) -> Trial<'a> {
-        if !budget.take_mask(now_ns) {
-            return Trial::OverBudget;
-        }
-        if !self.unwrapper.plausible(datagram) {
-            return Trial::Failed;
-        }
-        if !budget.take_opening(now_ns) {
-            return Trial::OverBudget;
-        }
-        self.unwrapper.unwrap(datagram, scratch).map_or(Trial::Failed, Trial::Opened)
+    /// Whether the datagram is worth opening. Takes one mask, which a trial that has begun is granted.
+    pub(super) fn looks_like_ours(&self, now_ns: u64, datagram: &[u8], budget: &mut Budget) -> bool {
+        budget.take_mask(now_ns) && self.unwrapper.plausible(datagram)
     }
 
-    /// Takes a fragment that authenticated.
+    /// Opens a plausible datagram into `scratch`.
+    pub(super) fn unwrap<'a>(&self, datagram: &[u8], scratch: &'a mut [u8]) -> Option<Unwrapped<'a>> {
+        self.unwrapper.unwrap(datagram, scratch)
+    }
+
+    /// Takes a fragment that authenticated. `handovers`: what all pairings share.
     pub(super) fn fragment(
         &mut self,
         arrival: &Arrival,
         datagram_length: usize,
         unwrapped: &Unwrapped<'_>,
+        handovers: &mut Handovers,
         counters: &mut InboundCounters,
         sink: &mut impl InboundSink,
     ) {
         counters.fragments += 1;
-        let Self { reassembly, handover, floor, end, .. } = self;
+        let Self { index, reassembly, handover, floor, end, .. } = self;
+        let of = Of { pairing: *index, datagram_length };
+        let mut may_hand_over = || {
+            let may = handovers.has_room(arrival.now_ns) && handover.allow(arrival.now_ns);
+            if may {
+                handovers.take();
+            }
+            may
+        };
         match (end, unwrapped.head.kind) {
             (End::Server(copies), KIND_INITIATION) => {
                 let judgement = floor.judge(unwrapped.head.stamp, arrival.wall_ms);
@@ -130,15 +123,17 @@ impl Pairing {
                     }
                     Judgement::Known => copies.name_source(arrival, unwrapped, sink),
                     Judgement::Fresh if unwrapped.head.version != VERSION => {
-                        other_version(arrival, datagram_length, unwrapped, handover, floor, sink);
+                        if may_hand_over() {
+                            other_version(arrival, of, unwrapped, floor, sink);
+                        }
                     }
                     Judgement::Fresh => {
                         let taken = copies.is_new(reassembly, datagram_length, unwrapped);
-                        if taken && take(reassembly, unwrapped) && handover.allow(arrival.now_ns) {
+                        if taken && take(reassembly, unwrapped) && may_hand_over() {
                             // The floor rises before anybody acts on the message.
                             floor.act_on(unwrapped.head.stamp);
                             copies.answer();
-                            hand_over(arrival, datagram_length, unwrapped, reassembly, sink);
+                            hand_over(arrival, of, unwrapped, reassembly, sink);
                         }
                     }
                 }
@@ -148,9 +143,9 @@ impl Pairing {
                 if ours
                     && reassembly.admit(unwrapped.head.stamp, datagram_length)
                     && take(reassembly, unwrapped)
-                    && handover.allow(arrival.now_ns)
+                    && may_hand_over()
                 {
-                    hand_over(arrival, datagram_length, unwrapped, reassembly, sink);
+                    hand_over(arrival, of, unwrapped, reassembly, sink);
                 }
             }
             (End::Client(expected), KIND_WRONG_VERSION) => {
@@ -158,9 +153,9 @@ impl Pairing {
                 let ours = unwrapped.head.fragment == 0 && expected.contains(&Some(unwrapped.head.stamp));
                 if let Some(message) = unwrapped.fragment.get(..WRONG_VERSION)
                     && ours
-                    && handover.allow(arrival.now_ns)
+                    && may_hand_over()
                 {
-                    sink.handshake(message_of(arrival, datagram_length, unwrapped, message));
+                    sink.handshake(message_of(arrival, of, unwrapped, message));
                 }
             }
             _ => {}
@@ -222,56 +217,51 @@ fn take(reassembly: &mut Reassembly, unwrapped: &Unwrapped<'_>) -> bool {
     reassembly.whole().is_some()
 }
 
+/// What a message belongs to.
+#[derive(Clone, Copy)]
+struct Of {
+    pairing: usize,
+    datagram_length: usize,
+}
+
 fn hand_over(
     arrival: &Arrival,
-    datagram_length: usize,
+    of: Of,
     unwrapped: &Unwrapped<'_>,
     reassembly: &mut Reassembly,
     sink: &mut impl InboundSink,
 ) {
     if let Some(message) = reassembly.whole() {
-        sink.handshake(message_of(arrival, datagram_length, unwrapped, message));
+        sink.handshake(message_of(arrival, of, unwrapped, message));
     }
     reassembly.clear();
 }
 
-fn message_of<'a>(
-    arrival: &Arrival,
-    datagram_length: usize,
-    unwrapped: &Unwrapped<'_>,
-    message: &'a [u8],
-) -> HandshakeMessage<'a> {
+fn message_of<'a>(arrival: &Arrival, of: Of, unwrapped: &Unwrapped<'_>, message: &'a [u8]) -> HandshakeMessage<'a> {
     HandshakeMessage {
+        pairing: of.pairing,
         kind: unwrapped.head.kind,
         version: unwrapped.head.version,
         stamp: unwrapped.head.stamp,
         message,
         source: arrival.source,
-        datagram_length,
+        datagram_length: of.datagram_length,
         received_ns: arrival.received_ns,
     }
 }
 
 /// An initiation that we can't read. The floor rises before it is reported, so that each is answered once.
-fn other_version(
-    arrival: &Arrival,
-    datagram_length: usize,
-    unwrapped: &Unwrapped<'_>,
-    handover: &mut AtMostOncePer,
-    floor: &mut Floor,
-    sink: &mut impl InboundSink,
-) {
-    if handover.allow(arrival.now_ns) {
-        let head = unwrapped.head;
-        floor.act_on(head.stamp);
-        sink.other_version(OtherVersion {
-            version: head.version,
-            stamp: head.stamp,
-            source: arrival.source,
-            datagram_length,
-            received_ns: arrival.received_ns,
-        });
-    }
+fn other_version(arrival: &Arrival, of: Of, unwrapped: &Unwrapped<'_>, floor: &mut Floor, sink: &mut impl InboundSink) {
+    let head = unwrapped.head;
+    floor.act_on(head.stamp);
+    sink.other_version(OtherVersion {
+        pairing: of.pairing,
+        version: head.version,
+        stamp: head.stamp,
+        source: arrival.source,
+        datagram_length: of.datagram_length,
+        received_ns: arrival.received_ns,
+    });
 }
 
 impl fmt::Debug for Pairing {

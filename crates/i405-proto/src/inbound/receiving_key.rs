@@ -9,7 +9,7 @@ use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, MIN_DATAGRAM, Opener};
 use crate::stamp::Floor;
 use crate::unpacker::Unpacker;
 
-use super::sink::{Blocks, InboundSink};
+use super::sink::{Blocks, InboundSink, OpenedDatagram};
 use super::{Arrival, InboundCounters, MAX_DATAGRAM};
 
 // The protocol's.
@@ -126,6 +126,16 @@ impl ReceivingKey {
         datagram.len() == self.length
     }
 
+    /// The highest counter that opened, -1 before the first.
+    pub(super) fn highest(&self) -> i64 {
+        self.replay.highest()
+    }
+
+    /// The unmasked counter. Costs one mask.
+    pub(super) fn counter(&self, datagram: &[u8]) -> u32 {
+        self.opener.counter(datagram)
+    }
+
     /// Unmasks the counter and says whether it can be the peer's. Costs one mask.
     pub(super) fn plausibility(&self, datagram: &[u8], now_ns: u64) -> Plausibility {
         let counter = self.opener.counter(datagram);
@@ -165,7 +175,12 @@ impl ReceivingKey {
         if first {
             sink.opened(self.generation, arrival.source, arrival.received_ns);
         }
-        sink.heard(arrival.now_ns, self.generation);
+        sink.heard(OpenedDatagram {
+            generation: self.generation,
+            counter,
+            now_ns: arrival.now_ns,
+            received_ns: arrival.received_ns,
+        });
         let Self { reorder, unpacker, generation, .. } = self;
         let malformed = &mut counters.malformed_inner;
         let mut blocks = Blocks { sink, generation: *generation, floor, malformed };

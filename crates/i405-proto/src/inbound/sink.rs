@@ -11,6 +11,8 @@ use crate::unpacker::BlockSink;
 /// A whole handshake message that passed trial, stamp and rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeMessage<'a> {
+    /// Of which pairing, as [`super::Inbound::add_pairing`] numbered it; 0: the first.
+    pub pairing: usize,
     /// Kind of the message, as in the head.
     pub kind: u8,
     /// Version in the head: ours, or in a wrong-version message the sender's.
@@ -30,6 +32,8 @@ pub struct HandshakeMessage<'a> {
 /// An initiation of a version that we don't speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtherVersion {
+    /// Of which pairing.
+    pub pairing: usize,
     /// Version in the head.
     pub version: u8,
     /// Its stamp, to which the floor has risen.
@@ -38,6 +42,19 @@ pub struct OtherVersion {
     pub source: SocketAddr,
     /// Its length.
     pub datagram_length: usize,
+    /// When the kernel received it.
+    pub received_ns: u64,
+}
+
+/// A datagram that opened under a session's key and was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedDatagram {
+    /// Which key.
+    pub generation: u32,
+    /// Its number under it.
+    pub counter: u32,
+    /// Now.
+    pub now_ns: u64,
     /// When the kernel received it.
     pub received_ns: u64,
 }
@@ -56,10 +73,15 @@ pub trait InboundSink {
     fn stale(&mut self, stamp: u64, floor_ms: u64);
     /// The first datagram that opens under a generation.
     fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64);
+    /// Server: the client of this generation, the current one, sends from here now. Nothing has moved yet: see
+    /// [`super::Inbound::set_endpoint`].
+    fn roamed(&mut self, generation: u32, source: SocketAddr) {
+        let _ = (generation, source);
+    }
     /// Server: a fragment of the initiation that is being answered came from here.
     fn handshake_source(&mut self, source: SocketAddr);
     /// A datagram opened; of each one, before its contents.
-    fn heard(&mut self, now_ns: u64, generation: u32);
+    fn heard(&mut self, datagram: OpenedDatagram);
 }
 
 /// Length of a newest-stamp block's body.
@@ -83,14 +105,16 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
         }
     }
 
-    /// An unknown kind, or a known one of another length, is skipped.
+    /// An unknown kind, or a known one of another length, is skipped; so is a stamp that is no news, for it is in every
+    /// datagram until an answer comes, and a path that held those back lets them go all at once.
     fn control(&mut self, kind: u8, body: &[u8]) {
         match kind {
             CONTROL_REKEY_INITIATION | CONTROL_REKEY_RESPONSE => {}
             CONTROL_CLOSE if body.is_empty() => {}
             CONTROL_NEWEST_STAMP if body.len() == STAMP_BYTES => {
-                if let Some(floor) = &mut self.floor {
-                    floor.raise(body.iter().fold(0, |stamp, byte| stamp << 8 | u64::from(*byte)));
+                let stamp = body.iter().fold(0, |stamp, byte| stamp << 8 | u64::from(*byte));
+                if !self.floor.as_mut().is_some_and(|floor| floor.raise(stamp)) {
+                    return;
                 }
             }
             _ => return,
@@ -122,11 +146,11 @@ mod tests {
         fn stale(&mut self, _: u64, _: u64) {}
         fn opened(&mut self, _: u32, _: SocketAddr, _: u64) {}
         fn handshake_source(&mut self, _: SocketAddr) {}
-        fn heard(&mut self, _: u64, _: u32) {}
+        fn heard(&mut self, _: OpenedDatagram) {}
     }
 
     #[test]
-    fn only_packets_as_long_as_their_header_says() {
+    fn promise_malformed_inner() {
         let mut sink = Kept::default();
         let mut malformed = 0;
         let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: None, malformed: &mut malformed };

@@ -57,6 +57,28 @@ fn scrub_stack() {
     below.zeroize();
 }
 
+/// Bytes of stack overwritten after keys went through several calls: more than their frames take together.
+const SCRUBBED_DEEP: usize = 64 * 1024;
+
+/// Runs `work`, in whose frames keys are moved about, and overwrites the stack that it used: a move copies, and the
+/// bytes that it moves from stay until something else needs the place.
+pub fn with_clean_stack<T>(work: impl FnOnce() -> T) -> T {
+    let result = apart(work);
+    scrub_stack_deep();
+    result
+}
+
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+#[inline(never)]
+fn scrub_stack_deep() {
+    let mut below = [0u8; SCRUBBED_DEEP];
+    below.zeroize();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_zeroes_the_allocation() {
+    fn promise_keys_zeroed() {
         let mut wiped = std::mem::ManuallyDrop::new(Wiped::build(|| [0xa5u8; 64]));
         // The destructor's body by itself, so that the allocation can still be looked at.
         wiped.value.zeroize();

@@ -24,7 +24,8 @@ impl NaivePacker {
     pub fn restart(&mut self) {
         if !self.over.is_empty() {
             self.over.clear();
-            self.again = Some(self.whole.clone());
+            // A control block was the old key's.
+            self.again = (self.whole[0] >> 4 != 15).then(|| self.whole.clone());
         }
     }
 

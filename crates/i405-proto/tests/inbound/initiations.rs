@@ -74,7 +74,7 @@ fn stale_ones_are_reported_once_a_minute() {
 }
 
 #[test]
-fn an_age_limit_refuses_what_was_held_back() {
+fn promise_max_stamp_age() {
     let mut receiver = Receiver::with(Role::Server, None, Some(1000));
     receiver.wall_ms = 6001;
     let held_back = receiver.initiation(5000, 1472);
@@ -134,6 +134,7 @@ fn another_version_raises_the_floor_and_is_told_once() {
     let datagrams = [receiver.wrap(head, &[1; 100], 100), receiver.wrap(head, &[1; 100], 100)];
     let events = receive_all(&mut receiver, &datagrams);
     let expected = OtherVersion {
+        pairing: 0,
         version: 9,
         stamp: 4000,
         source: address(1),

@@ -8,6 +8,7 @@ mod plain;
 mod reassembly;
 mod replay;
 mod responses;
+mod roaming;
 mod sessions;
 mod source_rule;
 mod support;

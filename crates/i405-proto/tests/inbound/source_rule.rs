@@ -30,7 +30,7 @@ fn fragments_name_the_source_while_the_response_is_out() {
 }
 
 #[test]
-fn a_copy_names_nothing() {
+fn promise_not_drawn_away() {
     let (mut receiver, first, next) = answering();
     assert_eq!(receive(&mut receiver, 2, &next[0]), []);
     receiver.inbound.track_source(Some(2000));
@@ -43,7 +43,7 @@ fn a_copy_names_nothing() {
 }
 
 #[test]
-fn a_copy_completes_nothing() {
+fn promise_not_drawn_away_nor_does_a_copy_complete_anything() {
     let mut receiver = Receiver::server();
     let datagrams = receiver.initiation(2000, 1000);
     assert_eq!(datagrams.len(), 2);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use i405_proto::handshake_wire::{Head, INITIATION_IKPSK2, KIND_INITIATION, Unwrapper, VERSION, Wrapper, fragments};
 use i405_proto::inbound::{
-    HandshakeMessage, Inbound, InboundConfig, InboundCounters, InboundSink, InstallError, NewSession, OtherVersion,
-    ReceivingKey, Role,
+    HandshakeMessage, Inbound, InboundConfig, InboundCounters, InboundSink, InstallError, NewSession, OpenedDatagram,
+    OtherVersion, ReceivingKey, Role,
 };
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::seal::Sealer;
@@ -32,7 +32,8 @@ pub enum Event {
     Stale(u64, u64),
     Opened(u32, SocketAddr, u64),
     Source(SocketAddr),
-    Heard(u64, u32),
+    Roamed(u32, SocketAddr),
+    Heard(OpenedDatagram),
 }
 
 #[derive(Default)]
@@ -68,8 +69,11 @@ impl InboundSink for Recorder {
     fn handshake_source(&mut self, source: SocketAddr) {
         self.0.push(Event::Source(source));
     }
-    fn heard(&mut self, now_ns: u64, generation: u32) {
-        self.0.push(Event::Heard(now_ns, generation));
+    fn roamed(&mut self, generation: u32, source: SocketAddr) {
+        self.0.push(Event::Roamed(generation, source));
+    }
+    fn heard(&mut self, datagram: OpenedDatagram) {
+        self.0.push(Event::Heard(datagram));
     }
 }
 

@@ -6,12 +6,12 @@ use crate::support::{Event, MS, Receiver, address, data};
 
 /// The generation that a datagram opened under.
 fn heard(events: &[Event]) -> Option<u32> {
-    events.iter().find_map(|event| if let Event::Heard(_, generation) = event { Some(*generation) } else { None })
+    events.iter().find_map(|event| if let Event::Heard(datagram) = event { Some(datagram.generation) } else { None })
 }
 
 #[test]
 fn current_then_pending_then_previous() {
-    // Five generations with the same keys, so that each could open every datagram: the first one tried gets it. A key
+    // Six generations with the same keys, so that each could open every datagram: the first one tried gets it. A key
     // that has seen the counter is passed over, so copies of one datagram show the whole order.
     let mut receiver = Receiver::server();
     receiver.inbound.set_endpoint(address(1));
@@ -19,7 +19,7 @@ fn current_then_pending_then_previous() {
     receiver.inbound.set_current(1);
     receiver.install_under(2, 9);
     receiver.inbound.set_current(2);
-    for generation in [3, 4, 5] {
+    for generation in [3, 4, 5, 6] {
         receiver.install_under(generation, 9);
     }
     let datagram = data(&mut sealer, &[]);
@@ -27,8 +27,8 @@ fn current_then_pending_then_previous() {
     while let Some(generation) = heard(&receiver.receive(address(1), &datagram)) {
         order.push(generation);
     }
-    // Current 2; pending 5 and 4, as the two newest are kept; previous 1.
-    assert_eq!(order, [2, 5, 4, 1]);
+    // Current 2; pending 6, 5 and 4, as the three newest are kept; previous 1.
+    assert_eq!(order, [2, 6, 5, 4, 1]);
     assert_eq!(receiver.counters().replayed, 1);
 }
 
@@ -58,6 +58,20 @@ fn confirming_the_newer_attempt_drops_the_older() {
     receiver.inbound.set_current(2);
     assert_eq!(heard(&receiver.receive(address(1), &data(&mut older, &[]))), None);
     assert_eq!(heard(&receiver.receive(address(1), &data(&mut newer, &[]))), Some(2));
+}
+
+#[test]
+fn a_forgotten_attempt_makes_room_for_the_next() {
+    let mut receiver = Receiver::server();
+    receiver.inbound.set_endpoint(address(1));
+    let [mut rekey, _, mut second] = [1, 2, 3].map(|generation| receiver.install(generation));
+    receiver.inbound.forget(2);
+    let mut third = receiver.install(4);
+    let mut opens = |sealer| heard(&receiver.receive(address(1), &data(sealer, &[])));
+    assert_eq!([&mut rekey, &mut second, &mut third].map(&mut opens), [Some(1), Some(3), Some(4)]);
+    let mut fourth = receiver.install(5);
+    let mut opens = |sealer| heard(&receiver.receive(address(1), &data(sealer, &[])));
+    assert_eq!([&mut rekey, &mut second, &mut third, &mut fourth].map(&mut opens), [None, Some(3), Some(4), Some(5)]);
 }
 
 #[test]
@@ -118,11 +132,15 @@ fn an_ipv4_endpoint_is_the_same_on_a_socket_for_both_families() {
 }
 
 #[test]
-fn a_client_hears_its_server_only() {
+fn promise_client_hears_its_server() {
     let mut receiver = Receiver::client(address(1));
     let mut sealer = receiver.install(1);
-    receiver.inbound.set_endpoint(address(2));
     assert_eq!(receiver.receive(address(2), &data(&mut sealer, &[])), []);
     assert_eq!(receiver.counters().unknown, 1);
     assert_eq!(heard(&receiver.receive(address(1), &data(&mut sealer, &[]))), Some(1));
+    // Nothing that comes in moves it; the client itself may turn to another address of its server's.
+    receiver.inbound.set_endpoint(address(2));
+    assert_eq!(receiver.receive(address(1), &data(&mut sealer, &[])), []);
+    assert_eq!(heard(&receiver.receive(address(2), &data(&mut sealer, &[]))), Some(1));
+    assert_eq!(receiver.counters().opened, 2);
 }

@@ -34,7 +34,7 @@ fn wire(seed: u64, load: Load, waking: Waking) -> [Vec<Sent>; 2] {
 }
 
 #[test]
-fn traffic_moves_no_slot() {
+fn promise_traffic_moves_no_slot() {
     for seed in 0..3 {
         let _seed = Seed(seed);
         for waking in [Waking::Punctual, Waking::Late] {
@@ -46,7 +46,7 @@ fn traffic_moves_no_slot() {
 }
 
 #[test]
-fn lateness_moves_no_deadline() {
+fn promise_lateness_moves_no_deadline() {
     for seed in 0..8 {
         let _seed = Seed(seed);
         let punctual = wire(seed, Load::Trickle, Waking::Punctual);
@@ -70,7 +70,7 @@ fn lateness_moves_no_deadline() {
 }
 
 #[test]
-fn slots_that_were_missed_never_come_in_a_burst() {
+fn promise_lateness_moves_no_deadline_nor_makes_up_in_a_burst() {
     for seed in 0..8 {
         let _seed = Seed(seed);
         for log in wire(seed, Load::Saturated, Waking::Late) {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use i405_proto::handshake_wire::INITIATION_IKPSK2;
 use i405_proto::inbound::{
-    HandshakeMessage, Inbound, InboundConfig, InboundSink, NewSession, OtherVersion, ReceivingKey, Role,
+    HandshakeMessage, Inbound, InboundConfig, InboundSink, NewSession, OpenedDatagram, OtherVersion, ReceivingKey, Role,
 };
 
 use crate::secrets::{self, SessionId};
@@ -54,7 +54,7 @@ impl InboundSink for Recorder {
     fn handshake_source(&mut self, source: SocketAddr) {
         self.0.push(Event::Source(source));
     }
-    fn heard(&mut self, _now_ns: u64, _generation: u32) {}
+    fn heard(&mut self, _datagram: OpenedDatagram) {}
 }
 
 pub struct Receiver {

@@ -110,7 +110,7 @@ fn ticks(core: usize) -> Option<Ticks> {
 }
 
 /// user nice system idle iowait irq softirq steal; guest time is in user (proc_stat(5)).
-fn core_ticks(text: &str, core: usize) -> Option<Ticks> {
+pub(crate) fn core_ticks(text: &str, core: usize) -> Option<Ticks> {
     let name = format!("cpu{core}");
     let mut fields = text.lines().map(str::split_ascii_whitespace).find_map(|mut fields| {
         // A line's name is its first field.
@@ -120,7 +120,8 @@ fn core_ticks(text: &str, core: usize) -> Option<Ticks> {
     for number in &mut numbers {
         *number = fields.next()?.parse().ok()?;
     }
-    Some(Ticks { all: numbers.iter().sum(), idle: numbers[3] + numbers[4] })
+    let all = numbers.iter().fold(0u64, |sum, number| sum.saturating_add(*number));
+    Some(Ticks { all, idle: numbers[3].saturating_add(numbers[4]) })
 }
 
 #[cfg(test)]

@@ -174,6 +174,7 @@ fn cover_and_full_slots() {
         spares: Vec::new(),
         endpoint: sink.local_address().unwrap(),
         end_at_ns: None,
+        continues: false,
         queue: None,
         launch: None,
     };

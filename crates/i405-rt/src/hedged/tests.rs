@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use i405_proto::outbound::Outbound;
+use i405_proto::outbound::{NO_SESSION, Outbound};
 use i405_proto::schedule::{Shape, Timing};
 use i405_proto::seal::MIN_DATAGRAM;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -14,6 +14,7 @@ use crate::assembling::{Assembler, Parts};
 use crate::command::{SendCommand, Start};
 use crate::opening::throwaway;
 use crate::queue::{Gate, queue};
+use crate::records::SlotRecord;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
 
@@ -27,7 +28,7 @@ struct Pair {
     slots: [HedgedSlots; 2],
     commands: Producer<SendCommand>,
     peer: UdpSocket,
-    _records: [Consumer<u64>; 2],
+    records: [Consumer<SlotRecord>; 2],
 }
 
 impl Pair {
@@ -53,10 +54,14 @@ impl Pair {
             HedgedSlots::new(Arc::clone(&hedge), which, Tally { records, handed: None }, emergency)
         };
         let slots = [one(0, first), one(1, second)];
-        Pair { hedge, slots, commands, peer, _records: [first_records, second_records] }
+        Pair { hedge, slots, commands, peer, records: [first_records, second_records] }
     }
 
     fn start(&mut self, first_ns: u64, length: usize) {
+        self.start_as(first_ns, length, false);
+    }
+
+    fn start_as(&mut self, first_ns: u64, length: usize, continues: bool) {
         let timing = Timing::new(INTERVAL_NS, 0, Shape::Cos4).unwrap();
         let buffer = || vec![0; length].into_boxed_slice();
         let start = Start {
@@ -65,6 +70,7 @@ impl Pair {
             spares: std::iter::repeat_with(buffer).take(Hedge::SPARES).collect(),
             endpoint: self.peer.local_addr().unwrap(),
             end_at_ns: None,
+            continues,
             queue: None,
             launch: None,
         };
@@ -84,6 +90,19 @@ impl Pair {
         let mut buffer = [0; 2048];
         let length = self.peer.recv(&mut buffer).unwrap();
         buffer[..length].to_vec()
+    }
+
+    /// Deadlines of the records so far, with what was missed beside each.
+    fn recorded(&mut self) -> Vec<(u64, u32)> {
+        let mut all = Vec::new();
+        for records in &mut self.records {
+            while let Ok(record) = records.pop() {
+                assert_eq!(record.under.generation, NO_SESSION);
+                all.push((record.deadline_ns, record.missed));
+            }
+        }
+        all.sort_unstable();
+        all
     }
 
     fn sent(&self) -> u64 {
@@ -112,6 +131,7 @@ fn the_one_that_comes_second_sends_nothing() {
     }
     assert_eq!((pair.sent(), pair.hedge.counters.missed()), (20, 0));
     assert_eq!(pair.hedge.counters.hedge.sent.get(), 6);
+    assert_eq!(pair.recorded(), (0..20).map(|slot| (FIRST_NS + slot * INTERVAL_NS, 0)).collect::<Vec<_>>());
     let mut all: Vec<_> = (0..20).map(|_| pair.received()).collect();
     assert!(all.iter().all(|datagram| datagram.len() == LENGTH));
     all.sort();
@@ -149,6 +169,7 @@ fn slots_that_both_slept_through_are_missed_and_one_is_sent_late() {
     assert_eq!((pair.sent(), pair.hedge.counters.missed()), (2, 4));
     pair.turn(0, FIRST_NS + 6 * INTERVAL_NS);
     assert_eq!((pair.sent(), pair.hedge.counters.missed()), (3, 4));
+    assert_eq!(pair.recorded().iter().map(|(_, missed)| missed).collect::<Vec<_>>(), [&0, &4, &0]);
 }
 
 #[test]
@@ -169,4 +190,23 @@ fn the_next_schedule_has_its_own_length_from_its_first_slot_on() {
     pair.slots.iter_mut().for_each(HedgedSlots::follow);
     assert!(pair.slots.iter().all(|slots| slots.deadline_ns().is_none()));
     assert_eq!(pair.hedge.counters.send.schedules_ended.get(), 1);
+}
+
+#[test]
+fn a_redirected_schedule_has_another_length_at_the_next_of_the_same_deadlines() {
+    let mut pair = Pair::new();
+    pair.start(FIRST_NS, LENGTH);
+    for slot in 0..40 {
+        if slot % 10 == 5 {
+            // What it was made with counts for nothing: the schedule that runs goes on.
+            pair.start_as(1, LENGTH + slot as usize, true);
+        }
+        let due_ns = FIRST_NS + slot * INTERVAL_NS;
+        pair.turn(slot as usize % 2, due_ns);
+        let length = if slot < 5 { LENGTH } else { LENGTH + (slot as usize - 5) / 10 * 10 + 5 };
+        assert_eq!(pair.received().len(), length);
+        pair.slots.iter_mut().for_each(HedgedSlots::follow);
+        assert_eq!(pair.slots[0].deadline_ns(), Some(due_ns + INTERVAL_NS));
+    }
+    assert_eq!((pair.sent(), pair.hedge.counters.missed()), (40, 0));
 }

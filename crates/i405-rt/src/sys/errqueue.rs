@@ -78,7 +78,7 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<Report> {
 }
 
 /// The two parts of a timestamp's report come as two control messages.
-fn report(message: &libc::msghdr) -> Report {
+pub(super) fn report(message: &libc::msghdr) -> Report {
     let mut at_ns = None;
     let mut error = None;
     // SAFETY: `message` came back from recvmsg, so its control fields describe a valid buffer.
@@ -117,15 +117,19 @@ fn report(message: &libc::msghdr) -> Report {
 }
 
 /// Whether a control message of `length`, its header counted, holds a `T`.
-fn holds<T>(length: usize) -> bool {
+pub(super) fn holds<T>(length: usize) -> bool {
     // SAFETY: arithmetic only.
     length >= unsafe { libc::CMSG_LEN(size_of::<T>() as libc::c_uint) } as usize
 }
 
+/// Of the kernel, which says nothing negative and nothing after the year 2554; what it can't have said just wraps.
+pub(super) fn nanoseconds(time: &libc::timespec) -> u64 {
+    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+}
+
 /// The first is the kernel's, the last the card's; one of the two was asked for, the other is zero.
 fn timestamp(times: &[libc::timespec; 3]) -> Option<u64> {
-    let at_ns = |time: &libc::timespec| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
-    [at_ns(&times[2]), at_ns(&times[0])].into_iter().find(|&at_ns| at_ns != 0)
+    [nanoseconds(&times[2]), nanoseconds(&times[0])].into_iter().find(|&at_ns| at_ns != 0)
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 pub mod adjust;
 pub mod errqueue;
 pub mod ethtool;
+pub mod everywhere;
 pub mod fd;
+pub mod filter;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod memory;
 pub mod ptp;
 pub mod sched;

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use socket2::SockAddr;
 
+use super::errqueue::{holds, nanoseconds};
+
 /// Sets an integer socket option.
 ///
 /// # Errors
@@ -25,16 +27,27 @@ pub fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> 
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Reads an integer socket option.
+/// Process, user and group at the other end of a Unix socket when it connected, as the kernel gives them: 0 for a
+/// process of another PID namespace, and a user of -1 for a socket without another end.
+///
+/// rustix has it too, but as a `Pid`, which must not be 0.
 ///
 /// # Errors
-/// What the kernel says.
-pub fn get_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
-    let mut value: libc::c_int = 0;
-    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: both pointers are to live variables, and length is the size of the first.
-    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut length) };
-    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+/// `ENOTSOCK`, and what the kernel says.
+pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(libc::pid_t, libc::uid_t, libc::gid_t)> {
+    let mut peer = libc::ucred { pid: 0, uid: libc::uid_t::MAX, gid: libc::gid_t::MAX };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: both pointers are to live variables, length is the size of the first, and any bits make a valid ucred.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 { Ok((peer.pid, peer.uid, peer.gid)) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `include/linux/socket.h`; libc doesn't name it.
@@ -110,16 +123,16 @@ fn socket_address(name: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
     }
 }
 
-fn timestamp(message: &libc::msghdr) -> Option<u64> {
+pub(super) fn timestamp(message: &libc::msghdr) -> Option<u64> {
     // SAFETY: `message` came back from recvmsg, so its control fields describe a valid buffer.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
     while !header.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR return pointers to whole headers inside the control buffer, or null.
-        let (level, kind) = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
-        if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
-            // SAFETY: this kind carries one timespec; read_unaligned because the data need not be aligned for it.
+        let (level, kind, length) = unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
+        if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS && holds::<libc::timespec>(length) {
+            // SAFETY: it is long enough; read_unaligned because the data need not be aligned for it.
             let time = unsafe { libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned() };
-            return Some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64);
+            return Some(nanoseconds(&time));
         }
         // SAFETY: as for CMSG_FIRSTHDR.
         header = unsafe { libc::CMSG_NXTHDR(message, header) };

@@ -1,6 +1,6 @@
 //! Records the IP packets of an interface with the kernel's times.
 //!
-//! `capture --interface wire0 --file F [--udp-port 1405] [--snap 65535] [--seconds S] [--count N]`
+//! `capture --interface wire0 --file F [--udp-port 1405] [--snap 65535] [--seconds S] [--count N] [--incoming]`
 //!
 //! Prints `ready` once it sees packets and `done` with the counts; `dropped` above zero means that the file has gaps.
 
@@ -38,9 +38,13 @@ fn capture(mut args: Args) -> Result<(), Failure> {
     let snap: usize = args.or("snap", usize::from(u16::MAX))?;
     let end_ns = monotonic_ns() + seconds(args.or("seconds", LONGEST_S)?);
     let most: u64 = args.or("count", u64::MAX)?;
+    let incoming = args.switch("incoming")?;
     args.finish()?;
 
     let mut socket = PacketSocket::open(&interface, port, snap.saturating_add(HEADER_ROOM))?;
+    if incoming {
+        socket.ignore_outgoing()?;
+    }
     let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
     record::start(&mut file)?;
     Line::event("ready").text("interface", &interface).print();

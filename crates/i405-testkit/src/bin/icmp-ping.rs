@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use i405_testkit::args::{Args, Failure};
 use i405_testkit::endpoint::headers;
+use i405_testkit::ip::checksum;
 use i405_testkit::pattern::{self, Verdict};
 use i405_testkit::pinger::{self, Answer, Plan, Transport};
 use i405_testkit::program;
@@ -72,16 +73,6 @@ impl Echo {
     }
 }
 
-/// RFC 1071. The kernel makes ICMPv6's itself, because that one covers addresses.
-fn checksum(bytes: &[u8]) -> u16 {
-    let mut sum: u64 =
-        bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))).sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
-}
-
 impl Transport for Echo {
     fn send(&mut self, number: u32) -> io::Result<()> {
         let ip_header = if self.v4 { 20 } else { 40 };
@@ -92,6 +83,7 @@ impl Transport for Echo {
         message[6..8].copy_from_slice(&(number as u16).to_be_bytes());
         pattern::fill(SEED, number, &mut message[ECHO_HEADER..]);
         if self.v4 {
+            // The kernel makes ICMPv6's itself, because that one covers addresses.
             let sum = checksum(&message);
             message[2..4].copy_from_slice(&sum.to_be_bytes());
         }

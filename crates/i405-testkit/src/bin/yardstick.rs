@@ -1,12 +1,15 @@
 //! What this machine does without a tunnel: a bare sender on a fixed grid, and a spinner that counts what it loses.
 //!
 //! ```text
-//! yardstick sleep --interval-us 1000 --seconds 60 [--to 10.0.0.2:9] [--length 1500] [--cpu 1] [--fifo]
+//! yardstick sleep --interval-us 1000 --seconds 60 [--to 10.0.0.2:9] [--length 1500] [--cpu 1] [--fifo] [--jitter-us 250]
 //! yardstick spin  ...the same...  [--breathe-us 80]
 //! ```
 //!
 //! `sleep` waits with an absolute `clock_nanosleep`, `spin` watches the clock. Both follow the tunnel's rule for late
 //! wake-ups: go at once, skip the deadlines that have passed, count them as missed. Without `--to` nothing is sent.
+//!
+//! `--jitter-us` draws every interval anew, from a density of two steps of that half width: the inner half of the width
+//! four times as likely as the outer. Each deadline follows from the one before it.
 //!
 //! A spinner under SCHED_FIFO runs into the kernel's real-time throttle, which takes it off its core for 50 ms of
 //! every second. `--breathe-us` sleeps that long after each deadline, so that what is counted is the machine's loss
@@ -83,6 +86,24 @@ impl Wait {
     }
 }
 
+/// The deadlines: a grid, or with jitter a random walk.
+struct Deadlines {
+    interval_ns: u64,
+    jitter_ns: u64,
+    due_ns: u64,
+    rng: Rng,
+}
+
+impl Deadlines {
+    /// Goes on to the next one.
+    fn advance(&mut self) {
+        // Three parts of the density's five lie over the inner half, beside the two under all of the width.
+        let reach = if self.rng.chance(0.6) { self.jitter_ns / 2 } else { self.jitter_ns };
+        let offset = if reach == 0 { 0 } else { self.rng.below(2 * reach + 1) };
+        self.due_ns += self.interval_ns + offset - reach;
+    }
+}
+
 fn yardstick(mut args: Args) -> Result<(), Failure> {
     let breathe_ns = seconds(args.or("breathe-us", 0.0)? / 1e6);
     let mut wait = match args.mode.as_deref() {
@@ -96,9 +117,13 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
     let length: usize = args.or("length", 1500)?;
     let cpu: Option<usize> = args.value("cpu")?;
     let fifo = args.switch("fifo")?;
+    let jitter_ns = seconds(args.or("jitter-us", 0.0)? / 1e6);
     args.finish()?;
     if interval_ns == 0 {
         return Err("--interval-us must be above 0".into());
+    }
+    if jitter_ns > interval_ns {
+        return Err("--jitter-us must not be above --interval-us".into());
     }
 
     let socket = to.map(|to| connect_udp(None, to)).transpose()?;
@@ -122,17 +147,21 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
     }
     let cpu_before = thread_cpu_ns();
     let (mut slot, mut missed, mut errors) = (0, 0, 0_u64);
+    let mut deadlines = Deadlines { interval_ns, jitter_ns, due_ns: start_ns, rng: Rng::new(start_ns) };
     while slot < slots && !stopped() {
-        let deadline_ns = start_ns + slot * interval_ns;
+        let deadline_ns = deadlines.due_ns;
         let now = wait.until(deadline_ns);
         if now < deadline_ns {
             continue;
         }
         errors += u64::from(send(socket.as_ref(), &mut payload, slot).is_err());
         lateness.push(now - deadline_ns);
-        let next = (now - start_ns) / interval_ns + 1;
-        missed += next.min(slots) - slot - 1;
-        slot = next;
+        let before = slot;
+        while deadlines.due_ns <= now {
+            deadlines.advance();
+            slot += 1;
+        }
+        missed += slot.min(slots) - before - 1;
     }
     let ran_ns = monotonic_ns() - start_ns;
     let cpu_ns = thread_cpu_ns() - cpu_before;

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod packet;
+pub mod raw;
 pub mod sched;
 pub mod sendpath;
 pub mod signal;

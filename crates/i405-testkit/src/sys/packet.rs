@@ -83,6 +83,12 @@ impl PacketSocket {
         })
     }
 
+    /// Sees only what comes in from now on: what this machine sends in a flood costs the capture nothing.
+    pub fn ignore_outgoing(&self) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        set_option(self.fd.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &on)
+    }
+
     /// Takes what is queued, at most one batch, without waiting. Returns how many there were.
     pub fn receive(&mut self, mut each: impl FnMut(Packet<'_>)) -> io::Result<usize> {
         let mut vectors: Vec<libc::iovec> = self

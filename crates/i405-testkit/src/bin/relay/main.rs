@@ -4,7 +4,7 @@
 //! ```text
 //! relay --listen A:P --to B:Q [--bind C:R] [--seconds S] [--seed N] [--record FILE] [--remember 10000]
 //!       [--drop 0.1] [--drop-up 0.1] [--drop-down 0.1] ... the same for: drop-every duplicate duplicate-every reorder
-//!       reorder-by-ms corrupt delay-ms delay-jitter-ms
+//!       reorder-by-ms corrupt delay-ms delay-jitter-ms longest
 //! ```
 //!
 //! *Up* is towards `--to`. The client is whoever sent to `--listen` last. Commands on stdin, one a line, each answered

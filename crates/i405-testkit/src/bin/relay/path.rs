@@ -120,7 +120,7 @@ impl Relay {
         let path = &mut self.paths[direction];
         path.received += 1;
         path.remember(payload);
-        let fate = path.faults.decide(&mut path.rng, path.received);
+        let fate = path.faults.decide(&mut path.rng, path.received, payload.len() + headers(&self.to));
         if fate.copies.is_empty() {
             path.dropped += 1;
         }

@@ -1,0 +1,127 @@
+//! All pairings of a listener, tried in order under one budget, and how often they may trouble JavaScript together.
+
+use crate::budget::Budget;
+use crate::handshake_wire::Unwrapped;
+
+use super::pairing::Pairing;
+
+/// Whole messages that go to JavaScript in one second, of all pairings: 5 ms each there (the protocol's).
+const HANDOVERS_PER_SECOND: u32 = 20;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// How trying all pairings went.
+pub(super) enum Trial<'a> {
+    /// It is a handshake datagram of this pairing's peer.
+    Opened { index: usize, unwrapped: Unwrapped<'a> },
+    /// It is nobody's.
+    Failed,
+    /// The budget ended first.
+    OverBudget,
+}
+
+/// At least one.
+#[derive(Debug)]
+pub(super) struct Pairings {
+    all: Vec<Pairing>,
+    /// The one that sessions belong to.
+    serving: usize,
+    handovers: Handovers,
+}
+
+impl Pairings {
+    pub(super) fn new(first: Pairing) -> Self {
+        Self { all: vec![first], serving: 0, handovers: Handovers::default() }
+    }
+
+    pub(super) fn add(&mut self, pairing: Pairing) {
+        self.all.push(pairing);
+    }
+
+    /// False if there is no such pairing, or sessions belong to it already.
+    pub(super) fn serve(&mut self, index: usize) -> bool {
+        let changes = index < self.all.len() && index != self.serving;
+        if changes {
+            self.serving = index;
+        }
+        changes
+    }
+
+    /// The one that sessions belong to.
+    pub(super) fn served(&mut self) -> &mut Pairing {
+        &mut self.all[self.serving]
+    }
+
+    pub(super) fn get_served(&self) -> &Pairing {
+        &self.all[self.serving]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The pairing that opened a datagram, and the limit that all of them share.
+    pub(super) fn opened(&mut self, index: usize) -> (&mut Pairing, &mut Handovers) {
+        (&mut self.all[index], &mut self.handovers)
+    }
+
+    /// Tries all of them, to the first that opens the datagram. Call after [`Budget::begin`].
+    pub(super) fn unwrap<'a>(
+        &self,
+        now_ns: u64,
+        datagram: &[u8],
+        scratch: &'a mut [u8],
+        budget: &mut Budget,
+    ) -> Trial<'a> {
+        let mut looks = |(_, pairing): &(usize, &Pairing)| pairing.looks_like_ours(now_ns, datagram, budget);
+        // Zeros under the masks of two pairings happen once in 2^64 tries: then the second one goes without.
+        let Some((index, pairing)) = self.all.iter().enumerate().find(&mut looks) else { return Trial::Failed };
+        if !budget.take_opening(now_ns) {
+            return Trial::OverBudget;
+        }
+        pairing.unwrap(datagram, scratch).map_or(Trial::Failed, |unwrapped| Trial::Opened { index, unwrapped })
+    }
+}
+
+/// The limit of all pairings together.
+#[derive(Debug, Default)]
+pub(super) struct Handovers {
+    second: u64,
+    taken: u32,
+}
+
+impl Handovers {
+    /// Whether there is room for one more in this second.
+    pub(super) fn has_room(&mut self, now_ns: u64) -> bool {
+        let second = now_ns / SECOND_NS;
+        if second > self.second {
+            *self = Self { second, taken: 0 };
+        }
+        self.taken < HANDOVERS_PER_SECOND
+    }
+
+    pub(super) fn take(&mut self) {
+        self.taken += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_a_second() {
+        let mut handovers = Handovers::default();
+        let mut taken = 0;
+        for at in 0..300u64 {
+            if handovers.has_room(at * SECOND_NS / 100) {
+                handovers.take();
+                taken += 1;
+            }
+        }
+        assert_eq!(taken, 60);
+        assert!(!{
+            (0..20).for_each(|_| handovers.take());
+            handovers.has_room(2 * SECOND_NS)
+        });
+    }
+}

@@ -1,0 +1,53 @@
+//! Looks after the TUN interface: one that somebody deleted is made again, with its name, addresses and MTU.
+//!
+//! The reporter's work, so it may take its time. What comes meanwhile for the interface is dropped and counted, and slots
+//! go on as cover slots.
+
+use std::sync::Arc;
+
+use crate::clock::SECOND_NS;
+use crate::config::DeviceConfig;
+use crate::device::Tun;
+use crate::event::Event;
+use crate::socket::OuterSocket;
+use crate::warnings;
+
+/// Ours: a name that somebody else has now, or a privilege that is missing, may be a matter of a moment.
+const AGAIN_NS: u64 = SECOND_NS;
+
+/// The interface and how to make it again.
+pub struct DeviceKeeper {
+    tun: Arc<Tun>,
+    config: DeviceConfig,
+    socket: Arc<OuterSocket>,
+    tried_ns: Option<u64>,
+    /// That it can't be made again has been said.
+    told: bool,
+}
+
+impl DeviceKeeper {
+    /// Looks after this one.
+    pub fn new(tun: Arc<Tun>, config: DeviceConfig, socket: Arc<OuterSocket>) -> Self {
+        DeviceKeeper { tun, config, socket, tried_ns: None, told: false }
+    }
+
+    /// Makes it again if it is gone. What there is to tell.
+    pub fn look(&mut self, now_ns: u64) -> Option<Event> {
+        if self.tried_ns.is_some_and(|tried_ns| now_ns - tried_ns < AGAIN_NS) || !self.tun.is_gone() {
+            return None;
+        }
+        self.tried_ns = Some(now_ns);
+        match self.tun.remake(&self.config) {
+            Ok(()) => {
+                self.told = false;
+                self.socket.ignore_interface(self.tun.index());
+                Some(warnings::device_remade(self.tun.name().unwrap_or_default()))
+            }
+            Err(_) if self.told => None,
+            Err(error) => {
+                self.told = true;
+                Some(warnings::device_gone(self.tun.name(), &error))
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A tunnel as a whole, without a peer.
+
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use i405_proto::inner::AllowedIps;
+use i405_proto::schedule::Shape;
+
+use super::*;
+use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
+use crate::event::Event;
+use crate::launch::Launch;
+use crate::sys::txtime::LaunchClock;
+
+impl EventSink for Sender<Vec<Event>> {
+    fn idle(&self) -> bool {
+        true
+    }
+    fn deliver(&mut self, batch: Vec<Event>) -> bool {
+        self.send(batch).is_ok()
+    }
+}
+
+fn config() -> OpenConfig {
+    let zeros = [0; 32];
+    OpenConfig {
+        role: Role::Server,
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        peer: None,
+        fwmark: None,
+        device: DeviceConfig::Packets,
+        allowed_ips: AllowedIps::ALL,
+        poll_mode: PollMode::Sleepy,
+        sched_fifo: SchedFifo::Off,
+        cpus: Vec::new(),
+        dispatchers: 1,
+        burner: BurnerPlace::Off,
+        pairing: PairingKeys { send_wrap: zeros, send_mask: zeros, receive_wrap: zeros, receive_mask: zeros },
+        initiation_length: 1296,
+        floor_ms: 0,
+        max_stamp_age_ms: None,
+        queue_ns: 1,
+        finalize_ns: None,
+        reorder_window: 3,
+        deviation_source: DeviationSource::Call,
+        send_by: SendBy::Call,
+        record: false,
+    }
+}
+
+#[test]
+fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() {
+    let (sender, receiver) = channel();
+    let config = OpenConfig { deviation_source: DeviationSource::Software, ..config() };
+    let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();
+    let request = ScheduleRequest {
+        datagram_length: 472,
+        timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
+        first_deadline_ns: None,
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
+    };
+    // Loopback queues nothing, so the kernel takes the launch times and sends at once.
+    let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+    tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
+    tunnel.start_schedule(request).unwrap();
+    tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
+    let mut warned = 0;
+    while warned == 0 {
+        let events = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+        let is_ours = |event: &&Event| matches!(event, Event::Warning { code: "I405_TXTIME", .. });
+        warned = events.iter().filter(is_ours).count();
+    }
+    assert_eq!(warned, 1);
+    assert!(tunnel.shared.distrusts_launches.load(Ordering::Acquire));
+    // From here on the call is at the deadline: never early, as it was by the whole lead.
+    let told = tunnel.counters().departure.reported.get();
+    while tunnel.counters().departure.reported.get() < told + 40 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(tunnel.deviation().source, DeviationSource::Software);
+    assert_eq!(tunnel.counters().departure.unreported.get(), 0);
+}
+
+#[test]
+fn launch_times_are_refused_at_opening_where_the_way_has_no_discipline_for_them() {
+    for (peer, named) in [(Some(SocketAddr::from(([127, 0, 0, 1], 9))), "interface lo"), (None, "")] {
+        let config = OpenConfig { peer, send_by: SendBy::Txtime, ..config() };
+        let Some(error) = Tunnel::open(config, Box::new(channel().0)).err() else {
+            assert!(peer.is_none(), "an interface of this machine has etf or fq");
+            continue;
+        };
+        assert_eq!(error.code(), "ERR_I405_TXTIME");
+        assert!(error.to_string().contains(named) && error.to_string().contains("etf"), "{error}");
+    }
+}
+
+#[test]
+fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
+    let (sender, receiver) = channel();
+    let tunnel = Tunnel::open(config(), Box::new(sender)).unwrap();
+    tunnel.with(|_, shared| shared.command(SendCommand::Panic)).unwrap();
+    let mut events = Vec::new();
+    while !matches!(events.last(), Some(Event::Closed)) {
+        events.extend(receiver.recv_timeout(Duration::from_secs(20)).unwrap());
+    }
+    let failed = events.iter().find_map(|event| match event {
+        Event::Failed { code, detail } => Some((*code, detail.clone())),
+        _ => None,
+    });
+    let (code, detail) = failed.unwrap();
+    assert_eq!(code, "ERR_I405_THREAD");
+    assert!(detail.contains("i405-dispatch") && detail.contains("asked to panic"), "{detail}");
+    assert!(matches!(tunnel.stop_offer(), Err(Error::Closed)));
+}

@@ -1,0 +1,31 @@
+//! What a run is about, as the test gives it.
+
+use crate::plant::Plant;
+
+pub const MS: u64 = 1_000_000;
+pub const S: u64 = 1000 * MS;
+
+/// The two ends, as indices.
+pub const CLIENT: usize = 0;
+pub const SERVER: usize = 1;
+
+/// Settings of one run.
+#[derive(Clone, Copy)]
+pub struct Settings {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// Virtual time that the run takes.
+    pub duration_ns: u64,
+    /// False: a network that only delays, and two ends that nothing happens to.
+    pub faults: bool,
+    /// Within this time after the network healed, both ends are connected.
+    pub bound_ns: u64,
+    /// How long an unconfirmed schedule of the server's may last, from the initiation on.
+    pub unconfirmed_ns: u64,
+    /// Both ends remember stamps and floors over restarts, so that clocks may be wrong meanwhile.
+    pub state_files: bool,
+    /// The server sends from its own start, so it needs nobody to ask it.
+    pub own_start: bool,
+    /// A mistake that is put in to see that it is found.
+    pub plant: Plant,
+}

@@ -1,0 +1,89 @@
+/** The boundary between the doctor and the Rust core: what it measures on this machine. Part of `addon.ts`. */
+
+import type { BurnerName } from "./addon.js";
+
+/** What is refused to a timed thread of this process: errno of the refusal, 0 for none. */
+export interface NativePermissions {
+  fifoErrno: number;
+  /** Locking its stack. */
+  memoryErrno: number;
+}
+
+/** `adjtimex`: how CLOCK_MONOTONIC is being corrected. */
+export interface NativeClockCorrection {
+  frequencyPpm: number;
+  /** 10,000 unless somebody slews with it. */
+  tickUs: number;
+  /** STA_* bits. */
+  status: number;
+}
+
+/** Lateness in nanoseconds; `stddevTrimmedNs` without what is beyond the p99.9. */
+export interface NativeSummary {
+  count: number;
+  meanNs: number;
+  stddevNs: number;
+  stddevTrimmedNs: number;
+  p50Ns: number;
+  p90Ns: number;
+  p99Ns: number;
+  p999Ns: number;
+  maxNs: number;
+}
+
+export interface NativeLatenessRequest {
+  cpu: number | null;
+  /** 10 us to 1 s. */
+  intervalNs: number;
+  /** 1 to 1,000,000. */
+  slots: number;
+  /** null: sleep to the deadline; otherwise sleep until this long before it, and spin the rest. */
+  marginNs: number | null;
+  /** What is kept busy meanwhile; other than `off` it wants a `cpu`. */
+  burner: BurnerName;
+}
+
+export interface NativeLateness {
+  /** Return from the sleep against the instant it was to end at. */
+  wakeUp: NativeSummary;
+  /** The clock at which a tunnel would have sent, against the deadline. */
+  call: NativeSummary;
+  missed: number;
+  isFifo: boolean;
+}
+
+/** What a thread that wanted a core all the time did not get of it, in gaps above 50 us. */
+export interface NativeLosses {
+  wantedNs: number;
+  lostNs: number;
+  gaps: number;
+  longestNs: number;
+  isFifo: boolean;
+}
+
+export interface NativeEgressRequest {
+  /** Socket address; not reached unless it is a neighbour: the hop limit is 1. */
+  to: string;
+  cpu: number | null;
+  intervalNs: number;
+  slots: number;
+  /** Whether another socket sends all the while as fast as it can. */
+  flow: boolean;
+}
+
+export interface NativeEgress {
+  /** From the call to the driver, of the datagrams that have a transmit stamp. */
+  delay: NativeSummary;
+  sent: number;
+  flowBytes: number;
+}
+
+/** The doctor's measurements. Each runs on a thread of its own, set up as a dispatcher; only `egress` sends. */
+export interface Probes {
+  permissions(): NativePermissions;
+  clock(): NativeClockCorrection;
+  lateness(request: NativeLatenessRequest): Promise<NativeLateness>;
+  /** At most 600 s. */
+  losses(request: { cpu: number | null; durationNs: number }): Promise<NativeLosses>;
+  egress(request: NativeEgressRequest): Promise<NativeEgress>;
+}

@@ -1,0 +1,20 @@
+/** The part of the addon that concerns the whole process and no tunnel. */
+
+/** A user by number. */
+export interface NativeIdentity {
+  uid: number;
+  gid: number;
+  /** All groups, the main one among them. */
+  groups: number[];
+}
+
+export interface NativeProcess {
+  /** No core dump of this process, and no reading of its memory by others of its user. */
+  forbidDumps(): void;
+  /** One datagram to a service manager's socket: a path, or `@name`. Never waits. */
+  notify(socket: string, state: string): void;
+  /** By name or number; a group of null means the user's own ones. Throws where this process may not become that user. */
+  findUser(user: string, group: string | null): NativeIdentity;
+  /** Of every thread, for good, once. `keep`: numbers of capabilities. `user`: null for the present one. */
+  giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void;
+}

@@ -1,0 +1,86 @@
+/** Header fields and byte values, counted while the file is read: a packet at a time would not fit into memory. */
+import type { ByteCounts, HeaderCount, HeaderFields } from "../observation.js";
+import { UDP, type Headers } from "./headers.js";
+
+/** Places of a payload that are counted by themselves: a header would be there. */
+export const PLACES = 32;
+/** Different combinations of header fields that are kept. More is a finding in itself. */
+const MOST_COMBINATIONS = 1000;
+
+const CONSTANT = [
+  ...["version", "length", "ttl", "dscp", "ecn", "flags", "fragmentOffset", "flowLabel", "headerLength", "protocol"],
+  ...["sourcePort", "destinationPort"],
+] as readonly string[] as readonly (keyof Headers & keyof HeaderFields)[];
+
+/** The combinations of header fields of one direction. */
+export class HeaderTally {
+  readonly #counts = new Map<string, HeaderCount>();
+  #last: HeaderCount | undefined;
+  #identification: number | undefined;
+
+  add(label: string, timeNs: number, headers: Headers): void {
+    const identification = this.#step(headers);
+    const udpChecksum = headers.protocol === UDP && headers.udpChecksum === 0 ? "zero" : "set";
+    let count = this.#last;
+    const same =
+      count?.label === label &&
+      count.fields.identification === identification &&
+      count.fields.udpChecksum === udpChecksum &&
+      CONSTANT.every((field) => count!.fields[field] === headers[field]);
+    if (!same) {
+      count = this.#find(label, timeNs, { ...pick(headers), identification, udpChecksum });
+      this.#last = count;
+    }
+    if (count === undefined) return;
+    count.count += 1;
+    count.lastNs = timeNs;
+  }
+
+  #step({ version, identification }: Headers): HeaderFields["identification"] {
+    const before = this.#identification;
+    this.#identification = identification;
+    if (version === 6 || identification === 0) return "zero";
+    if (before === undefined || identification === ((before + 1) & 0xffff)) return "next";
+    return identification === before ? "same" : "other";
+  }
+
+  #find(label: string, timeNs: number, fields: HeaderFields): HeaderCount | undefined {
+    const key = `${label}\0${Object.values(fields).join()}`;
+    const known = this.#counts.get(key);
+    if (known !== undefined || this.#counts.size >= MOST_COMBINATIONS) return known;
+    const fresh = { label, fields, count: 0, firstNs: timeNs, lastNs: timeNs };
+    this.#counts.set(key, fresh);
+    return fresh;
+  }
+
+  all(): HeaderCount[] {
+    return [...this.#counts.values()];
+  }
+}
+
+function pick(headers: Headers): Omit<HeaderFields, "identification" | "udpChecksum"> {
+  const fields = Object.fromEntries(CONSTANT.map((field) => [field, headers[field]]));
+  return fields as unknown as Omit<HeaderFields, "identification" | "udpChecksum">;
+}
+
+/** Byte values of one direction, by condition. */
+export class ByteTally {
+  readonly #counts = new Map<string, ByteCounts>();
+
+  add(label: string, bytes: Buffer, start: number, end: number): void {
+    let counts = this.#counts.get(label);
+    if (counts === undefined) {
+      counts = { label, datagrams: 0, all: new Float64Array(256), places: new Float64Array(256 * PLACES) };
+      this.#counts.set(label, counts);
+    }
+    counts.datagrams += 1;
+    const { all, places } = counts;
+    for (let at = start; at < end; at += 1) all[bytes[at]!]! += 1;
+    const last = Math.min(end - start, PLACES);
+    for (let place = 0; place < last; place += 1) places[256 * place + bytes[start + place]!]! += 1;
+  }
+
+  all(): ByteCounts[] {
+    return [...this.#counts.values()];
+  }
+}

@@ -1,0 +1,32 @@
+/** Makes observations ready for comparing: their schedule, send errors where the schedule is a grid, the clip. */
+import { gridErrors } from "./grid.js";
+import { allGaps } from "./gaps.js";
+import type { Subject } from "./compare.js";
+import { withJitter, type Assumed } from "./assume.js";
+import type { Observation } from "./observation.js";
+import { findSchedule, type KnownSchedule } from "./schedule.js";
+import { clipOf } from "./windows.js";
+
+/** Gaps that a direction must have to be looked at. */
+export const FEWEST_GAPS = 200;
+
+/** @returns null for a direction with too few datagrams to say anything */
+export function subjectOf(
+  observation: Observation,
+  known: KnownSchedule,
+  assumed: Assumed | undefined,
+): Subject | null {
+  const gaps = allGaps(observation.seen);
+  if (gaps.length < FEWEST_GAPS) return null;
+  const schedule = findSchedule(gaps, known);
+  // Sorts the gaps, which nobody needs in order any more.
+  const clip = clipOf(gaps);
+  if (schedule.jitterNs === 0) {
+    for (const seen of observation.seen) seen.errorsNs ??= gridErrors(seen.timesNs, schedule.intervalNs);
+  }
+  const view = { observation, schedule, clip };
+  if (assumed === undefined || schedule.jitterNs > 0) return { ...view, shown: view };
+  const shown = withJitter(observation, schedule.intervalNs, assumed);
+  const shownSchedule = { ...schedule, ...assumed };
+  return { ...view, shown: { observation: shown, schedule: shownSchedule, clip: clipOf(allGaps(shown.seen)) } };
+}

@@ -1,0 +1,53 @@
+/**
+ * `i405 audit --here`: both ends on this machine, in two network namespaces joined by a cable. The other end answers in
+ * one of them, and the same command runs in the other with `--against` in the place of `--here`.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { makeNamespaces } from "../../audit/live/namespaces.js";
+import { tcpdumpProblem } from "../../audit/live/wire-capture.js";
+import { I405Error } from "../../errors.js";
+import { generatePassword } from "../../keys.js";
+import type { World } from "../run.js";
+
+const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+const PORT = 1405;
+
+/** The exit code is that of the command inside. */
+export async function runHere({ io, stop }: World): Promise<number> {
+  const problem = tcpdumpProblem();
+  if (problem !== null) io.err(`i405 audit: header fields and bytes will not be looked at: ${problem}\n`);
+  const namespaces = makeNamespaces();
+  const { client, server } = namespaces;
+  const env = { ...io.environment, I405_PASSWORD: generatePassword() };
+  const i405 = (parameters: readonly string[]) => [process.execPath, MAIN, "audit", ...parameters];
+  const start = ([program, ...parameters]: string[], out: "pipe" | "inherit") =>
+    spawn(program!, parameters, { env, stdio: ["ignore", "inherit", out] });
+  let answering: ChildProcess | undefined;
+  try {
+    const to = `${server.ipv4}:${PORT}`;
+    answering = start(server.command(i405(["--listen-addr", to])), "pipe");
+    await whenAnswering(answering);
+    const capture = problem === null ? ["--capture", `${server.name}/${server.device}`] : [];
+    const same = process.argv.slice(3).filter((parameter) => parameter !== "--here");
+    const auditing = start(client.command(i405([...same, "--against", to, ...capture])), "inherit");
+    // A signal from a terminal has reached it already, and it takes two of them at once for one.
+    void stop.requested.then(() => auditing.kill("SIGINT"));
+    const [code] = (await once(auditing, "exit")) as [number | null];
+    return code ?? 1;
+  } finally {
+    answering?.kill("SIGTERM");
+    namespaces.close();
+  }
+}
+
+/** Its first line says that it listens. */
+async function whenAnswering(child: ChildProcess): Promise<void> {
+  const lines = createInterface({ input: child.stderr! });
+  const first = once(lines, "line") as Promise<[string]>;
+  const [line] = await Promise.race([first, once(child, "exit").then(() => ["it ended"] as [string])]);
+  if (!line.includes("answering on")) throw new I405Error("ERR_I405_AUDIT_HERE", `the other end: ${line}`);
+  lines.on("line", (more) => void process.stderr.write(`${more}\n`));
+}

@@ -1,0 +1,56 @@
+/**
+ * A guard: a shell of a megabyte that waits at a pipe, with the privileges that this process had when it started it. In a
+ * session of its own, so that Ctrl-C in a terminal doesn't reach it. What it does is fixed beforehand: whoever gets hold of
+ * this process later can make it happen early, and nothing else.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+export interface Guard {
+  /** A line to the guard. */
+  say(line: string): void;
+  /** The end of its pipe. */
+  leave(): void;
+  /** Waits, without an event loop, as an exit handler has to, until the guard is gone. False: it takes too long. */
+  join(timeoutMs: number): boolean;
+}
+
+/** Between two looks whether a guard is gone, ms. */
+const LOOK_MS = 5;
+
+/** @param script for `sh -c`, which gets `parameters` as `$1` and so on. */
+export function startGuard(script: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = {}): Guard {
+  const child = spawn("/bin/sh", ["-c", `trap '' INT TERM HUP QUIT\n${script}`, "i405-guard", ...parameters], {
+    cwd: "/",
+    detached: true,
+    env: environment,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  // Without a shell there is no guard.
+  child.on("error", () => undefined);
+  child.stdin.on("error", () => undefined);
+  child.unref();
+  (child.stdin as unknown as { unref?(): void }).unref?.();
+  return {
+    say: (line) => void child.stdin.write(`${line}\n`),
+    leave: () => void child.stdin.end(),
+    join: (timeoutMs) => {
+      const end = performance.now() + timeoutMs;
+      while (child.pid !== undefined && runs(child.pid)) {
+        if (performance.now() > end) return false;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+      }
+      return true;
+    },
+  };
+}
+
+/** A child that has ended stays as a zombie until the event loop has time for it. */
+function runs(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.charAt(stat.lastIndexOf(")") + 2) !== "Z";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The log of `i405 server` and `i405 client`: records with a level, a time, an event and its fields. pino makes and
+ * filters them; here they become lines for people, or stay JSON.
+ */
+import { pino, type DestinationStream, type Logger } from "pino";
+import { errorLines } from "./explain.js";
+import type { Io } from "./io.js";
+import type { LogFormat, LogLevel } from "./output-settings.js";
+import type { Report } from "./report.js";
+
+export interface LogOptions {
+  format: LogFormat;
+  level: LogLevel;
+  /** In front of errors: `i405 client`. */
+  program: string;
+  now?: () => Date;
+}
+
+/** No record has such a field. If one ever gets one, it isn't written. */
+const SECRET_FIELDS = ["password", "privateKey", "presharedKey", "key"].flatMap((name) => [name, `*.${name}`]);
+
+/** What a line for people is made of. */
+interface TextRecord {
+  level: LogLevel;
+  msg: string;
+}
+
+export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Report {
+  const { format, level, program, now = () => new Date() } = options;
+  const logger = pino(
+    {
+      level,
+      // Process and host are known to whoever collects logs.
+      base: null,
+      formatters: { level: (label) => ({ level: label }) },
+      timestamp: () => `,"time":"${now().toISOString()}"`,
+      redact: { paths: SECRET_FIELDS, censor: "[redacted]" },
+    },
+    format === "json" ? { write: (line) => io.out(line) } : textLines(io),
+  );
+  return {
+    say: (event, fields, text, level = "info") => record(logger, level, { event, ...fields }, text),
+    fail: (explained) => {
+      const { code, message, option } = explained;
+      // People get the code and the program's name in the line itself, programs get them as fields.
+      const text = format === "json" ? message : errorLines(explained, program);
+      record(logger, "error", { event: "error", code, message, option }, text);
+    },
+  };
+}
+
+function record(logger: Logger, level: LogLevel, fields: object, text: string): void {
+  logger[level](fields, text);
+}
+
+/** The text of each record, errors on standard error. */
+function textLines(io: Pick<Io, "out" | "err">): DestinationStream {
+  return {
+    write: (line) => {
+      const { level, msg } = JSON.parse(line) as TextRecord;
+      if (level === "error") io.err(`${msg}\n`);
+      else io.out(`${level === "debug" ? "debug: " : ""}${msg}\n`);
+    },
+  };
+}

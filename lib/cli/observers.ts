@@ -1,0 +1,113 @@
+/** Those who look at a running tunnel: metrics, status socket, live view, log. All are given up before it ends. */
+import { loadAddon } from "../native.js";
+import type { MeasuredTunnel } from "../../types/metrics.js";
+import type { TunnelCommand } from "./flags.js";
+import { showLive } from "./live/live.js";
+import { DEFAULT_SOCKET, type OutputSettings } from "./output-settings.js";
+import type { Recorder } from "./recorder.js";
+import { reportStrangers, sayWarning } from "./report.js";
+import type { World } from "./run.js";
+import type { Settings } from "./settings.js";
+import { nameOf, realPlaces, socketPath } from "./status/places.js";
+import { serveStatus, type StatusServer } from "./status/server.js";
+import { Photographer, type Facts, type ShownTunnel } from "./status/snapshot.js";
+
+export type ObservedTunnel = MeasuredTunnel & ShownTunnel;
+
+interface Observed {
+  command: TunnelCommand;
+  tunnel: ObservedTunnel;
+  settings: Settings;
+  output: OutputSettings;
+  world: World;
+  report: Recorder;
+}
+
+/**
+ * Begins to observe, before the tunnel is opened.
+ *
+ * @returns What ends it; idempotent.
+ * @throws {I405Error} `ERR_I405_METRICS`, `ERR_I405_STATUS` where what was asked for can't be had
+ */
+export async function observe(observed: Observed): Promise<() => Promise<void>> {
+  const { tunnel, output, world, report } = observed;
+  const ends: (() => unknown)[] = [];
+  const end = async () => {
+    for (const each of ends.splice(0).reverse()) await each();
+  };
+  const facts = factsOf(observed);
+  const photographer = new Photographer(tunnel, facts, report.records);
+  try {
+    await beginMetrics(observed, ends);
+    const status = await beginStatus(observed, photographer);
+    if (status !== null) ends.push(() => status.close());
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  ends.push(reportStrangers(tunnel, report));
+  if (output.live) {
+    const view = showLive(world.io, () => Promise.resolve(photographer.take()));
+    // On a terminal the records are in the view; elsewhere they stand between its lines.
+    report.quiet = world.io.terminal() !== null;
+    const stop = () => {
+      view.stop();
+      report.quiet = false;
+    };
+    report.beforeFailure = stop;
+    ends.push(stop);
+  }
+  return end;
+}
+
+function factsOf({ command, settings, output }: Observed): Facts {
+  const text = (flag: string, otherwise: string) => settings.get(flag)?.value.toString() ?? otherwise;
+  const { statusSocket } = output;
+  const isDefault = statusSocket === null || statusSocket === DEFAULT_SOCKET;
+  return {
+    name: isDefault ? `${command}-${process.pid}` : nameOf(statusSocket),
+    command,
+    pollMode: text("poll-mode", "sleepy"),
+    address: text(command === "client" ? "peer" : "listen-addr", ""),
+  };
+}
+
+async function beginMetrics({ tunnel, command, output, report }: Observed, ends: (() => unknown)[]): Promise<void> {
+  const { metrics } = output;
+  if (metrics === null) return;
+  // prom-client is loaded by those who want it.
+  const { serveMetrics, isLoopback } = await import("./metrics-server.js");
+  const server = await serveMetrics(tunnel, command, metrics);
+  ends.push(() => server.close());
+  report.say("metrics", { address: server.address }, `metrics at http://${server.address}/metrics`);
+  if (isLoopback(metrics.address)) return;
+  sayWarning(report, {
+    code: "I405_METRICS_EXPOSED",
+    message: `whoever reaches ${server.address} reads how much goes through the tunnel, and so does who watches that way`,
+    remedy: "Bind --metrics to 127.0.0.1 or to the tunnel's own address, and have it scraped from there",
+  });
+}
+
+/** Null where there is none: it wasn't wanted, or the usual folder isn't this user's to write in. */
+async function beginStatus(
+  { output, world, report }: Observed,
+  photographer: Photographer,
+): Promise<StatusServer | null> {
+  const { statusSocket } = output;
+  if (statusSocket === null) return null;
+  const ownFolder = statusSocket === DEFAULT_SOCKET;
+  const places = world.statusPlaces ?? realPlaces(world.io.environment);
+  const path = ownFolder ? socketPath(places.own, photographer.facts.name) : statusSocket;
+  try {
+    const addon = await loadAddon();
+    const peer = (fd: number) => addon.peerCredentials(fd);
+    const server = await serveStatus({ path, ownFolder, snapshot: () => photographer.take(), peer });
+    report.say("status", { path }, `status socket ${path}`, ownFolder ? "debug" : "info");
+    return server;
+  } catch (error) {
+    if (!ownFolder) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    report.say("status", { path: null, reason }, `no status socket: ${reason}`, "debug");
+    return null;
+  }
+}

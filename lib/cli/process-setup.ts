@@ -1,0 +1,73 @@
+/**
+ * What a running command does to its process: no core dumps before secrets are read; privileges given up once everything
+ * is open; a service manager told. Only the real command does: the tests' process is left alone.
+ */
+import type { Capability, PrivilegeOptions } from "../../index.js";
+import type { NativeProcess } from "../addon-process.js";
+import { describe } from "../errors.js";
+import { CAPABILITIES, planPrivileges } from "../privileges.js";
+import { Service } from "./service.js";
+import { usageError, type Settings } from "./settings.js";
+import { wantsMark } from "./tunnel-settings.js";
+
+export interface ProcessSetup {
+  /** Gives up what is no longer needed. Returns what is kept, or null if nothing was given up. */
+  giveUp(): readonly string[] | null;
+  service: Service;
+}
+
+/**
+ * @param load The addon's part; none: nothing is done to this process.
+ * @throws {I405Error} `ERR_I405_USAGE`, `ERR_I405_PRIVILEGES`, `ERR_I405_ADDON`, `ERR_I405_SYSTEM`
+ */
+export async function setUpProcess(
+  settings: Settings,
+  environment: NodeJS.ProcessEnv,
+  load: (() => Promise<NativeProcess>) | undefined,
+): Promise<ProcessSetup> {
+  const options = privilegeOptions(settings);
+  const native = await load?.();
+  const service = new Service(environment, native);
+  if (native === undefined) return { giveUp: () => null, service };
+  if (!settings.has("core-dumps")) native.forbidDumps();
+  if (options.keep === "all" && options.user === undefined) return { giveUp: () => null, service };
+  // Looked up before anything is open, so that a wrong name costs nothing.
+  const giveUp = planPrivileges(native, options);
+  return {
+    giveUp: () => {
+      giveUp();
+      return options.keep === "all" ? ["all"] : (options.keep ?? []);
+    },
+    service,
+  };
+}
+
+/** From `--user` and `--keep-capabilities`. */
+export function privilegeOptions(settings: Settings): PrivilegeOptions {
+  const options: PrivilegeOptions = { keep: keptCapabilities(settings) };
+  const text = settings.get("user")?.value;
+  if (text === undefined) return options;
+  const [, user, group] = /^([^:]+)(?::([^:]+))?$/.exec(String(text)) ?? [];
+  if (user === undefined) {
+    throw usageError("user", `--user: got ${describe(text)}, expected a name or number, or NAME:GROUP`);
+  }
+  return { ...options, user, ...(group === undefined ? {} : { group }) };
+}
+
+function keptCapabilities(settings: Settings): "all" | Capability[] {
+  const text = settings.get("keep-capabilities")?.value;
+  if (text === "all") return "all";
+  const asked = text === undefined || text === "none" ? [] : String(text).split(",");
+  const unknown = asked.find((name) => !Object.hasOwn(CAPABILITIES, name));
+  if (unknown !== undefined) {
+    const known = `none, all, or of ${Object.keys(CAPABILITIES).join(",")}`;
+    throw usageError("keep-capabilities", `--keep-capabilities: got ${describe(unknown)}, expected ${known}`);
+  }
+  const kept = new Set(asked as Capability[]);
+  // A new socket is marked, and a server's is given launch times, when there is a peer to send to: after the opening.
+  if (settings.get("send-by")?.value === "txtime" || wantsMark(settings)) kept.add("net-admin");
+  // Who asks for a tunnel that comes back gets its interface made again as well; a list that is given is the user's own.
+  const makesDevice = (settings.get("device")?.value ?? "tun") === "tun";
+  if (text === undefined && settings.has("persistent") && makesDevice) kept.add("net-admin");
+  return [...kept];
+}

@@ -1,0 +1,53 @@
+/** Asks a running tunnel. What answers may be anybody's where root asks: little is read, and not for long. */
+import { connect } from "node:net";
+import { readSnapshot, type Snapshot } from "./snapshot.js";
+
+/** A line that asks for a snapshot; the answer is a line as well. */
+export const REQUEST = '{"request":"status"}\n';
+
+/** A snapshot has about 4 KB. */
+const MOST_BYTES = 256 * 1024;
+/** A tunnel answers when its event loop comes round to it, ms. */
+const PATIENCE_MS = 3000;
+
+export type Answer =
+  | { kind: "snapshot"; snapshot: Snapshot }
+  /** Nobody listens there any more. */
+  | { kind: "stale" }
+  /** It is somebody else's. */
+  | { kind: "denied" }
+  | { kind: "broken"; why: string };
+
+export function askStatus(path: string, patienceMs = PATIENCE_MS): Promise<Answer> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    const socket = connect(path, () => socket.write(REQUEST));
+    const finish = (answer: Answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+      socket.destroy();
+    };
+    const timer = setTimeout(() => finish({ kind: "broken", why: "no answer in time" }), patienceMs);
+    socket.on("error", (error: NodeJS.ErrnoException) => finish(failure(error)));
+    socket.on("close", () => finish({ kind: "broken", why: "closed without an answer" }));
+    socket.on("data", (data) => {
+      parts.push(data);
+      bytes += data.length;
+      if (data.includes("\n")) finish(answerOf(Buffer.concat(parts).toString("utf8")));
+      else if (bytes > MOST_BYTES) finish({ kind: "broken", why: "an endless answer" });
+    });
+  });
+}
+
+function failure({ code, message }: NodeJS.ErrnoException): Answer {
+  if (code === "ECONNREFUSED" || code === "ENOENT") return { kind: "stale" };
+  return code === "EACCES" || code === "EPERM" ? { kind: "denied" } : { kind: "broken", why: message };
+}
+
+function answerOf(text: string): Answer {
+  const line = text.slice(0, text.indexOf("\n"));
+  if (line.includes(`"error":"not permitted"`)) return { kind: "denied" };
+  const snapshot = readSnapshot(line);
+  return snapshot === null ? { kind: "broken", why: "not an i405 of this version" } : { kind: "snapshot", snapshot };
+}

@@ -1,0 +1,143 @@
+/**
+ * The status socket of a running tunnel: a line asks, a line answers. Only this user and root get an answer: the file's
+ * mode says so, and for each connection the kernel's word for who it is (SO_PEERCRED).
+ */
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { createServer, connect, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import type { PeerCredentials } from "../../addon.js";
+import { I405Error } from "../../errors.js";
+import { prepareFolder, socketsIn } from "./places.js";
+import { REQUEST } from "./client.js";
+import type { Snapshot } from "./snapshot.js";
+
+export interface StatusServer {
+  path: string;
+  close(): Promise<void>;
+}
+
+/** `sun_path` without its final zero, bytes (unix(7)). */
+const LONGEST_PATH = 107;
+const MODE = 0o600;
+/** A few who look; each connection is one of the process's descriptors. */
+const CONNECTIONS = 8;
+/** A connection that asks nothing, ms. */
+const IDLE_MS = 10_000;
+
+export interface StatusOptions {
+  path: string;
+  /** Whether the folder is i405's own: it is made, and what dead tunnels have left in it goes. */
+  ownFolder: boolean;
+  snapshot: () => Snapshot;
+  /** Who is at the other end of this descriptor; throws if that can't be told. */
+  peer: (fd: number) => PeerCredentials;
+}
+
+/** @throws {I405Error} `ERR_I405_STATUS` where the socket can't be made. */
+export async function serveStatus(options: StatusOptions): Promise<StatusServer> {
+  const { path, ownFolder } = options;
+  try {
+    if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`a path has at most ${LONGEST_PATH} bytes`);
+    if (ownFolder) await tidy(dirname(path));
+    await makeRoom(path);
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+      attend(socket, options);
+    });
+    server.maxConnections = CONNECTIONS;
+    await listen(server, path);
+    const close = () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      });
+    return { path, close };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `--status-socket: can't listen on ${path}: ${reason}\nChoose another path, or say --no-status-socket`;
+    throw new I405Error("ERR_I405_STATUS", message, { option: "status-socket", cause });
+  }
+}
+
+async function tidy(folder: string): Promise<void> {
+  prepareFolder(folder);
+  for (const path of socketsIn(folder)) {
+    if (await isStale(path)) rmSync(path, { force: true });
+  }
+}
+
+/** Takes away what a tunnel that was killed has left there, and nothing else. */
+async function makeRoom(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) throw new Error("something else is there");
+  if (!(await isStale(path))) throw new Error("another program listens there");
+  rmSync(path, { force: true });
+}
+
+function isStale(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const finish = (stale: boolean) => {
+      socket.destroy();
+      resolve(stale);
+    };
+    socket.on("connect", () => finish(false));
+    socket.on("error", ({ code }: NodeJS.ErrnoException) => finish(code === "ECONNREFUSED"));
+  });
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.removeListener("error", reject);
+      // An accept that fails for want of descriptors is no reason to end.
+      server.on("error", () => undefined);
+      // The tunnel keeps the program alive, and not who looks at it.
+      server.unref();
+      resolve();
+    });
+    // The file is there as soon as `listen` returns. Until now the umask said who may connect, and `attend` does anyway.
+    if (server.listening) chmodSync(path, MODE);
+  });
+}
+
+function attend(socket: Socket, { snapshot, peer }: StatusOptions): void {
+  socket.on("error", () => undefined);
+  socket.setTimeout(IDLE_MS, () => socket.destroy());
+  if (!isPermitted(socket, peer)) {
+    socket.end(`{"error":"not permitted"}\n`);
+    // What it may still say is of no interest.
+    socket.resume();
+    return;
+  }
+  let asked = "";
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    asked += text;
+    if (asked === REQUEST) {
+      asked = "";
+      // The next question is read when this answer is gone: who doesn't read can't make answers pile up.
+      socket.pause();
+      socket.write(`${JSON.stringify(snapshot())}\n`, () => socket.resume());
+    } else if (!REQUEST.startsWith(asked)) {
+      socket.end(`{"error":"ask ${REQUEST.trim().replaceAll('"', "'")}"}\n`);
+      socket.destroySoon();
+    }
+  });
+}
+
+/** This user, and root, who can read the process's memory anyway. Where it can't be told, nobody. */
+function isPermitted(socket: Socket, peer: StatusOptions["peer"]): boolean {
+  // Node has the descriptor and no word for it; without it there is no answer.
+  const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
+  if (fd === undefined || fd < 0) return false;
+  try {
+    const { uid } = peer(fd);
+    return uid === 0 || uid === process.geteuid?.();
+  } catch {
+    return false;
+  }
+}

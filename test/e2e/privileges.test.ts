@@ -1,0 +1,186 @@
+/**
+ * Least privilege with the kernel: as an ordinary user with two capabilities, and as root that becomes a user. What every
+ * thread has while it runs, that the tunnel works, and that nothing is left behind.
+ */
+import { chmodSync, chownSync, readFileSync, statSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import { capabilities, NET_ADMIN, threadsOf } from "../helpers/credentials.js";
+import type { Netns } from "../helpers/netns.js";
+import type { Program } from "../helpers/program.js";
+import { icmpPing } from "../helpers/traffic.js";
+import { commandOf, end, FAST, i405, INNER, node, passwordFile, skip, Stage, tunFlags } from "./support.js";
+
+/** Nobody's. */
+const UID = 54_321;
+
+function reasonAgainst(): string | false {
+  if (skip !== false) return skip;
+  try {
+    execFileSync("setpriv", ["--version"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return "no setpriv (util-linux)";
+  }
+}
+
+/** Starts `argv` as an ordinary user with these two capabilities and no way to others, as a service manager would. */
+function asUser(device: string): string[] {
+  const two = "+net_admin,+sys_nice";
+  const drop = ["--reuid", String(UID), "--regid", String(UID), "--clear-groups", "--no-new-privs"];
+  const sets = ["--inh-caps", two, "--ambient-caps", two, "--bounding-set", `-all,${two}`];
+  // Some machines let only root open the device; a copy of it, for this process alone, doesn't.
+  const mount = `mount --bind ${device} /dev/net/tun && exec "$@"`;
+  return ["sh", "-c", mount, "sh", "setpriv", ...drop, ...sets];
+}
+
+function userDevice(t: Test): string {
+  const device = join(t.testdirName, "tun");
+  execFileSync("mknod", ["-m", "0666", device, "c", "10", "200"]);
+  return device;
+}
+
+/** A password that this user can read, and nobody else. */
+function userPassword(folder: string): string {
+  const file = passwordFile(folder, "user-password");
+  chownSync(file, UID, UID);
+  // Files of the tests' own folder are reached by their whole path.
+  chmodSync(folder, 0o755);
+  return file;
+}
+
+function same(t: Test, program: Program, expected: object): void {
+  const threads = threadsOf(program.pid);
+  t.ok(threads.length > 8, `${threads.length} threads, Node's and the tunnel's`);
+  t.ok(
+    threads.find(({ name }) => name === "i405-dispatch"),
+    "the dispatcher among them",
+  );
+  for (const { name, ...has } of threads) t.match(has, expected, name);
+}
+
+function pathIsOpen(path: string): boolean {
+  for (let at = path; at !== "/"; at = join(at, "..")) if ((statSync(at).mode & 0o001) === 0) return false;
+  return true;
+}
+
+const state = ({ name }: Netns) => execFileSync("ip", ["-n", name, "rule"], { encoding: "utf8" });
+
+t.test("an ordinary user with two capabilities", { skip: reasonAgainst() }, async (t) => {
+  const stage = new Stage(t);
+  const { a, b, endpoint } = stage;
+  if (!pathIsOpen(stage.folder)) {
+    t.pass("another user can't reach this folder # skip");
+    return;
+  }
+  const [before, device] = [asUser(userDevice(t)), userPassword(stage.folder)];
+  const secret = ["--password-file", device];
+  const own = ["server", "--json", "--listen-addr", endpoint, ...tunFlags("server"), ...secret];
+  const server = node(b, commandOf(own), before);
+  await server.event("listening");
+  const rules = state(a);
+  // With a default route something is left to be taken back at the end.
+  const client = node(
+    a,
+    commandOf([
+      "client",
+      "--json",
+      "--peer",
+      endpoint,
+      ...tunFlags("client"),
+      ...FAST,
+      ...secret,
+      "--route",
+      "default",
+    ]),
+    before,
+  );
+  await Promise.all([server.event("connected"), client.event("connected")]);
+  await Promise.all([server.event("privileges"), client.event("privileges")]);
+  const none = { inheritable: 0n, ambient: 0n, noNewPrivs: true, uids: Array(4).fill(UID), gids: Array(4).fill(UID) };
+  same(t, server, { ...none, permitted: 0n, effective: 0n });
+  // SO_MARK of a socket that a reconnecting client opens needs it.
+  const kept = capabilities(NET_ADMIN);
+  same(t, client, { ...none, permitted: kept, effective: kept });
+  t.notOk(
+    [...server.events, ...client.events].find(({ code }) => code === "I405_SCHED_FIFO"),
+    "SCHED_FIFO was had",
+  );
+  const threads = threadsOf(client.pid);
+  t.ok(threads.every(({ groups }) => groups.length === 0));
+  t.match(await icmpPing(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  t.match(await icmpPing(b, { to: INNER.client6, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  t.not(state(a), rules);
+  for (const program of [client, server]) {
+    const { code, stats } = await end(program);
+    t.equal(code, 0);
+    t.equal(stats.slots.sendErrors, 0);
+  }
+  t.equal(state(a), rules, "rules are taken back");
+  t.same(
+    [a.interfaces(), b.interfaces()],
+    [
+      ["lo", "wire0"],
+      ["lo", "wire0"],
+    ],
+    "interfaces are gone",
+  );
+});
+
+t.test("promise: least-privilege: root that becomes a user and keeps nothing", { skip }, async (t) => {
+  const stage = new Stage(t);
+  const { a, b, endpoint } = stage;
+  const flags = ["--user", `${UID}:${UID + 1}`];
+  const rules = state(a);
+  const server = await stage.server(flags);
+  const client = stage.client([...flags, "--route", "192.0.2.0/24"]);
+  await Promise.all([server.event("connected"), client.event("connected"), client.event("privileges")]);
+  const ids = { uids: Array(4).fill(UID), gids: Array(4).fill(UID + 1), groups: [UID + 1], noNewPrivs: true };
+  const none = { permitted: 0n, effective: 0n, inheritable: 0n, bounding: 0n, ambient: 0n };
+  for (const program of [server, client]) {
+    same(t, program, { ...ids, ...none });
+    t.equal(statSync(`/proc/${program.pid}/fd`).uid, 0, "not dumpable: what shows its memory is root's");
+  }
+  t.match(await icmpPing(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  for (const program of [client, server]) t.equal((await end(program)).code, 0);
+  t.equal(state(a), rules);
+  t.same(
+    [a.interfaces(), b.interfaces()],
+    [
+      ["lo", "wire0"],
+      ["lo", "wire0"],
+    ],
+  );
+
+  // Rules and a user without any right to them: the guard that was started before takes them back.
+  const again = await stage.server();
+  const other = i405(a, [
+    ...["client", "--json", "--peer", endpoint, "--password-file", join(stage.folder, "password"), "--no-sched-fifo"],
+    ...["--tun-name", "tun0", "--tun-ipv4", `${INNER.client4}/24`, ...FAST, "--route", "default", ...flags],
+  ]);
+  await Promise.all([other.event("connected"), other.event("privileges")]);
+  t.match(state(a), /lookup 5125/);
+  t.equal((await end(other)).code, 0);
+  t.equal(state(a), rules, "as before");
+  t.equal((await end(again)).code, 0);
+});
+
+t.test("promise: not-dumpable: no dumps, unless asked for", { skip }, async (t) => {
+  const stage = new Stage(t);
+  const coreLimit = (pid: number) =>
+    /^Max core file size +(\S+) +(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"));
+  const server = await stage.server(["--keep-capabilities", "all"]);
+  // The kernel gives the files of an undumpable process to root whoever runs it, and shows it so: here it is root, who
+  // sees it by the limit and, in the test above, by the owner.
+  t.same(coreLimit(server.pid)?.slice(1), ["0", "0"]);
+  t.notOk(
+    threadsOf(server.pid).some(({ noNewPrivs }) => noNewPrivs),
+    "all privileges kept",
+  );
+  t.equal((await end(server)).code, 0);
+  const dumpable = await stage.server(["--core-dumps", "--user", String(UID) + ":" + String(UID)]);
+  await dumpable.event("privileges");
+  t.equal(statSync(`/proc/${dumpable.pid}/fd`).uid, UID, "dumpable, also after the change of the user");
+  t.equal((await end(dumpable)).code, 0);
+});

@@ -1,0 +1,277 @@
+/** The process of one end, from its start until it is killed: a real machine over the simulator's tunnel, and its timers. */
+import {
+  KIND_INITIATION,
+  type Addon,
+  type NativeEvent,
+  type NativeOpenOptions,
+  type NativeTunnel,
+  type Role,
+} from "../../lib/addon.js";
+import { ClientMachine } from "../../lib/client-machine.js";
+import type { Clock, Timer } from "../../lib/clock.js";
+import {
+  INITIATION_LENGTHS,
+  InitiatorHandshake,
+  ResponderHandshake,
+  RESPONSE_LENGTH,
+} from "../../lib/handshake-messages.js";
+import { FloorKeeper } from "../../lib/floor.js";
+import { drawLinger } from "../../lib/linger.js";
+import type { Machine, MachineContext, Report } from "../../lib/machine.js";
+import { ServerMachine } from "../../lib/server-machine.js";
+import { answerRekey, RekeyInitiation } from "../../lib/rekey-messages.js";
+import { attemptNs, repeatNs } from "../../lib/session-times.js";
+import { StampSource } from "../../lib/stamps.js";
+import { judgeWire, resolveRekeyNs } from "../../lib/wire-settings.js";
+import type { Circumstances } from "./circumstances.js";
+import type { Simulator } from "./simulator.js";
+
+interface Due {
+  atNs: bigint;
+  order: number;
+  callback: () => void;
+}
+
+/** Timers in simulated time; the simulator says when the first is due. */
+class SimulatedClock implements Clock {
+  readonly #due = new Set<Due>();
+  readonly #simulator: Simulator;
+  readonly #end: Role;
+  #order = 0;
+
+  constructor(simulator: Simulator, end: Role) {
+    this.#simulator = simulator;
+    this.#end = end;
+  }
+
+  monotonicNs(): bigint {
+    return this.#simulator.monotonicNs();
+  }
+
+  boottimeNs(): bigint {
+    return this.#simulator.boottimeNs();
+  }
+
+  wallMs(): number {
+    return this.#simulator.simulationWallMs(this.#end);
+  }
+
+  setTimer(callback: () => void, ms: number): Timer {
+    this.#order += 1;
+    // As Node's: never before a whole millisecond has passed.
+    const atNs = this.monotonicNs() + BigInt(Math.max(1, Math.round(ms))) * 1_000_000n;
+    const due = { atNs, order: this.#order, callback };
+    this.#due.add(due);
+    return due;
+  }
+
+  clearTimer(timer: Timer): void {
+    this.#due.delete(timer as Due);
+  }
+
+  /** What is due first. */
+  get first(): Due | null {
+    let first: Due | null = null;
+    for (const due of this.#due) {
+      if (first === null || due.atNs < first.atNs || (due.atNs === first.atNs && due.order < first.order)) first = due;
+    }
+    return first;
+  }
+
+  fire(): void {
+    const due = this.first;
+    if (due === null) return;
+    this.#due.delete(due);
+    due.callback();
+  }
+}
+
+/** What a run's machines have told besides sessions. */
+export interface Told {
+  warnings: Map<string, number>;
+  silences: number;
+  /** Counted at each end. */
+  rekeys: number;
+  /** How often the server followed its client to another address. */
+  roams: number;
+}
+
+/** Takes what happens, for a person who looks for a mistake. */
+export type Trace = (end: Role, what: string, value?: unknown) => void;
+
+export class SimulatedProcess {
+  readonly #machine: Machine;
+  readonly #clock: SimulatedClock;
+  readonly #native: NativeTunnel;
+
+  constructor(simulator: Simulator, addon: Addon, end: Role, circumstances: Circumstances, told: Told, trace: Trace) {
+    const { pairing, store } = circumstances[end];
+    this.#clock = new SimulatedClock(simulator, end);
+    const floor = end === "server" ? new FloorKeeper(this.#clock, store) : null;
+    const options: NativeOpenOptions = {
+      role: end,
+      // Never used: what is sent and received goes through the simulation.
+      bind: "127.0.0.1:0",
+      peer: end === "client" ? circumstances.endpoint : null,
+      fwmark: null,
+      device: { kind: "packets" },
+      pollMode: "sleepy",
+      schedFifo: "off",
+      cpus: [],
+      dispatchers: 1,
+      burner: "off",
+      pairing: pairing.forRole(end),
+      initiationLength: INITIATION_LENGTHS[pairing.noise.pattern],
+      floorMs: floor?.floorMs ?? 0,
+      maxStampAgeMs: null,
+      allowedIps: null,
+      queueNs: 100e6,
+      finalizeNs: null,
+      reorderWindow: 3,
+      deviationSource: "call",
+      sendBy: "call",
+      record: false,
+    };
+    this.#native = addon.open(options, () => undefined);
+    simulator.simulationAdopt(end, options);
+    const context: MachineContext = {
+      native: traced(observed(simulator, this.#native, end), end, trace),
+      clock: this.#clock,
+      report: reportTo(simulator, end, told, trace),
+    };
+    this.#machine =
+      floor === null
+        ? clientMachine(context, addon, circumstances)
+        : serverMachine(context, addon, circumstances, floor);
+    this.#machine.start();
+    if (circumstances.plant === "unaskedSchedule" && end === "server") {
+      context.native.startSchedule({ ...circumstances.down, firstDeadlineNs: null, endpoint: circumstances.endpoint });
+    }
+  }
+
+  /** When its next timer is due. */
+  get timerNs(): bigint | null {
+    return this.#clock.first?.atNs ?? null;
+  }
+
+  handle(events: NativeEvent[]): void {
+    for (const event of events) this.#machine.handle(event);
+  }
+
+  fireTimer(): void {
+    this.#clock.fire();
+  }
+
+  /** Killed: nothing is said to anybody. */
+  release(): void {
+    this.#native.close();
+  }
+}
+
+/** The same tunnel, but that the simulator hears what it has to know for its checks. */
+function observed(simulator: Simulator, native: NativeTunnel, end: Role): NativeTunnel {
+  return {
+    ...native,
+    startSchedule: (schedule) => {
+      simulator.simulationNoteSchedule(end, schedule);
+      native.startSchedule(schedule);
+    },
+    install: (session) => {
+      simulator.simulationNoteSession(end, session);
+      native.install(session);
+    },
+    offer: (offer) => {
+      if (offer.kind === KIND_INITIATION) simulator.simulationNoteStamp(offer.stamp);
+      native.offer(offer);
+    },
+  };
+}
+
+/** The same tunnel, but that each command is traced. */
+function traced(native: NativeTunnel, end: Role, trace: Trace): NativeTunnel {
+  const commands: Record<string, (...values: never[]) => unknown> = { ...native };
+  for (const [name, command] of Object.entries(commands)) {
+    if (name === "stats") continue;
+    commands[name] = (...values) => {
+      trace(end, `> ${name}`, values[0]);
+      return command(...values);
+    };
+  }
+  return commands as unknown as NativeTunnel;
+}
+
+function reportTo(simulator: Simulator, end: Role, told: Told, trace: Trace): Report {
+  return {
+    connected: () => {
+      trace(end, "connected");
+      simulator.simulationNoteConnected(end);
+    },
+    disconnected: (reason) => {
+      trace(end, "disconnected", reason);
+      simulator.simulationNoteDisconnected(end, reason);
+    },
+    rekeyed: () => {
+      trace(end, "rekeyed");
+      told.rekeys += 1;
+    },
+    roamed: (endpoint) => {
+      trace(end, "roamed", endpoint);
+      told.roams += 1;
+    },
+    silent: () => {
+      trace(end, "silent");
+      told.silences += 1;
+    },
+    heard: () => {
+      trace(end, "heard");
+    },
+    warning: ({ code }) => {
+      told.warnings.set(code, (told.warnings.get(code) ?? 0) + 1);
+    },
+    failed: (error) => {
+      throw new Error(`the ${end} failed: ${error.message}`, { cause: error });
+    },
+  };
+}
+
+function clientMachine(context: MachineContext, addon: Addon, circumstances: Circumstances): Machine {
+  const { endpoint, wire, up, timeoutMs } = circumstances;
+  const { pairing } = circumstances.client;
+  const asked = { aeads: addon.aeads(), wire, clientTimeoutMs: timeoutMs, serverTimeoutMs: timeoutMs };
+  return new ClientMachine(context, {
+    endpoint,
+    wire,
+    up,
+    clientTimeoutMs: timeoutMs,
+    attemptNs: circumstances.attemptNs,
+    stamps: new StampSource(context.clock, circumstances.client.store),
+    initiate: (stamp) => new InitiatorHandshake(pairing, stamp, asked),
+    rekeyNs: resolveRekeyNs(null, wire),
+    repeatNs: repeatNs(wire.up.intervalNs),
+    rekey: (root) => new RekeyInitiation(pairing, root),
+  });
+}
+
+function serverMachine(
+  context: MachineContext,
+  addon: Addon,
+  circumstances: Circumstances,
+  floor: FloorKeeper,
+): Machine {
+  const { linger, limits, ownStart, clientEndpoint } = circumstances;
+  const { pairing } = circumstances.server;
+  return new ServerMachine(context, {
+    aeads: addon.aeads(),
+    drawLingerNs: () => drawLinger(linger),
+    ownStart: ownStart ? { timing: circumstances.down, endpoint: clientEndpoint } : null,
+    floor,
+    read: (stamp, message) => new ResponderHandshake(pairing, stamp, message),
+    rekey: (root, initiation) => answerRekey(pairing, root, initiation),
+    judge: (wire) => judgeWire(wire, limits, 1500),
+    attemptNs: (wire, datagramLength, down) =>
+      attemptNs(
+        { datagramLength, intervalNs: wire.up.intervalNs, messageLength: INITIATION_LENGTHS[pairing.noise.pattern] },
+        { ...down, messageLength: RESPONSE_LENGTH },
+      ),
+  });
+}

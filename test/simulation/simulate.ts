@@ -1,0 +1,68 @@
+/** One simulated run: the real machines of both ends in virtual time, from a seed. */
+import { adapt, type NativeModule } from "../../lib/native.js";
+import { makeCircumstances } from "./circumstances.js";
+import { SimulatedProcess, type Told, type Trace } from "./process.js";
+import { seedRandomness } from "./randomness.js";
+import type { Figures, Plant, Simulator } from "./simulator.js";
+
+export interface RunOptions {
+  /** Whole number below 2^53. */
+  seed: number;
+  /** Virtual time, seconds. */
+  seconds: number;
+  /** Default true; false: a quiet network and two ends that nothing happens to. */
+  faults?: boolean;
+  /** Default: none. */
+  plant?: Plant;
+  /** Hears of all that enters or leaves the machines; default: nobody. `atNs` is the simulation's time. */
+  trace?: (atNs: number, ...what: Parameters<Trace>) => void;
+}
+
+export interface Outcome extends Figures, Told {
+  /** The invariant that was broken, and when; null: none. */
+  broken: string | null;
+}
+
+/** Runs it to its end or to the first broken invariant. The process's randomness is the seed's meanwhile. */
+export function simulate(simulator: Simulator, options: RunOptions): Outcome {
+  const { seed, seconds, faults = true, plant = "nothing" } = options;
+  const restore = seedRandomness(`${seed} ${seconds}`);
+  const told: Told = { warnings: new Map(), silences: 0, rekeys: 0, roams: 0 };
+  const trace: Trace = (...what) => options.trace?.(simulator.simulationNowNs(), ...what);
+  try {
+    const circumstances = makeCircumstances(seed, plant);
+    const { boundNs, unconfirmedNs, ownStart } = circumstances;
+    const stateFiles = circumstances.server.store !== null;
+    const durationNs = seconds * 1e9;
+    const addon = adapt(simulator as unknown as NativeModule);
+    simulator.simulationBegin({ seed, durationNs, faults, boundNs, unconfirmedNs, stateFiles, ownStart, plant });
+    let broken: string | null = null;
+    try {
+      const processes: { client: SimulatedProcess | null; server: SimulatedProcess | null } = {
+        client: null,
+        server: null,
+      };
+      for (;;) {
+        const entry = simulator.simulationRun(processes.client?.timerNs ?? null, processes.server?.timerNs ?? null);
+        if (entry.kind === "over") break;
+        const { end } = entry;
+        trace(end, `< ${entry.kind}`, entry.kind === "events" ? entry.events : undefined);
+        if (entry.kind === "started") {
+          processes[end] = new SimulatedProcess(simulator, addon, end, circumstances, told, trace);
+        } else if (entry.kind === "killed") {
+          processes[end]?.release();
+          processes[end] = null;
+        } else if (entry.kind === "events") {
+          processes[end]?.handle(entry.events);
+        } else {
+          processes[end]?.fireTimer();
+        }
+      }
+    } catch (error) {
+      broken = error instanceof Error ? error.message : String(error);
+    }
+    return { ...simulator.simulationEnd(), ...told, broken };
+  } finally {
+    restore();
+  }
+}

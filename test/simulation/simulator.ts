@@ -1,0 +1,105 @@
+/**
+ * The simulator of crates/i405-sim: the commands of the product's addon, and those of the simulation around them. `npm
+ * test` builds it beforehand.
+ */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { NativeEvent, NativeOpenOptions, NativeSchedule, NativeSession, Role } from "../../lib/addon.js";
+import type { NativeModule } from "../../lib/native.js";
+
+/** Mistakes that can be put in on purpose; what each does is in crates/i405-sim/src/plant.rs. */
+export const PLANTS = [
+  "doubleDatagram",
+  "reusedCounter",
+  "shortDatagram",
+  "duplicateDelivery",
+  "alteredPacket",
+  "swappedPackets",
+  "lostPacket",
+  "skippedSlot",
+  "lateSlot",
+  "unaskedSchedule",
+  "neverHeals",
+  "lostSession",
+] as const;
+export type Plant = (typeof PLANTS)[number] | "nothing";
+
+export interface SimulationSettings {
+  /** Whole number below 2^53; everything follows from it. */
+  seed: number;
+  durationNs: number;
+  /** False: nothing goes wrong. */
+  faults: boolean;
+  /** Within this time after the network healed, both ends are connected. */
+  boundNs: number;
+  /** How long the server may send without a session after the last reason for it. */
+  unconfirmedNs: number;
+  /** Stamps and floors outlive restarts. */
+  stateFiles: boolean;
+  /** The server sends from its own start, and its start answers nobody. */
+  ownStart: boolean;
+  plant: Plant;
+}
+
+/** Why JavaScript is entered, in whose process. */
+export type Entry =
+  | { kind: "events"; end: Role; events: NativeEvent[] }
+  | { kind: "timer" | "killed" | "started"; end: Role }
+  | { kind: "over" };
+
+/** What a run did, both ends together. */
+export interface Figures {
+  slots: number;
+  missed: number;
+  /** Things done to the ends: restarts, suspends, clock steps, floods and so on. */
+  deeds: number;
+  restarts: number;
+  moves: number;
+  /** Datagrams that an attacker sent. */
+  forged: number;
+  /** Datagrams to an address where nobody is. */
+  astray: number;
+  connections: number;
+  /** Calm phases in which the ends found each other. */
+  heals: number;
+  slowestHealNs: number;
+  packetsUp: number;
+  packetsDown: number;
+  data: number;
+  handshake: number;
+  cover: number;
+  /** Of every datagram and when it left: two runs with the same digest were the same. */
+  digest: bigint;
+}
+
+/** What `crates/i405-sim` exports. All of it throws an `Error` that says which invariant is broken. */
+export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${string}`> {
+  simulationBegin(settings: SimulationSettings): void;
+  /** The clocks show this end's time from here on. */
+  simulationEnter(end: Role): void;
+  /** The tunnel opened last, with these options, is this end's. */
+  simulationAdopt(end: Role, options: NativeOpenOptions): void;
+  /** World time, which no end knows. */
+  simulationNowNs(): number;
+  simulationWallMs(end: Role): number;
+  simulationNoteSchedule(end: Role, schedule: NativeSchedule): void;
+  simulationNoteSession(end: Role, session: NativeSession): void;
+  simulationNoteStamp(stamp: number): void;
+  simulationNoteConnected(end: Role): void;
+  simulationNoteDisconnected(end: Role, reason: string): void;
+  /** Goes on until JavaScript has to act. Given: when the next timer of the client and of the server is due. */
+  simulationRun(clientTimerNs: bigint | null, serverTimerNs: bigint | null): Entry;
+  simulationEnd(): Figures;
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** @throws if it isn't built, naming the command that builds it. */
+export function loadSimulator(): Simulator {
+  const path = join(resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target"), "release", "libi405_sim.so");
+  if (!existsSync(path)) throw new Error(`${path} is missing: build it with \`node scripts/setup.mjs --tests\``);
+  const module = { exports: {} as Simulator };
+  process.dlopen(module, path);
+  return module.exports;
+}

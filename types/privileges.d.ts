@@ -1,0 +1,16 @@
+/** Giving up privileges, for programs that begin with some. */
+
+/** A capability of Linux (capabilities(7)), without `CAP_`. */
+export type Capability = "net-admin" | "net-raw" | "ipc-lock" | "sys-nice";
+
+export interface PrivilegeOptions {
+  /**
+   * What is left of the process's capabilities. `"net-admin"` is what making a TUN interface, `fwmark` and
+   * `sendBy: "txtime"` need; `"sys-nice"` what SCHED_FIFO needs for tunnels that open later. Default: none.
+   */
+  keep?: "all" | readonly Capability[];
+  /** Name or number of the user to become; needs root. Default: the present one. Error: `ERR_I405_PRIVILEGES`. */
+  user?: string;
+  /** Name or number of the only group. Default: the groups of `user`. Error: `ERR_I405_PRIVILEGES`. */
+  group?: string;
+}
