@@ -5,7 +5,7 @@ import { CaptureRun } from "../test/helpers/capture.js";
 import { fitGrid } from "../test/helpers/grid.js";
 import type { NetnsPair } from "../test/helpers/netns.js";
 import { here, type Program } from "../test/helpers/program.js";
-import { coreTicks, mean, summarize, trim } from "../test/helpers/stats.js";
+import { coreTicks, percentile, summarize, trim } from "../test/helpers/stats.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { joules } from "./lib/energy.js";
 import { runLoads } from "./lib/load.js";
@@ -13,7 +13,7 @@ import { readOptions, Report, rounded } from "./lib/report.js";
 import { PORT, SERVER, Tunnel } from "./lib/tunnel.js";
 
 const options = readOptions({
-  seconds: 10,
+  seconds: 15,
   rounds: 3,
   intervalMs: 1,
   length: 1500,
@@ -27,6 +27,8 @@ const intervalNs = options.intervalMs * 1e6;
 const kinds = ["off", ...options.kinds.split(",")];
 /** Handshake and first slots are not part of a stretch, in seconds. */
 const SETTLE_S = 1;
+/** Pairs of turns in a round of the other programs' speed. A burner takes a second to notice whom it holds back. */
+const TURNS = 3;
 const wire = { interval: `${options.intervalMs}ms`, length: options.length, jitter: "0" };
 
 type Values = Map<string, number[]>;
@@ -122,11 +124,15 @@ async function idleShares(pair: NetnsPair): Promise<void> {
   }
 }
 
+/** Speed beside a burner as a part of the speed without one, of each pair of turns. */
 const speeds: Values = new Map();
 
-/** An ordinary program on the burner's core: one that always works and one that rests between, also of another session. */
-async function speedRound(): Promise<void> {
-  for (const kind of kinds) {
+/**
+ * An ordinary program on the burner's core: one that always works and one that rests between, also of another session.
+ * With and without a burner right after each other, each first in turn: the machine's own speed wanders by 30 %.
+ */
+async function speedRound(round: number): Promise<void> {
+  for (const kind of kinds.slice(1)) {
     for (const [session, before] of [
       ["the burner's", []],
       ["another", ["setsid", "--wait"]],
@@ -135,17 +141,27 @@ async function speedRound(): Promise<void> {
         ["always works", 0],
         ["works 1 ms, rests 1 ms", 1000],
       ] as const) {
-        const settings = { cpu: options.cpu, seconds: options.seconds, workUs: 1000, restUs };
-        const { rounds, seconds } = await beside(kind, () => work(here, settings, before));
-        keep(speeds, [program, session, kind].join("\t"), [rounds / seconds]);
+        const settings = { cpu: options.cpu, seconds: options.seconds / TURNS, workUs: 1000, restUs };
+        const speed = async (of: string) => {
+          const { rounds, seconds } = await beside(of, () => work(here, settings, before));
+          return rounds / seconds;
+        };
+        for (let turn = 0; turn < TURNS; turn += 1) {
+          const order = (round + turn) % 2 === 0 ? ["off", kind] : [kind, "off"];
+          const found = new Map<string, number>();
+          for (const each of order) found.set(each, await speed(each));
+          keep(speeds, [program, session, kind].join("\t"), [found.get(kind)! / found.get("off")!]);
+        }
       }
     }
   }
 }
 
-const modes = options.modes.split(",");
+const modes = options.modes.split(",").filter((mode) => mode !== "");
 const minutes =
-  (options.seconds * (options.rounds * kinds.length * (2 * modes.length + 4) + 4) + 5 * options.rounds) / 60;
+  (options.seconds * (options.rounds * (kinds.length * 2 * modes.length + (kinds.length - 1) * 8) + 4) +
+    5 * options.rounds) /
+  60;
 report.progress(`about ${minutes.toFixed(0)} minutes`);
 if (joules() === null) report.progress("no power figures: /sys/class/powercap has no counter of this machine's");
 await withPair(async (pair) => {
@@ -155,7 +171,7 @@ await withPair(async (pair) => {
       await latenessRound(pair, mode);
     }
     report.progress(`round ${round} of ${options.rounds}: speed of other programs`);
-    await speedRound();
+    await speedRound(round);
   }
   const us = (ns: number) => rounded(ns / 1000, 2);
   for (const [key, values] of lateness) {
@@ -166,12 +182,13 @@ await withPair(async (pair) => {
     report.add({ mode, burner, condition, ...figures, trimmedSd: us(trimmed.stddev), missed: lost });
   }
   report.table("Lateness on the wire, us after the most punctual datagram of each stretch; sd trimmed at p99.9 beside");
-  for (const [key, values] of speeds) {
+  for (const [key, ratios] of speeds) {
     const [program = "", session = "", burner = ""] = key.split("\t");
-    const without = mean(speeds.get([program, session, "off"].join("\t"))!);
-    report.add({ program, session, burner, percentOfItsSpeed: rounded((100 * mean(values)) / without, 2) });
+    const percent = (share: number) => rounded(100 * percentile(ratios, share), 1);
+    const [low, middle, high] = [0.25, 0.5, 0.75].map(percent);
+    report.add({ program, session, burner, pairs: ratios.length, p25: low!, median: middle!, p75: high! });
   }
-  report.table("What an ordinary program on the same core gets done, of what it does without a burner");
+  report.table("What an ordinary program on the same core gets done, percent of what it does without a burner");
   report.progress("idle time");
   await idleShares(pair);
   report.table("Idle time of the core of a spinny tunnel, and power of the processor");

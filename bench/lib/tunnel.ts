@@ -45,6 +45,8 @@ export interface TunnelSettings {
   deviation?: string;
   /** The server's port. Default {@link PORT}. */
   port?: number;
+  /** Whom the client takes for the server, if somebody stands between them. */
+  peer?: string;
   /** No interfaces: nothing is carried, and a tunnel with interfaces may run beside it. */
   packets?: boolean;
 }
@@ -57,6 +59,7 @@ export interface FinalStats {
   >;
   inner: Record<"packetsSent" | "bytesSent" | "packetsReceived" | "bytesReceived" | "queueDrops", number>;
   datagrams: Record<"received" | "opened" | "unknown" | "replayed", number>;
+  reassembly: Record<"payloadsLost" | "blocksDropped", number>;
   throttleStalls: number;
 }
 
@@ -65,6 +68,7 @@ export interface DeviationEvent extends ProgramEvent {
   count: number;
   mean: number;
   stddev: number;
+  p1: number;
   p50: number;
   p90: number;
   p99: number;
@@ -111,6 +115,19 @@ export function clientArguments(peer: string, password: string, settings: Tunnel
   ];
 }
 
+/** The server's arguments alone. */
+function serverArguments(listenAddr: string, password: string, settings: TunnelSettings): string[] {
+  return [
+    ...COMMAND,
+    "server",
+    ...flags({ listenAddr, passwordFile: password, json: true }),
+    ...deviceFlags(settings, "i405s", SERVER),
+    ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
+    ...flags({ outgoingSendDeviationStats: settings.deviation }),
+    ...(settings.serverFlags ?? []),
+  ];
+}
+
 /** A client that finds nobody. */
 export class LonelyClient {
   readonly #password = passwordFile();
@@ -126,40 +143,67 @@ export class LonelyClient {
   }
 }
 
-/** Both ends, the client in namespace a and the server in b. */
+/** How to start either end, again and again: the client in namespace a and the server in b. */
+export class TunnelEnds {
+  readonly #password = passwordFile();
+
+  constructor(
+    readonly pair: NetnsPair,
+    readonly settings: TunnelSettings,
+  ) {}
+
+  get #address(): string {
+    return `${this.pair.b.ipv4}:${this.settings.port ?? PORT}`;
+  }
+
+  /** Resolves once it listens. */
+  async startServer(): Promise<Program> {
+    const server = new Program(this.pair.b, serverArguments(this.#address, this.#password.file, this.settings));
+    try {
+      await server.event("listening");
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  startClient(): Program {
+    const peer = this.settings.peer ?? this.#address;
+    return new Program(this.pair.a, clientArguments(peer, this.#password.file, this.settings));
+  }
+
+  /** The password file goes. */
+  remove(): void {
+    this.#password.remove();
+  }
+}
+
+/** Both ends, with a session between them. */
 export class Tunnel {
-  readonly #removePassword: () => void;
+  readonly #ends: TunnelEnds;
 
   private constructor(
     readonly client: Program,
     readonly server: Program,
-    removePassword: () => void,
+    ends: TunnelEnds,
   ) {
-    this.#removePassword = removePassword;
+    this.#ends = ends;
   }
 
   /** Resolves once data may flow both ways. */
   static async start(pair: NetnsPair, settings: TunnelSettings): Promise<Tunnel> {
-    const { file, remove } = passwordFile();
-    const address = `${pair.b.ipv4}:${settings.port ?? PORT}`;
-    const server = new Program(pair.b, [
-      ...COMMAND,
-      "server",
-      ...flags({ listenAddr: address, passwordFile: file, json: true }),
-      ...deviceFlags(settings, "i405s", SERVER),
-      ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
-      ...flags({ outgoingSendDeviationStats: settings.deviation }),
-      ...(settings.serverFlags ?? []),
-    ]);
+    const ends = new TunnelEnds(pair, settings);
+    let server: Program | undefined;
     let client: Program | undefined;
     try {
-      await server.event("listening");
-      client = new Program(pair.a, clientArguments(address, file, settings));
+      server = await ends.startServer();
+      client = ends.startClient();
       await Promise.all([client.event("connected"), server.event("connected")]);
-      return new Tunnel(client, server, remove);
+      return new Tunnel(client, server, ends);
     } catch (error) {
-      await Promise.all([client?.stop(), server.stop()]);
-      remove();
+      await Promise.all([client?.stop(), server?.stop()]);
+      ends.remove();
       throw error;
     }
   }
@@ -175,7 +219,7 @@ export class Tunnel {
       return { client, server: await figures(this.server) };
     } finally {
       await Promise.all([this.client.stop(), this.server.stop()]);
-      this.#removePassword();
+      this.#ends.remove();
     }
   }
 

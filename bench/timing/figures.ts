@@ -7,7 +7,7 @@ export interface Lateness {
   /** Trimmed at p99.9: what the hypervisor takes now and then decides the other one. */
   sd: number;
   sdUntrimmed: number;
-  p1: number | null;
+  p1: number;
   p50: number;
   p90: number;
   p99: number;
@@ -68,7 +68,7 @@ export function callLateness(events: readonly DeviationEvent[]): Lateness | null
   return {
     sd: middle(({ stddev }) => stddev),
     sdUntrimmed: Math.sqrt(over((event) => event.stddev ** 2 + (event.mean - mean) ** 2)),
-    p1: null,
+    p1: middle(({ p1 }) => p1),
     p50: middle(({ p50 }) => p50),
     p90: middle(({ p90 }) => p90),
     p99: middle(({ p99 }) => p99),
@@ -83,11 +83,10 @@ export function overStretches(parts: readonly (Lateness | null)[]): Lateness | n
   const seen = parts.filter((part) => part !== null);
   if (seen.length === 0) return null;
   const middle = (pick: (part: Lateness) => number) => median(seen.map(pick));
-  const firsts = seen.flatMap(({ p1 }) => (p1 === null ? [] : [p1]));
   return {
     sd: middle(({ sd }) => sd),
     sdUntrimmed: middle(({ sdUntrimmed }) => sdUntrimmed),
-    p1: firsts.length === 0 ? null : median(firsts),
+    p1: middle(({ p1 }) => p1),
     p50: middle(({ p50 }) => p50),
     p90: middle(({ p90 }) => p90),
     p99: middle(({ p99 }) => p99),

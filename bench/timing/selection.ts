@@ -87,7 +87,7 @@ export const USAGE = `npm run bench:timing -- [option ...]
   --svg FILE           the distributions`;
 
 /** A client from `dozy+burner+cpu=0`. */
-export function parseSender(text: string): Sender {
+export function parseSender(text: string): Sender & { pollMode: string } {
   const [pollMode = "", ...extras] = text.split("+");
   if (!POLL_MODES.some((mode) => mode === pollMode)) {
     throw new UsageError(

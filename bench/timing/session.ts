@@ -97,8 +97,8 @@ async function tunnelSession(pair: NetnsPair, session: Session, selection: Selec
 }
 
 function bareCall({ latenessUs, missed }: Measured): Lateness {
-  const { stddev, p50, p90, p99, p999, max } = latenessUs;
-  return { sd: stddev, sdUntrimmed: stddev, p1: null, p50, p90, p99, p999, max, missed };
+  const { stddev, p1, p50, p90, p99, p999, max } = latenessUs;
+  return { sd: stddev, sdUntrimmed: stddev, p1, p50, p90, p99, p999, max, missed };
 }
 
 /** A plain sender per stretch, since it tells its lateness at its end; each stretch has an origin of its own. */

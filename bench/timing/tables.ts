@@ -39,6 +39,7 @@ export function callRow(row: Row): TableRow {
   return {
     ...head(row),
     sd: digits(row.call?.sd),
+    p1: digits(row.call?.p1),
     ...quantiles(row.call),
     "cpu us/slot": digits(row.cpuUsPerSlot),
     "stolen ms": digits(row.stolenS * 1000, 0),
