@@ -170,7 +170,7 @@ impl Unwrapper {
         if datagram.len() < MIN_DATAGRAM {
             return None;
         }
-        let nonce: [u8; NONCE] = datagram[HEADER..SEALED].try_into().ok()?;
+        let nonce = nonce_of(datagram)?;
         let (sealed, tag) = datagram[SEALED..].split_at(datagram.len() - SEALED - TAG);
         let copy = scratch.get_mut(..sealed.len())?;
         copy.copy_from_slice(sealed);
@@ -178,6 +178,11 @@ impl Unwrapper {
         let (head, fragment) = copy.split_first_chunk::<HEAD>()?;
         Some(Unwrapped { head: Head::from_bytes(*head), fragment, nonce })
     }
+}
+
+/// The random bytes of a handshake datagram, which travel in clear.
+pub fn nonce_of(datagram: &[u8]) -> Option<[u8; NONCE]> {
+    datagram.get(HEADER..SEALED)?.try_into().ok()
 }
 
 impl fmt::Debug for Unwrapper {

@@ -210,6 +210,7 @@ impl Inbound {
                     pairing.fragment(&arrival, datagram.len(), &unwrapped, handovers, &mut self.counters, sink);
                     return;
                 }
+                pairings::Trial::Replayed => sessions = Trial::Failed { replayed: true },
                 pairings::Trial::OverBudget => sessions = Trial::OverBudget,
                 pairings::Trial::Failed if !from_endpoint => {
                     sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, Some(&mut self.budget));

@@ -1,7 +1,10 @@
-//! Which copies of a stamp's fragments have come already.
+//! Which copies of handshake datagrams have come already.
 //!
 //! Every slot of a carousel has a nonce of its own, so a nonce that comes twice is a copy that somebody else sent. It
-//! must not name the source, or the copier would draw the stream to itself.
+//! must not name the source, or the copier would draw the stream to itself ([`SeenNonces`]); and it need not be opened,
+//! or the copier would use up what genuine ones are opened with ([`RecentNonces`]).
+
+use std::fmt;
 
 use crate::handshake_wire::NONCE;
 
@@ -11,7 +14,18 @@ pub const MAX_NONCES: usize = 65_536;
 
 /// Twice the bound, so that probing stays short: about 1.5 places on average at the fullest.
 const PLACES: usize = 2 * MAX_NONCES;
+
+/// Nonces of any stamp that are remembered for as long as no other takes their place: 128 KiB. Whoever sends copies of
+/// more datagrams in turns has to know which of those that he recorded are a handshake's.
+const RECENT_PLACES: usize = 16_384;
+/// Marks an empty place there.
 const EMPTY: u64 = 0;
+
+/// Half of a nonce, never [`EMPTY`], which makes two of 2^64 halves the same.
+fn half_of(nonce: &[u8; NONCE]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *nonce;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
+}
 
 /// What [`SeenNonces::insert`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +41,15 @@ pub enum Seen {
 /// The nonces of one stamp: a table with open addressing, allocated once.
 ///
 /// Only half of a nonce is kept. Nonces are random and authenticated before they get here, so nobody can choose one to
-/// collide, and by chance two of 65,536 halves do so with a probability of 2^-33.
+/// collide, and by chance two of 65,536 halves do so with a probability of 2^-33. Beside it stands the number of the
+/// stamp that it came with: another stamp begins without a look at the table, for a peer can send one in each datagram.
 pub struct SeenNonces {
     stamp: Option<u64>,
-    table: Box<[u64]>,
+    /// Stamps so far, from 1.
+    epoch: u32,
+    halves: Box<[u64]>,
+    /// Of what stamp each half is: one of another is as good as none.
+    epochs: Box<[u32]>,
     used: usize,
 }
 
@@ -41,9 +60,10 @@ impl Default for SeenNonces {
 }
 
 impl SeenNonces {
-    /// An empty set that belongs to no stamp. The kernel provides its 1 MiB only as far as it is used.
+    /// An empty set that belongs to no stamp. The kernel provides its 1.5 MiB only as far as they are used.
     pub fn new() -> Self {
-        Self { stamp: None, table: vec![EMPTY; PLACES].into_boxed_slice(), used: 0 }
+        let (halves, epochs) = (vec![0; PLACES].into_boxed_slice(), vec![0; PLACES].into_boxed_slice());
+        Self { stamp: None, epoch: 1, halves, epochs, used: 0 }
     }
 
     /// The stamp whose nonces these are.
@@ -55,22 +75,23 @@ impl SeenNonces {
     pub fn begin(&mut self, stamp: u64) {
         if self.stamp != Some(stamp) {
             self.stamp = Some(stamp);
-            if self.used > 0 {
-                self.table.fill(EMPTY);
-                self.used = 0;
+            self.used = 0;
+            self.epoch = self.epoch.wrapping_add(1);
+            if self.epoch == 0 {
+                // After 2^32 stamps, which at one in each datagram that is opened is ten days.
+                self.epochs.fill(0);
+                self.epoch = 1;
             }
         }
     }
 
     /// Whether the nonce is new, which it isn't afterwards.
     pub fn insert(&mut self, nonce: &[u8; NONCE]) -> Seen {
-        let [a, b, c, d, e, f, g, h, ..] = *nonce;
-        // No half is kept as zero, which marks an empty place; that makes two of 2^64 halves the same.
-        let half = u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1);
+        let half = half_of(nonce);
         let mut place = half as usize % PLACES;
         // Ends at an empty place, of which there are at least as many as used ones.
-        while self.table[place] != EMPTY {
-            if self.table[place] == half {
+        while self.epochs[place] == self.epoch {
+            if self.halves[place] == half {
                 return Seen::Before;
             }
             place = (place + 1) % PLACES;
@@ -78,9 +99,46 @@ impl SeenNonces {
         if self.used == MAX_NONCES {
             return Seen::Full;
         }
-        self.table[place] = half;
+        self.halves[place] = half;
+        self.epochs[place] = self.epoch;
         self.used += 1;
         Seen::New
+    }
+}
+
+impl fmt::Debug for RecentNonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecentNonces").finish_non_exhaustive()
+    }
+}
+
+/// The nonces of what was opened lately, one at each place.
+pub struct RecentNonces {
+    halves: Box<[u64]>,
+}
+
+impl Default for RecentNonces {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RecentNonces {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { halves: vec![EMPTY; RECENT_PLACES].into_boxed_slice() }
+    }
+
+    /// Whether a datagram with this nonce was opened. By chance, one in 2^64 that wasn't is taken for one that was.
+    pub fn contain(&self, nonce: &[u8; NONCE]) -> bool {
+        let half = half_of(nonce);
+        self.halves[half as usize % RECENT_PLACES] == half
+    }
+
+    /// Remembers the nonce of a datagram that authenticated: of others anybody could choose it.
+    pub fn remember(&mut self, nonce: &[u8; NONCE]) {
+        let half = half_of(nonce);
+        self.halves[half as usize % RECENT_PLACES] = half;
     }
 }
 
@@ -121,6 +179,37 @@ mod tests {
             assert_eq!(seen.insert(&at(half)), Seen::New);
             assert_eq!(seen.insert(&at(half)), Seen::Before);
         }
+    }
+
+    #[test]
+    fn the_last_epoch_is_followed_by_an_empty_table() {
+        let mut seen = SeenNonces::new();
+        seen.begin(1);
+        assert_eq!(seen.insert(&nonce(4)), Seen::New);
+        seen.epoch = u32::MAX;
+        seen.begin(2);
+        assert_eq!(seen.epoch, 1);
+        assert!(seen.epochs.iter().all(|epoch| *epoch == 0));
+        assert_eq!(seen.insert(&nonce(4)), Seen::New);
+        assert_eq!(seen.insert(&nonce(4)), Seen::Before);
+    }
+
+    #[test]
+    fn recent_ones_are_known_until_another_takes_their_place() {
+        let mut recent = RecentNonces::new();
+        assert!(!recent.contain(&nonce(1)) && !recent.contain(&[0; NONCE]));
+        for number in 1..=100 {
+            recent.remember(&nonce(number));
+            assert!(recent.contain(&nonce(number)));
+        }
+        let same_place = |half: u64| {
+            let mut nonce = [0; NONCE];
+            nonce[..8].copy_from_slice(&half.to_le_bytes());
+            nonce
+        };
+        recent.remember(&same_place(7));
+        recent.remember(&same_place(7 + RECENT_PLACES as u64));
+        assert!(!recent.contain(&same_place(7)) && recent.contain(&same_place(7 + RECENT_PLACES as u64)));
     }
 
     #[test]

@@ -94,7 +94,8 @@ struct Client {
 impl Client {
     fn of(index: usize) -> Self {
         let (wrap, mask) = keys(index);
-        Self { wrapper: Wrapper::new(&wrap, &mask), nonces: 0 }
+        // Each client has its own, or they would be copies to the listener.
+        Self { wrapper: Wrapper::new(&wrap, &mask), nonces: (index as u64) << 32 }
     }
 
     fn datagram(&mut self, stamp: u64, version: u8, n: usize, fragment: u8) -> Vec<u8> {

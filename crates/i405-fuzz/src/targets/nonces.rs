@@ -8,7 +8,7 @@ use i405_proto::nonces::{Seen, SeenNonces};
 use crate::program::Program;
 
 thread_local! {
-    // A table of 1 MiB: made once.
+    // A table of 1.5 MiB: made once.
     static NONCES: RefCell<(SeenNonces, u64)> = RefCell::new((SeenNonces::new(), 0));
 }
 

@@ -1,7 +1,8 @@
 //! All pairings of a listener, tried in order under one budget, and how often they may trouble JavaScript together.
 
 use crate::budget::Budget;
-use crate::handshake_wire::Unwrapped;
+use crate::handshake_wire::{Unwrapped, nonce_of};
+use crate::nonces::RecentNonces;
 
 use super::pairing::Pairing;
 
@@ -15,6 +16,8 @@ pub(super) enum Trial<'a> {
     Opened { index: usize, unwrapped: Unwrapped<'a> },
     /// It is nobody's.
     Failed,
+    /// It is a copy of one that was opened before, whatever became of that.
+    Replayed,
     /// The budget ended first.
     OverBudget,
 }
@@ -26,11 +29,12 @@ pub(super) struct Pairings {
     /// The one that sessions belong to.
     serving: usize,
     handovers: Handovers,
+    opened: RecentNonces,
 }
 
 impl Pairings {
     pub(super) fn new(first: Pairing) -> Self {
-        Self { all: vec![first], serving: 0, handovers: Handovers::default() }
+        Self { all: vec![first], serving: 0, handovers: Handovers::default(), opened: RecentNonces::new() }
     }
 
     pub(super) fn add(&mut self, pairing: Pairing) {
@@ -66,7 +70,7 @@ impl Pairings {
 
     /// Tries all of them, to the first that opens the datagram. Call after [`Budget::begin`].
     pub(super) fn unwrap<'a>(
-        &self,
+        &mut self,
         now_ns: u64,
         datagram: &[u8],
         scratch: &'a mut [u8],
@@ -75,10 +79,16 @@ impl Pairings {
         let mut looks = |(_, pairing): &(usize, &Pairing)| pairing.looks_like_ours(now_ns, datagram, budget);
         // Zeros under the masks of two pairings happen once in 2^64 tries: then the second one goes without.
         let Some((index, pairing)) = self.all.iter().enumerate().find(&mut looks) else { return Trial::Failed };
+        // Copies pass the mask like their originals: whoever recorded one could have no other opened.
+        if nonce_of(datagram).is_some_and(|nonce| self.opened.contain(&nonce)) {
+            return Trial::Replayed;
+        }
         if !budget.take_opening(now_ns) {
             return Trial::OverBudget;
         }
-        pairing.unwrap(datagram, scratch).map_or(Trial::Failed, |unwrapped| Trial::Opened { index, unwrapped })
+        let Some(unwrapped) = pairing.unwrap(datagram, scratch) else { return Trial::Failed };
+        self.opened.remember(&unwrapped.nonce);
+        Trial::Opened { index, unwrapped }
     }
 }
 
