@@ -108,3 +108,15 @@ t.test("two wires of different speeds, lengths and shapes", { skip }, async (t) 
   await Promise.all([tcp(t, upWay, upWay.addresses[0], 200_000), tcp(t, downWay, downWay.addresses[1], 2_000_000)]);
   for (const program of [client, server]) t.equal((await end(program)).code, 0);
 });
+
+t.test("spinny takes small packets out of full datagrams, all of them and in order", { skip }, async (t) => {
+  // A slot of 20 ms holds what 40 small packets take; in spinny each is written in a turn of its own.
+  const wire = ["--up-packet-interval", "20ms", "--down-packet-interval", "20ms"];
+  const stage = new Stage(t, { client: [...wire, "--queue", "2s"], server: ["--poll-mode", "spinny"] });
+  const { server, client } = await stage.connect();
+  await gentle(t, ways(stage)[0], INNER.server4, { length: 36, pps: 1500, count: 1500 });
+  t.equal((await end(client)).code, 0);
+  const { code, stats } = await end(server);
+  t.equal(code, 0);
+  t.match(stats.inner, { malformed: 0, deviceErrors: 0 });
+});

@@ -6,6 +6,7 @@
 //! Everything `unsafe` is in `sys`.
 
 mod assembling;
+mod backlog;
 mod breath;
 pub mod burner;
 mod carousel;

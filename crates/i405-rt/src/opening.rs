@@ -17,9 +17,10 @@ use rtrb::RingBuffer;
 use zeroize::Zeroizing;
 
 use crate::assembling::{Assembler, Parts};
+use crate::backlog::Backlog;
 use crate::burner::{self, Burners};
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
-use crate::config::{DeviationSource, OpenConfig, SendBy};
+use crate::config::{DeviationSource, OpenConfig, PollMode, SendBy};
 use crate::control::{Control, LONGEST_DATAGRAM};
 use crate::departures::{DepartureReader, DepartureSources, Departures};
 use crate::device::Tun;
@@ -130,6 +131,9 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let stop = Arc::new(AtomicBool::new(false));
 
     let (delivery, packets) = match &tun {
+        Some(tun) if config.poll_mode == PollMode::Spinny => {
+            (Delivery::InTurns(Arc::clone(tun), Backlog::new(config.reorder_window)), None)
+        }
         Some(tun) => (Delivery::Tun(Arc::clone(tun)), None),
         None => {
             let (producer, consumer) = RingBuffer::new(PACKETS_CAPACITY);
@@ -238,6 +242,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
                 counters,
                 handshake_source: None,
                 current: 0,
+                control_blocks: 0,
             },
             departures: departure_reader,
         }),

@@ -14,6 +14,7 @@ use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OpenedDatagram
 use i405_proto::inner::{AllowedIps, may_enter};
 use rtrb::{Consumer, Producer};
 
+use crate::backlog::Backlog;
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::command::{ReceiveCommand, Trash};
 use crate::departures::DepartureReader;
@@ -22,16 +23,21 @@ use crate::event::{InlineBytes, Notice, ReceiverEvent};
 use crate::packet_ring;
 use crate::records::{Arrival, ArrivalRecord};
 use crate::socket::OuterSocket;
-use crate::stats::Counters;
+use crate::stats::{Counters, ReceiveCounters};
 
 /// Largest UDP payload.
 const LARGEST_DATAGRAM: usize = 65_535;
 const MILLISECOND_NS: u64 = 1_000_000;
+/// Control blocks of one turn that are told of: a peer sends one or two in a payload, and some more come at once where
+/// payloads waited for a lost one. Whoever fills payloads with them loses the rest.
+const MOST_CONTROL_BLOCKS: u32 = 16;
 
 /// Where inner packets go.
 pub enum Delivery {
     /// To the interface.
     Tun(Arc<Tun>),
+    /// To the interface, one in each turn.
+    InTurns(Arc<Tun>, Backlog),
     /// To the program, by way of the reporter: each packet behind its length.
     Packets(Producer<u8>),
 }
@@ -61,6 +67,8 @@ pub struct Outlet {
     pub(crate) handshake_source: Option<SocketAddr>,
     /// The generation that is sent under, 0 before the first.
     pub(crate) current: u32,
+    /// Control blocks of this turn that were told of.
+    pub(crate) control_blocks: u32,
 }
 
 /// The receiving half.
@@ -106,11 +114,17 @@ impl Receiving {
         }
     }
 
-    /// Handles at most one datagram, and takes at most one transmit timestamp. False: there was neither.
+    /// Handles at most one datagram, or one packet that waits for its turn, and takes at most one transmit timestamp.
+    /// False: there was none of them.
     pub fn turn(&mut self) -> bool {
-        let ReceivingParts { departures, socket, .. } = &mut self.parts;
+        let ReceivingParts { departures, socket, outlet, .. } = &mut self.parts;
         let departed = departures.as_mut().is_some_and(|departures| departures.turn(socket));
-        self.receive() || departed
+        outlet.take_turn() || self.receive() || departed
+    }
+
+    /// Whether packets wait for their turn.
+    pub fn has_backlog(&self) -> bool {
+        matches!(&self.parts.outlet.delivery, Delivery::InTurns(_, backlog) if !backlog.is_empty())
     }
 
     /// Takes the transmit timestamps that wait, within bounds. False: there were none, so it isn't they that made the
@@ -130,6 +144,7 @@ impl Receiving {
         let wall_ns = realtime_ns();
         let age_ns = received.kernel_realtime_ns.map_or(0, |kernel| wall_ns.saturating_sub(kernel));
         self.parts.outlet.stamp_ns = received.kernel_realtime_ns.unwrap_or(0);
+        self.parts.outlet.control_blocks = 0;
         self.parts.inbound.receive(
             now_ns,
             now_ns.saturating_sub(age_ns),
@@ -142,13 +157,14 @@ impl Receiving {
         true
     }
 
-    /// When [`Self::on_timer`] is due: the lost-packet timer.
+    /// When [`Self::on_timer`] is due: the lost-packet timer. It waits for packets that wait for their turn.
     pub fn timer_ns(&self) -> Option<u64> {
-        self.parts.inbound.next_timer_ns()
+        self.parts.inbound.next_timer_ns().filter(|_| !self.has_backlog())
     }
 
     /// Gives up payloads that were waited for long enough.
     pub fn on_timer(&mut self, now_ns: u64) {
+        self.parts.outlet.control_blocks = 0;
         self.parts.inbound.on_timer(now_ns, &mut self.parts.outlet);
         self.publish_counters();
     }
@@ -176,36 +192,56 @@ impl Outlet {
             self.counters.receive.events_dropped.add(1);
         }
     }
+
+    /// Takes one packet that waits to the interface. False: none waits.
+    fn take_turn(&mut self) -> bool {
+        let Delivery::InTurns(tun, backlog) = &mut self.delivery else { return false };
+        let Some(inner) = backlog.pop() else { return false };
+        to_interface(tun, inner, &self.allowed_ips, &self.counters.receive);
+        true
+    }
+}
+
+/// Lets an inner packet in, if its source may come in.
+fn to_interface(tun: &Tun, inner: &[u8], allowed_ips: &AllowedIps, counters: &ReceiveCounters) {
+    if !allowed_ips.permit(inner) || !may_enter(inner) {
+        counters.not_allowed.add(1);
+    } else if tun.write(inner).is_ok() {
+        count_inner(counters, inner);
+    } else {
+        counters.device_errors.add(1);
+    }
+}
+
+fn count_inner(counters: &ReceiveCounters, inner: &[u8]) {
+    counters.inner_packets.add(1);
+    counters.inner_bytes.add(inner.len() as u64);
 }
 
 impl InboundSink for Outlet {
     fn packet(&mut self, inner: &[u8]) {
         let counters = &self.counters.receive;
-        if !self.allowed_ips.permit(inner) {
-            counters.not_allowed.add(1);
-            return;
-        }
-        let delivered = match &mut self.delivery {
-            Delivery::Tun(_) if !may_enter(inner) => {
-                counters.not_allowed.add(1);
-                false
-            }
-            Delivery::Tun(tun) => {
-                let written = tun.write(inner).is_ok();
-                counters.device_errors.add(u64::from(!written));
-                written
-            }
+        match &mut self.delivery {
+            Delivery::Tun(tun) => to_interface(tun, inner, &self.allowed_ips, counters),
+            // Looked at when its turn comes: a long list of sources takes its time, too.
+            Delivery::InTurns(_, backlog) => counters.device_errors.add(u64::from(!backlog.push(inner))),
+            Delivery::Packets(_) if !self.allowed_ips.permit(inner) => counters.not_allowed.add(1),
             Delivery::Packets(ring) => {
-                let pushed = packet_ring::push(ring, inner);
-                counters.events_dropped.add(u64::from(!pushed));
-                pushed
+                if packet_ring::push(ring, inner) {
+                    count_inner(counters, inner);
+                } else {
+                    counters.events_dropped.add(1);
+                }
             }
-        };
-        counters.inner_packets.add(u64::from(delivered));
-        counters.inner_bytes.add(if delivered { inner.len() as u64 } else { 0 });
+        }
     }
 
     fn control(&mut self, generation: u32, kind: u8, body: &[u8]) {
+        if self.control_blocks == MOST_CONTROL_BLOCKS {
+            self.counters.receive.events_dropped.add(1);
+            return;
+        }
+        self.control_blocks += 1;
         self.report(Notice::Control { generation, kind }, body);
     }
 
@@ -268,28 +304,44 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_datagram_under_a_replaced_key_does_not_tell_that_the_peer_is_there() {
-        let counters = Arc::new(Counters::default());
-        let (events, _notices) = RingBuffer::new(1);
-        let mut outlet = Outlet {
-            delivery: Delivery::Packets(RingBuffer::new(1).0),
+    fn outlet(delivery: Delivery, events: Producer<ReceiverEvent>) -> Outlet {
+        Outlet {
+            delivery,
             allowed_ips: AllowedIps::ALL,
             events,
-            counters: Arc::clone(&counters),
+            counters: Arc::new(Counters::default()),
             handshake_source: None,
             current: 2,
             arrivals: None,
             stamp_ns: 0,
-        };
+            control_blocks: 0,
+        }
+    }
+
+    #[test]
+    fn a_datagram_under_a_replaced_key_does_not_tell_that_the_peer_is_there() {
+        let (events, _notices) = RingBuffer::new(1);
+        let mut outlet = outlet(Delivery::Packets(RingBuffer::new(1).0), events);
         let mut last = |now_ns, generation| {
             outlet.heard(OpenedDatagram { generation, counter: 0, now_ns, received_ns: now_ns });
-            counters.receive.last_opened_ns.get()
+            outlet.counters.receive.last_opened_ns.get()
         };
         assert_eq!(last(10, 1), 0);
         assert_eq!(last(20, 2), 20);
         assert_eq!(last(30, 1), 20);
         // Of another attempt or a rekey, which the peer has confirmed by it.
         assert_eq!(last(40, 3), 40);
+    }
+
+    #[test]
+    fn a_payload_full_of_control_blocks_is_told_of_in_part() {
+        let (events, mut notices) = RingBuffer::new(100);
+        let mut outlet = outlet(Delivery::Packets(RingBuffer::new(1).0), events);
+        for _ in 0..480 {
+            outlet.control(1, 3, &[]);
+        }
+        assert_eq!(notices.slots(), MOST_CONTROL_BLOCKS as usize);
+        assert_eq!(outlet.counters.receive.events_dropped.get(), 480 - u64::from(MOST_CONTROL_BLOCKS));
+        assert!(notices.pop().is_ok_and(|event| matches!(event.notice, Notice::Control { generation: 1, kind: 3 })));
     }
 }

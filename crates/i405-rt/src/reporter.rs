@@ -169,7 +169,7 @@ impl Reporter {
 
     fn translate(&mut self, event: &ReceiverEvent) {
         let bytes = || event.bytes.as_slice().to_vec();
-        self.pending.push(match event.notice {
+        let event = match event.notice {
             Notice::Handshake { kind, version, stamp, source, datagram_length, received_ns } => {
                 Event::Handshake { kind, version, stamp, message: bytes(), source, datagram_length, received_ns }
             }
@@ -179,14 +179,19 @@ impl Reporter {
             Notice::Stale { stamp, floor_ms } => Event::StaleInitiation { stamp, floor_ms },
             Notice::Opened { generation, source, received_ns } => Event::Opened { generation, source, received_ns },
             Notice::Control { generation, kind } => Event::Control { generation, kind, body: bytes() },
-            Notice::Roamed { generation, source } => Event::Roamed { generation, source },
+            Notice::Roamed { generation, source } => {
+                // Where it was in between matters to nobody, and a peer can move as often as it likes.
+                self.pending.retain(|event| !matches!(event, Event::Roamed { .. }));
+                Event::Roamed { generation, source }
+            }
             Notice::HandshakeSource(source) => {
                 if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
                     carousel.set_endpoint(source);
                 }
                 return;
             }
-        });
+        };
+        self.pending.push(event);
     }
 
     fn look_at_counters(&mut self, seen: &mut Seen) {
@@ -210,7 +215,7 @@ impl Reporter {
             seen.throwaway_given = false;
         }
         let dropped = receive.events_dropped.get();
-        if dropped > seen.dropped {
+        if dropped > seen.dropped && self.pending.len() < MOST_EVENTS {
             self.pending.push(Event::Dropped { count: dropped - seen.dropped });
             seen.dropped = dropped;
         }

@@ -1,7 +1,7 @@
 //! The thread of `spinny`: dispatcher, receiver and ingress in turns, polling, never asleep but for its pause.
 //!
-//! - A turn handles one datagram and one device read, and none begins when the deadline is nearer than the p99.9 of
-//!   what turns have taken: input never moves a send.
+//! - A turn handles one datagram or one packet that came out of one, and one device read, and none begins when the
+//!   deadline is nearer than the p99.9 of what turns have taken: input never moves a send.
 //! - The kernel's real-time throttle takes a SCHED_FIFO thread that never sleeps off the core for 50 ms of every
 //!   second. What keeps the thread off it (`breath`) comes right after a slot and follows from the schedule alone.
 //! - Without a schedule (a server that waits for its client) there is nothing to be exact for, and it waits asleep.
@@ -103,7 +103,7 @@ impl<S: Slots> Spinner<'_, S> {
         }
     }
 
-    /// One datagram, one inner packet, one timer at most. False: there was nothing.
+    /// One datagram or one packet out of it, one packet into the tunnel, one timer at most. False: there was nothing.
     fn turn(&mut self, now_ns: u64) -> bool {
         let mut worked = self.receiving.turn();
         if let Some(ingress) = &mut self.ingress {
@@ -128,7 +128,10 @@ impl<S: Slots> Spinner<'_, S> {
         if let Some(tun) = &tun {
             descriptors[1] = tun.as_fd();
         }
-        if !self.waker.wait(&descriptors, Some(IDLE_WAIT_NS)) && !self.receiving.drain_departures() {
+        if !self.receiving.has_backlog()
+            && !self.waker.wait(&descriptors, Some(IDLE_WAIT_NS))
+            && !self.receiving.drain_departures()
+        {
             thread::sleep(BROKEN_PAUSE);
         }
         // Bounded: a flood must not keep commands waiting.
