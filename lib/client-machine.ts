@@ -256,9 +256,18 @@ export class ClientMachine implements Machine {
     }
     const { path, madeAtNs } = made;
     const { paths } = this.#config;
-    if (outcome.verdict === "accepted") this.#accept(outcome.session, path, stamp, madeAtNs, datagramLength);
-    else if (outcome.verdict === "length" && paths?.shorten(outcome.limit)) this.#attempt(paths.next("lost"));
-    else this.#context.report.failed(refusalError(outcome.verdict, outcome.limit));
+    const ageNs = Number(this.#context.clock.boottimeNs() - madeAtNs);
+    if (outcome.verdict === "accepted" && ageNs >= expiryNs(path.wire)) {
+      // The machine slept meanwhile: such a session would be over as it begins.
+      outcome.session.destroy();
+      this.#attempts = this.#attempts.filter((each) => each !== made);
+      this.#attempt(path);
+    } else if (outcome.verdict === "accepted") this.#accept(outcome.session, path, stamp, madeAtNs, datagramLength);
+    else if (outcome.verdict === "length" && paths?.shorten(outcome.limit)) {
+      // It is over: another copy of its answer is for nobody.
+      this.#attempts = this.#attempts.filter((each) => each !== made);
+      this.#attempt(paths.next("lost"));
+    } else this.#context.report.failed(refusalError(outcome.verdict, outcome.limit));
   }
 
   #accept(keys: SessionKeys, path: ClientPath, stamp: number, madeAtNs: bigint, receiveLength: number): void {

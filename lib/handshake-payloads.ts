@@ -10,9 +10,10 @@ import type { Wire, WireDirection } from "../index.js";
 import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./addon.js";
 import { describe, I405Error, optionError } from "./errors.js";
 import { requireBytes } from "./secrets.js";
+import { durationNs, type DurationRange } from "./units.js";
 
 /** Bytes of ML-KEM-768's encapsulation key and ciphertext (FIPS 203, table 3). */
-export const ENCAPSULATION_KEY_LENGTH = 1184;
+const ENCAPSULATION_KEY_LENGTH = 1184;
 export const CIPHERTEXT_LENGTH = 1088;
 
 /** Settings part of the initiation; 48 bytes are in use. */
@@ -30,13 +31,15 @@ const VERDICT_END = 10;
 
 /** The protocol's bounds of a direction: IP length in bytes, intervals in ns. */
 const LENGTH_RANGE = { min: 100, max: 65_535 };
-const INTERVAL_RANGE = { min: 10_000, max: 1_000_000_000 };
-const MAX_U32 = 0xffff_ffff;
+export const INTERVAL_RANGE_NS = { min: 10_000, max: 1_000_000_000 };
+/** The protocol's: timeouts that an end may ask for. */
+export const TIMEOUT_RANGE: DurationRange = { min: "1ms", max: "24h" };
+const MOST_TIMEOUT_MS = durationNs(TIMEOUT_RANGE.max)! / 1e6;
 
 const SHAPES = ["cos4", "uniform"] as const;
 
 /** Bit of an AEAD in the offer. Every offer holds ChaCha20-Poly1305's. */
-export const OFFER_CHACHA20_POLY1305 = 1 << AEAD_CHACHA20_POLY1305;
+const OFFER_CHACHA20_POLY1305 = 1 << AEAD_CHACHA20_POLY1305;
 export const OFFER_AES_256_GCM = 1 << AEAD_AES_256_GCM;
 
 /** Verdicts in the order of their numbers on the wire. */
@@ -84,15 +87,15 @@ export function encodeInitiation(settings: InitiationSettings, encapsulationKey:
     const { length, intervalNs, jitterNs, jitterShape } = settings.wire[name];
     const offset = DIRECTION_OFFSETS[name];
     requireInteger(`${name}.length`, length, LENGTH_RANGE.min, LENGTH_RANGE.max);
-    requireInteger(`${name}.intervalNs`, intervalNs, INTERVAL_RANGE.min, INTERVAL_RANGE.max);
+    requireInteger(`${name}.intervalNs`, intervalNs, INTERVAL_RANGE_NS.min, INTERVAL_RANGE_NS.max);
     requireInteger(`${name}.jitterNs`, jitterNs, 0, intervalNs);
     view.setUint16(offset, length);
     view.setBigUint64(offset + 2, BigInt(intervalNs));
     view.setBigUint64(offset + 10, BigInt(jitterNs));
     payload[offset + 18] = shapeId(`${name}.jitterShape`, jitterShape);
   }
-  requireInteger("clientTimeoutMs", settings.clientTimeoutMs, 1, MAX_U32);
-  requireInteger("serverTimeoutMs", settings.serverTimeoutMs, 1, MAX_U32);
+  requireInteger("clientTimeoutMs", settings.clientTimeoutMs, 1, MOST_TIMEOUT_MS);
+  requireInteger("serverTimeoutMs", settings.serverTimeoutMs, 1, MOST_TIMEOUT_MS);
   view.setUint32(CLIENT_TIMEOUT_OFFSET, settings.clientTimeoutMs);
   view.setUint32(SERVER_TIMEOUT_OFFSET, settings.serverTimeoutMs);
   payload.set(encapsulationKey, SETTINGS_LENGTH);
@@ -119,8 +122,8 @@ export function decodeInitiation(payload: Uint8Array): InitiationPayload {
   const settings: InitiationSettings = {
     aeads,
     wire: { up: up.direction, down: down.direction },
-    clientTimeoutMs: Math.max(clientTimeoutMs, 1),
-    serverTimeoutMs: Math.max(serverTimeoutMs, 1),
+    clientTimeoutMs: clipTimeout(clientTimeoutMs),
+    serverTimeoutMs: clipTimeout(serverTimeoutMs),
   };
   return { settings, understood, encapsulationKey: new Uint8Array(payload.subarray(SETTINGS_LENGTH)) };
 }
@@ -161,7 +164,7 @@ function decodeDirection(view: DataView, offset: number): { direction: WireDirec
   const interval = view.getBigUint64(offset + 2);
   const jitter = view.getBigUint64(offset + 10);
   const shape = SHAPES[view.getUint8(offset + 18)];
-  const intervalNs = clip(interval, INTERVAL_RANGE.min, INTERVAL_RANGE.max);
+  const intervalNs = clip(interval, INTERVAL_RANGE_NS.min, INTERVAL_RANGE_NS.max);
   const direction: WireDirection = {
     length: Math.max(length, LENGTH_RANGE.min),
     intervalNs,
@@ -195,6 +198,10 @@ function shapeId(option: string, shape: string): number {
 
 function clip(value: bigint, min: number, max: number): number {
   return value < BigInt(min) ? min : value > BigInt(max) ? max : Number(value);
+}
+
+function clipTimeout(ms: number): number {
+  return Math.min(Math.max(ms, 1), MOST_TIMEOUT_MS);
 }
 
 function allZero(bytes: Uint8Array): boolean {

@@ -161,6 +161,7 @@ export async function openServer(opening: Opening, settings: ServerSettings): Pr
     { native, clock, report },
     {
       aeads: addon.aeads(),
+      maxServerTimeoutMs: settings.limits.maxServerTimeoutMs,
       drawLingerNs: () => drawLinger(settings.linger),
       ownStart: known && { timing: timingOf(known.down, known.address), endpoint: known.endpoint },
       floor,

@@ -12,6 +12,7 @@ import type {
 } from "./addon.js";
 import { readAllowedIps } from "./allowed-ips.js";
 import { describe, describeSecret, optionError } from "./errors.js";
+import { TIMEOUT_RANGE } from "./handshake-payloads.js";
 import { parseLinger, type LingerRange } from "./linger.js";
 import {
   readChoice,
@@ -91,6 +92,8 @@ export interface ServerLimits {
   maxRateDown: number;
   minIntervalNs: number;
   maxLength: number;
+  /** What a client asks for beyond this is not refused, but cut. */
+  maxServerTimeoutMs: number;
 }
 
 export interface ServerSettings {
@@ -118,6 +121,8 @@ const DAY: DurationRange = { min: "1ms", max: "24h" };
 const DEFAULT_RATE = "100KiB/s";
 /** Ours: far above a core's capacity; a client has to be told something else before it asks for that. */
 const DEFAULT_MAX_RATE = "128MiB/s";
+/** Ours: a silent client is waited for this long, and who has its address by now gets cover no longer. */
+const DEFAULT_MAX_TIMEOUT = "1h";
 /** An IPv6 link carries at least 1280 bytes (RFC 8200 section 5), an IPv4 host at least 576 (RFC 1122). */
 const LEAST_MTU_IPV6 = 1280;
 const LEAST_MTU = 576;
@@ -287,8 +292,8 @@ export function parseConnectOptions(options: unknown): ClientSettings {
     persistent: readSwitch("persistent", raw.persistent),
     up: readWire("up", raw.up),
     down: readWire("down", raw.down),
-    clientTimeoutNs: optionalDuration("clientTimeout", raw.clientTimeout, DAY),
-    serverTimeoutNs: optionalDuration("serverTimeout", raw.serverTimeout, DAY),
+    clientTimeoutNs: optionalDuration("clientTimeout", raw.clientTimeout, TIMEOUT_RANGE),
+    serverTimeoutNs: optionalDuration("serverTimeout", raw.serverTimeout, TIMEOUT_RANGE),
     linger: parseLinger("linger", raw.linger ?? 0),
     allowedIps: readAllowedIps(raw.allowedIps),
     connectTimeoutNs: optionalDuration("connectTimeout", raw.connectTimeout, DAY),
@@ -354,12 +359,18 @@ function readWire(option: string, value: unknown): WireRequest {
 }
 
 function readLimits(value: unknown): ServerLimits {
-  const raw = readObject("limits", value, ["maxRateUp", "maxRateDown", "minInterval", "maxLength"]);
+  const raw = readObject("limits", value, ["maxRateUp", "maxRateDown", "minInterval", "maxLength", "maxServerTimeout"]);
+  const timeoutNs = parseDuration(
+    "limits.maxServerTimeout",
+    raw.maxServerTimeout ?? DEFAULT_MAX_TIMEOUT,
+    TIMEOUT_RANGE,
+  );
   return {
     maxRateUp: parseRate("limits.maxRateUp", raw.maxRateUp ?? DEFAULT_MAX_RATE),
     maxRateDown: parseRate("limits.maxRateDown", raw.maxRateDown ?? DEFAULT_MAX_RATE),
     minIntervalNs: parseDuration("limits.minInterval", raw.minInterval ?? "10us", INTERVAL_RANGE),
     maxLength: readInteger("limits.maxLength", raw.maxLength, LEAST_LENGTH, MOST_LENGTH) ?? 1500,
+    maxServerTimeoutMs: Math.ceil(timeoutNs / 1e6),
   };
 }
 

@@ -17,6 +17,8 @@ export interface Offered {
   generation: number;
   aead: AeadId;
   wire: Wire;
+  /** Of the schedule that its response was answered on. */
+  timing: NativeTiming;
   serverTimeoutMs: number;
   /** CLOCK_BOOTTIME of its response. */
   madeAtNs: bigint;

@@ -40,21 +40,24 @@ import { ServerRekey, type ServerRekeyConfig } from "./server-rekey.js";
 import { ServerSchedule } from "./server-schedule.js";
 import { versionAnswer } from "./server-versions.js";
 import type { SessionKeys } from "./session-keys.js";
-import { expiryNs, firstDeadlineNs, repeatNs, retentionNs } from "./session-times.js";
+import { expiryNs, firstDeadlineNs, retentionNs } from "./session-times.js";
 import { staleInitiation, stateNotKept } from "./warnings.js";
 import { sameTiming, timingOf, type Judgement } from "./wire-settings.js";
 
-/** One initiation as read; `ResponderHandshake` is one. */
+/** One initiation as read; `ResponderHandshake` is one. Who reads it destroys it, answered or not. */
 export interface Answer {
   readonly settings: InitiationSettings;
   readonly understood: boolean;
   accept(aead: AeadId): { message: Uint8Array; session: SessionKeys };
   refuse(verdict: Refusal, limit: number): Uint8Array;
+  destroy(): void;
 }
 
 export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey"> {
   /** AEADs of this end, as bits. */
   aeads: number;
+  /** A client that asks for a longer timeout gets this one. */
+  maxServerTimeoutMs: number;
   /** How long cover goes on after a session's end; asked at each. */
   drawLingerNs(): number;
   /** What is sent, and where to, from the start on and whenever nothing else is; null: nothing. */
@@ -167,7 +170,6 @@ export class ServerMachine implements Machine {
   }
 
   #readInitiation(event: HandshakeEvent): void {
-    const { clock } = this.#context;
     let answer: Answer;
     try {
       answer = this.#config.read(event.stamp, event.message);
@@ -176,13 +178,21 @@ export class ServerMachine implements Machine {
       if (error instanceof I405Error) return;
       throw error;
     }
-    if (!this.#keepFloor(event.stamp)) return;
+    try {
+      if (this.#keepFloor(event.stamp)) this.#answerInitiation(answer, event);
+    } finally {
+      answer.destroy();
+    }
+  }
+
+  #answerInitiation(answer: Answer, event: HandshakeEvent): void {
+    const { clock } = this.#context;
     const { wire, refusal } = this.#config.judge(answer.settings.wire, event.source);
+    const down = timingOf(wire.down, hostOf(event.source));
     // Before the new key is installed: the core keeps as many as this end does.
     this.#answers.makeRoom();
-    const { message, offered } = this.#answer(answer, wire, refusal, event.datagramLength);
+    const { message, offered } = this.#answer(answer, wire, refusal, down, event.datagramLength);
 
-    const down = timingOf(wire.down, hostOf(event.source));
     const first = firstDeadlineNs(event.receivedNs, clock.monotonicNs(), wire.down);
     const endNs = first + BigInt(Math.ceil(this.#config.attemptNs(wire, event.datagramLength, down)));
     const { stamp, source } = event;
@@ -201,6 +211,7 @@ export class ServerMachine implements Machine {
     answer: Answer,
     wire: Wire,
     refusal: Judgement["refusal"],
+    timing: NativeTiming,
     receiveLength: number,
   ): Pick<Pending, "message" | "offered"> {
     if (!answer.understood) return { message: answer.refuse("notUnderstood", 0), offered: null };
@@ -209,9 +220,9 @@ export class ServerMachine implements Machine {
     const { message, session: keys } = answer.accept(aead);
     const root = keys.root();
     const generation = this.#install(keys, wire, receiveLength);
-    const { serverTimeoutMs } = answer.settings;
+    const serverTimeoutMs = Math.min(answer.settings.serverTimeoutMs, this.#config.maxServerTimeoutMs);
     const madeAtNs = this.#context.clock.boottimeNs();
-    return { message, offered: { generation, aead, wire, serverTimeoutMs, madeAtNs, root, receiveLength } };
+    return { message, offered: { generation, aead, wire, timing, serverTimeoutMs, madeAtNs, root, receiveLength } };
   }
 
   /** For receiving; the addon has copies, ours are zeroed. */
@@ -258,7 +269,7 @@ export class ServerMachine implements Machine {
 
   #confirm(confirmed: Offered, source: string): void {
     const { native, report } = this.#context;
-    const { generation, wire, serverTimeoutMs } = confirmed;
+    const { generation, wire, timing, serverTimeoutMs } = confirmed;
     this.#rekey.stop();
     this.#schedule.move(source);
     native.sendUnder(generation, null);
@@ -267,9 +278,9 @@ export class ServerMachine implements Machine {
     this.#coverEndNs = null;
     this.#scheduleIsSessions = true;
     this.#adopt(confirmed);
-    // An end that was due may have come between the answer and its confirmation.
-    const timing = timingOf(wire.down, hostOf(source));
-    if (this.#schedule.timing === null) this.#schedule.start(timing, source, null);
+    // Between the answer and its confirmation an end that was due may have come, or another answer's schedule.
+    const running = this.#schedule.timing;
+    if (running === null || !sameTiming(running, timing)) this.#schedule.start(timing, source, null);
     this.#planEnd();
     if (replaced) report.disconnected("replaced");
     report.connected({ endpoint: source, wire, cipher: cipherName(confirmed.aead) });
@@ -301,10 +312,9 @@ export class ServerMachine implements Machine {
 
   #readControl(kind: number, body: Uint8Array): void {
     if (this.#session === null) return;
-    const { root, wire } = this.#session;
     if (kind === CONTROL_CLOSE) this.#closedByPeer();
     else if (kind === CONTROL_NEWEST_STAMP) this.#floor.raiseLater(readStamp(body));
-    else this.#rekey.read(root, repeatNs(wire.down.intervalNs), kind, body);
+    else this.#rekey.read(this.#session, kind, body);
   }
 
   #silent(forNs: bigint): void {

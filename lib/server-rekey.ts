@@ -5,7 +5,9 @@
 import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "./addon.js";
 import { I405Error } from "./errors.js";
 import type { MachineContext } from "./machine.js";
+import type { Offered } from "./server-answers.js";
 import type { SessionKeys, SessionRoot } from "./session-keys.js";
+import { leastRekeyNs, repeatNs } from "./session-times.js";
 
 export interface ServerRekeyConfig {
   /** @throws {I405Error} if the initiation doesn't authenticate. */
@@ -14,6 +16,8 @@ export interface ServerRekeyConfig {
   install(keys: SessionKeys): number;
 }
 
+type Session = Pick<Offered, "root" | "wire" | "madeAtNs">;
+
 /** What the session becomes once it is confirmed. */
 export interface NextKeys {
   generation: number;
@@ -21,6 +25,9 @@ export interface NextKeys {
   /** CLOCK_BOOTTIME of the response. */
   madeAtNs: bigint;
 }
+
+/** The protocol's: part of the least age that is asked for; the two ends' ages are not quite the same. */
+const EARLY_ENOUGH = 0.9;
 
 export class ServerRekey {
   readonly #context: MachineContext;
@@ -33,11 +40,13 @@ export class ServerRekey {
     this.#config = config;
   }
 
-  /** A control block under the current key of the session with this root. */
-  read(root: SessionRoot, everyNs: number, kind: number, body: Uint8Array): void {
+  /** A control block under the current key of this session. */
+  read({ root, wire, madeAtNs }: Session, kind: number, body: Uint8Array): void {
     // A client makes one initiation for a session; further copies have their answer in the slots already.
     if (kind !== CONTROL_REKEY_INITIATION || this.#pending !== null || this.#refusing) return;
     const { native, clock } = this.#context;
+    // Each costs a handshake. What comes too early comes again.
+    if (Number(clock.boottimeNs() - madeAtNs) < EARLY_ENOUGH * leastRekeyNs(wire)) return;
     let answer: { message: Uint8Array; session: SessionKeys };
     try {
       answer = this.#config.rekey(root, body);
@@ -50,6 +59,7 @@ export class ServerRekey {
     const next = answer.session.root();
     const generation = this.#config.install(answer.session);
     this.#pending = { generation, root: next, madeAtNs: clock.boottimeNs() };
+    const everyNs = repeatNs(wire.down.intervalNs);
     native.repeatControl({ kind: CONTROL_REKEY_RESPONSE, body: answer.message, everyNs });
   }
 

@@ -20,6 +20,9 @@ const RETENTION_SLOTS = 8;
 /** The protocol's: age at which a session is due for a new key, and how much longer it may live without one. */
 const REKEY_NS = 120e9;
 const REKEY_SLOTS = 4096;
+/** The protocol's: least age for it. A rekey's messages at the shortest slots, and first repetitions, fit many times. */
+const LEAST_REKEY_NS = 1e9;
+const LEAST_REKEY_SLOTS = 64;
 const EXPIRY_FACTOR = 1.5;
 /** The protocol's: slots of either direction after which a rekey is due whatever its age. */
 const REKEY_COUNT = 2 ** 26;
@@ -71,6 +74,11 @@ export function retentionNs(wire: Wire): number {
 export function rekeyNs(wire: Wire): number {
   const fasterIntervalNs = Math.min(wire.up.intervalNs, wire.down.intervalNs);
   return Math.min(Math.max(REKEY_NS, REKEY_SLOTS * slowerIntervalNs(wire)), REKEY_COUNT * fasterIntervalNs);
+}
+
+/** Age below which a session gets no new keys. */
+export function leastRekeyNs(wire: Wire): number {
+  return Math.max(LEAST_REKEY_NS, LEAST_REKEY_SLOTS * slowerIntervalNs(wire));
 }
 
 /** From one copy of a rekey's message to the next, in slots of this mean interval. */

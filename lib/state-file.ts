@@ -8,17 +8,19 @@ import { randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
-  lstatSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Role } from "./addon.js";
 import { I405Error } from "./errors.js";
+import { isOwnedByUs, isWritableByOthers } from "./own-folder.js";
 
 export interface SavedState {
   /** Client: its newest stamp. Server: its floor. ms. */
@@ -32,7 +34,7 @@ const VERSION = 1;
 const MOST_STAMP = 2 ** 48 - 1;
 /** Far more than one line has. */
 const LARGEST_BYTES = 4096;
-const WRITABLE_BY_OTHERS = 0o022;
+const NEW_FILE = "Give another path; or remove the file, and what it remembered against replays is lost";
 
 export class StateFile {
   readonly #path: string;
@@ -45,25 +47,42 @@ export class StateFile {
 
   /**
    * What was saved; null if the file isn't there.
-   * @throws {I405Error} `ERR_I405_STATE_FILE` if it can't be read, others may write it, or it isn't this role's state.
+   * @throws {I405Error} `ERR_I405_STATE_FILE` if it can't be read, it is another user's, others may write it, or it isn't
+   *   this role's state.
    */
   read(): SavedState | null {
-    let text: string;
     try {
-      // Of the name itself: what a link leads to would not be replaced by writing.
-      const stats = lstatSync(this.#path);
-      if (!stats.isFile()) throw this.#error("is no ordinary file. Give the path of one, or of none");
-      if ((stats.mode & WRITABLE_BY_OTHERS) !== 0) {
+      return this.#parse(this.#readText());
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      if (code === "ENOENT") return null;
+      if (code === "ELOOP" || code === "ENXIO") throw this.#notOrdinary(cause);
+      throw cause instanceof I405Error ? cause : this.#error(`can't be read: ${message}`, cause);
+    }
+  }
+
+  /** What is looked at and what is read is one file, whatever becomes of its name meanwhile. */
+  #readText(): string {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    // Of the name itself: what a link leads to would not be replaced by writing. A pipe would be waited for.
+    const file = openSync(this.#path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    try {
+      const stats = fstatSync(file);
+      if (!stats.isFile()) throw this.#notOrdinary();
+      // The folder's owner can take the file away anyhow, and a program that becomes another user writes it as that one.
+      if (!isOwnedByUs(stats) && stats.uid !== statSync(dirname(this.#path)).uid) {
+        const remedy = `Look at it, and run: chown ${process.geteuid?.() ?? 0} ${this.#path}; or give another path`;
+        throw this.#error(`belongs to another user (uid ${stats.uid}). ${remedy}`);
+      }
+      if (isWritableByOthers(stats)) {
         const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
         throw this.#error(`can be written by other users (mode ${mode}). Run: chmod 600 ${this.#path}`);
       }
       if (stats.size > LARGEST_BYTES) throw this.#notState();
-      text = readFileSync(this.#path, "utf8");
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw cause instanceof I405Error ? cause : this.#error(`can't be read: ${(cause as Error).message}`, cause);
+      return readFileSync(file, "utf8");
+    } finally {
+      closeSync(file);
     }
-    return this.#parse(text);
   }
 
   /** @throws {I405Error} `ERR_I405_STATE_FILE`; the file is then as it was. */
@@ -99,12 +118,16 @@ export class StateFile {
       throw this.#error(`belongs to a ${String(role)}, this is a ${this.#role}. Give each its own file`);
     }
     if (!isCount(stampMs) || !isCount(boottimeMs) || stampMs > MOST_STAMP) throw this.#notState();
+    if (stampMs === MOST_STAMP) throw this.#error(`has the greatest stamp that there is, ${stampMs}. ${NEW_FILE}`);
     return { stampMs, boottimeMs };
   }
 
   #notState(cause?: unknown): I405Error {
-    const remedy = "Give another path; or remove the file, and what it remembered against replays is lost";
-    return this.#error(`holds no state of i405's. ${remedy}`, cause);
+    return this.#error(`holds no state of i405's. ${NEW_FILE}`, cause);
+  }
+
+  #notOrdinary(cause?: unknown): I405Error {
+    return this.#error("is no ordinary file. Give the path of one, or of none", cause);
   }
 
   #error(what: string, cause?: unknown): I405Error {

@@ -6,9 +6,9 @@ import { isIPv4 } from "node:net";
 import type { Wire, WireDirection } from "../index.js";
 import type { NativeTiming } from "./addon.js";
 import { I405Error, optionError } from "./errors.js";
-import type { Refusal } from "./handshake-payloads.js";
+import { INTERVAL_RANGE_NS, type Refusal } from "./handshake-payloads.js";
 import { LEAST_LENGTH, type ServerLimits, type WireRequest } from "./options.js";
-import { rekeyNs } from "./session-times.js";
+import { leastRekeyNs, rekeyNs } from "./session-times.js";
 import { formatDuration, formatRate } from "./units.js";
 
 /** IP and UDP headers of an outer packet, bytes. */
@@ -16,19 +16,14 @@ const OVERHEAD_IPV4 = 28;
 const OVERHEAD_IPV6 = 48;
 /** What nearly every path carries; a longer datagram has to be asked for. */
 const USUAL_MTU = 1500;
-/** The protocol's shortest and longest mean interval, ns. */
-const LEAST_INTERVAL_NS = 10e3;
-const MOST_INTERVAL_NS = 1e9;
 /**
  * Ours: default half width of the jitter as a part of the mean. What an observer needs grows with its fourth power, the
- * time that a packet waits by 1 % (docs/real-time.md, "Jitter").
+ * time that a packet waits by 2 % at this width (docs/jitter.md).
  */
 export const JITTER_PART = 0.5;
 /** The protocol's: a timeout is this long, but at least so many intervals. */
 const TIMEOUT_NS = 10e9;
 const TIMEOUT_SLOTS = 100;
-/** Ours: the messages of a rekey at the shortest slots, both ways, and their first repetitions fit many times. */
-const LEAST_REKEY_SLOTS = 64;
 
 /** Bytes of IP and UDP headers towards an address. An IPv4 address in IPv6's clothes travels over IPv4. */
 export function headerOverhead(address: string): number {
@@ -55,9 +50,9 @@ export function resolveDirection(request: WireRequest, routeMtu: number): WireDi
   }
   const length = request.length ?? Math.min(routeMtu, USUAL_MTU);
   const intervalNs = request.intervalNs ?? Math.round((length / request.rate!) * 1e9);
-  if (intervalNs < LEAST_INTERVAL_NS || intervalNs > MOST_INTERVAL_NS) {
-    const slowest = formatRate(length / (MOST_INTERVAL_NS / 1e9));
-    const fastest = formatRate(length / (LEAST_INTERVAL_NS / 1e9));
+  if (intervalNs < INTERVAL_RANGE_NS.min || intervalNs > INTERVAL_RANGE_NS.max) {
+    const slowest = formatRate(length / (INTERVAL_RANGE_NS.max / 1e9));
+    const fastest = formatRate(length / (INTERVAL_RANGE_NS.min / 1e9));
     throw optionError({
       option: `${option}.rate`,
       came: `${formatRate(request.rate!)}, an interval of ${formatDuration(intervalNs)} at ${length} bytes`,
@@ -97,16 +92,16 @@ export function resolveTimeoutMs(option: string, askedNs: number | null, directi
 /**
  * Age at which a session gets new keys: as given, or the protocol's, which is the most.
  *
- * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 64 intervals, or longer than the protocol's.
+ * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 1 s or 64 intervals, or longer than the protocol's.
  */
 export function resolveRekeyNs(askedNs: number | null, wire: Wire): number {
   const mostNs = rekeyNs(wire);
-  const leastNs = Math.min(mostNs, LEAST_REKEY_SLOTS * Math.max(wire.up.intervalNs, wire.down.intervalNs));
+  const leastNs = leastRekeyNs(wire);
   if (askedNs !== null && (askedNs < leastNs || askedNs > mostNs)) {
     throw optionError({
       option: "rekeyInterval",
       came: `"${formatDuration(askedNs)}"`,
-      expected: `at least 64 intervals, "${formatDuration(leastNs)}", at most "${formatDuration(mostNs)}"`,
+      expected: `at least 1s and 64 intervals, "${formatDuration(leastNs)}", at most "${formatDuration(mostNs)}"`,
     });
   }
   return askedNs ?? mostNs;
@@ -158,7 +153,7 @@ export function judgeWire(asked: Wire, limits: ServerLimits, routeMtu: number): 
     // A rate given at both ends becomes an interval by rounding at one of them: a nanosecond doesn't count.
     if (direction.intervalNs < least - 1) {
       refusal ??= { verdict: "bandwidth", limit: Math.floor(maxRate) };
-      direction.intervalNs = Math.min(least, MOST_INTERVAL_NS);
+      direction.intervalNs = Math.min(least, INTERVAL_RANGE_NS.max);
     }
     direction.jitterNs = Math.min(direction.jitterNs, direction.intervalNs);
   }

@@ -81,13 +81,20 @@ t.test("a server's limits", async (t) => {
     ...SERVER,
     ...["--device", "packets", "--max-up-speed", "1MB/s", "--max-down-speed", "2MB/s", "--require-sched-fifo"],
     ...["--min-packet-interval", "1ms", "--max-packet-length", "1400", "--max-stamp-age", "1min"],
+    ...["--max-server-timeout", "2h"],
   ]);
   t.same(options, { device: "packets", schedFifo: "require" });
   t.same(listen, {
     address: "0.0.0.0:1405",
     password: "a-long-password",
     maxStampAge: "1min",
-    limits: { maxRateUp: "1MB/s", maxRateDown: "2MB/s", minInterval: "1ms", maxLength: 1400 },
+    limits: {
+      maxRateUp: "1MB/s",
+      maxRateDown: "2MB/s",
+      minInterval: "1ms",
+      maxLength: 1400,
+      maxServerTimeout: "2h",
+    },
   });
 });
 

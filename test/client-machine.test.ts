@@ -140,6 +140,33 @@ t.test("a refusal is fatal and names the figure", async (t) => {
   t.match(bench.around.reports, [["failed", { code: "ERR_I405_RESPONSE" }]]);
 });
 
+t.test("a length that is refused later: a shorter one, and further copies of the refusal are for nobody", async (t) => {
+  const shorten = { shorten: () => true, answered: () => null };
+  const bench = new Bench((only) => ({ ...shorten, next: () => only, climb: () => only }));
+  bench.machine.start();
+  await bench.around.time.pass(ATTEMPT_MS);
+  bench.around.reports.length = 0;
+  const [older, refused] = bench.stamps;
+  const refuse = (stamp: number) => {
+    bench.outcome = () => ({ verdict: "length", limit: 1400 });
+    bench.respond(stamp);
+    // What a handshake that is over has to say.
+    bench.outcome = () => {
+      throw new I405Error("ERR_I405_NOISE", "This HandshakeState is destroyed");
+    };
+    bench.around.commands.take();
+    bench.respond(stamp);
+    t.same([bench.around.reports, bench.around.commands.take()], [[], []]);
+  };
+  refuse(refused!);
+  t.equal(bench.stamps.length, 3);
+  refuse(older!);
+  t.equal(bench.stamps.length, 4);
+  bench.outcome = () => ({ verdict: "accepted", session: keys(1) });
+  bench.respond(bench.stamps[2]);
+  t.equal(bench.around.reports[0]?.[0], "connected", "the attempts since are still good");
+});
+
 t.test("another version: both are named", async (t) => {
   const bench = new Bench();
   bench.machine.start();
@@ -221,6 +248,26 @@ t.test("expiry: a suspended machine's sessions age all the same", async (t) => {
   bench.around.time.suspend(3_600_000);
   await bench.around.time.pass(5001);
   t.same(bench.around.reports, [["disconnected", "expired"]]);
+});
+
+t.test("expiry: an answer that is read after a long sleep begins nothing but another attempt", async (t) => {
+  const bench = new Bench();
+  const session = keys(7);
+  bench.outcome = () => ({ verdict: "accepted", session });
+  bench.machine.start();
+  bench.around.time.suspend(200_000);
+  bench.around.commands.take();
+  bench.respond();
+  const names = bench.around.commands.take().map(([name]) => name);
+  t.same(names, ["expectStamps", "offer"]);
+  t.same(session.up.key, new Uint8Array(32), "its keys are zeroed");
+  t.equal(bench.attempts.length, 2);
+  bench.outcome = () => ({ verdict: "accepted", session: keys(8) });
+  bench.respond();
+  t.same(
+    bench.around.reports.map(([name]) => name),
+    ["connected"],
+  );
 });
 
 t.test("exhausted, and closed by the server: a fresh handshake on the same schedule", async (t) => {

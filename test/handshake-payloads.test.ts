@@ -75,6 +75,20 @@ t.test("settings that make no sense are not understood, and clipped for the refu
   t.end();
 });
 
+t.test("timeouts above a day are read as a day", (t) => {
+  for (const [hex, ms] of [
+    ["05265c00", 86_400_000],
+    ["05265c01", 86_400_000],
+    ["ffffffff", 86_400_000],
+    ["05265bff", 86_399_999],
+  ] as const) {
+    const payload = byHand();
+    payload.write(hex + hex, 40, "hex");
+    t.match(decodeInitiation(payload), { understood: true, settings: { clientTimeoutMs: ms, serverTimeoutMs: ms } });
+  }
+  t.end();
+});
+
 t.test("an AEAD of the future may be offered", (t) => {
   const payload = byHand();
   payload[0] = 0xff;
@@ -111,7 +125,7 @@ t.test("settings outside the protocol's bounds can't be asked for", (t) => {
   refuse("down.jitterNs", down({ jitterNs: -1 }));
   refuse("down.jitterShape", down({ jitterShape: "cos2" }));
   refuse("clientTimeoutMs", { ...settings, clientTimeoutMs: 0 });
-  refuse("serverTimeoutMs", { ...settings, serverTimeoutMs: 2 ** 32 });
+  refuse("serverTimeoutMs", { ...settings, serverTimeoutMs: 86_400_001 });
   t.throws(() => encodeInitiation(settings, randomBytes(1183)), { code: "ERR_I405_KEY", option: "encapsulationKey" });
   t.end();
 });

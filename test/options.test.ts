@@ -95,7 +95,13 @@ t.test("defaults", async (t) => {
   t.same(parseListenOptions({ address: "[::]:1405", password: "correct horse" }), {
     address: { host: "::", port: 1405, option: "address" },
     credentials: { kind: "password", password: "correct horse" },
-    limits: { maxRateUp: rate, maxRateDown: rate, minIntervalNs: 10_000, maxLength: 1500 },
+    limits: {
+      maxRateUp: rate,
+      maxRateDown: rate,
+      minIntervalNs: 10_000,
+      maxLength: 1500,
+      maxServerTimeoutMs: 3_600_000,
+    },
     linger: { leastNs: 0, mostNs: 0 },
     allowedIps: null,
     maxStampAgeMs: null,
@@ -147,6 +153,8 @@ t.test("what is given is taken", async (t) => {
     [1, 2],
   );
   t.equal(parseListenOptions({ address: "0.0.0.0:0", key, maxStampAge: "90s" }).maxStampAgeMs, 90_000);
+  const limits = { maxServerTimeout: "2min" };
+  t.equal(parseListenOptions({ address: "0.0.0.0:0", key, limits }).limits.maxServerTimeoutMs, 120_000);
 });
 
 t.test("bad options: the path, what came, what was expected", async (t) => {
@@ -225,6 +233,8 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [listen({ limits: { maxLength: 50 } }), "limits.maxLength", /100 to 65535/],
     [listen({ limits: { minInterval: "1us" } }), "limits.minInterval", /"10us"/],
     [listen({ limits: { maxRateUp: 5 } }), "limits.maxRateUp", /got 5/],
+    [listen({ limits: { maxServerTimeout: "25h" } }), "limits.maxServerTimeout", /"1ms" to "24h"/],
+    [listen({ limits: { maxServerTimeout: 0 } }), "limits.maxServerTimeout", /got 0/],
     [listen({ limits: { max: 5 } }), "limits.max", /maxRateUp/],
     [listen({ maxStampAge: "10ms" }), "maxStampAge", /"1s"/],
     [listen({ peer }), "peer", /does not exist/],

@@ -1,10 +1,10 @@
 /** Rekeys at each machine alone: what it tells the addon, in which order, and what ends one. */
 import t from "tap";
 import { I405Error } from "../lib/errors.js";
-import { expiryNs, rekeyNs } from "../lib/session-times.js";
+import { expiryNs, leastRekeyNs, rekeyNs } from "../lib/session-times.js";
 import { resolveRekeyNs } from "../lib/wire-settings.js";
 import { ClientBench, keys, REKEY_MS, REPEAT_NS, wire } from "./fake/client-bench.js";
-import { ServerBench } from "./fake/server-bench.js";
+import { ServerBench, wireOf } from "./fake/server-bench.js";
 
 const INITIATION = 1;
 const RESPONSE = 2;
@@ -137,9 +137,46 @@ t.test("client: an answer in the middle of a silence ends the carousel", async (
   t.same(bench.around.reports, [], "told once, and the attempt's answer is none any more");
 });
 
-t.test("server: installed, answered until something opens under it, then sent under; the endpoint stays", async (t) => {
+/** A server whose session is old enough for a rekey. */
+async function dueBench(): Promise<ServerBench> {
   const bench = new ServerBench();
   await bench.connect();
+  await bench.around.time.pass(400);
+  return bench;
+}
+
+t.test("promise: rekey-flood: a server answers none under a key younger than 0.9 of the least age", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  // The response was made 600 ms ago.
+  await bench.around.time.pass(299);
+  bench.control(1, INITIATION);
+  bench.control(1, INITIATION, Uint8Array.of(0xff));
+  t.same([bench.rekeys.length, bench.around.commands.take()], [0, []], "as if it had not come");
+  await bench.around.time.pass(1);
+  bench.control(1, INITIATION);
+  t.equal(bench.rekeys.length, 1, "and comes again");
+  bench.opened(2);
+  await bench.around.time.pass(899);
+  bench.control(2, INITIATION);
+  t.equal(bench.rekeys.length, 1);
+  await bench.around.time.pass(1);
+  bench.control(2, INITIATION);
+  t.equal(bench.rekeys.length, 2, "the next key's age counts from its own response");
+
+  const slow = new ServerBench();
+  slow.settings = { ...slow.settings, wire: wireOf(100e6) };
+  await slow.connect();
+  await slow.around.time.pass(0.9 * 6400 - 601);
+  slow.control(1, INITIATION);
+  t.equal(slow.rekeys.length, 0);
+  await slow.around.time.pass(1);
+  slow.control(1, INITIATION);
+  t.equal(slow.rekeys.length, 1, "64 intervals of the slower direction");
+});
+
+t.test("server: installed, answered until something opens under it, then sent under; the endpoint stays", async (t) => {
+  const bench = await dueBench();
   bench.control(1, INITIATION);
   const told = { kind: RESPONSE, body: Uint8Array.of(2), everyNs: 200e6 };
   const log = bench.around.commands.take();
@@ -165,8 +202,7 @@ t.test("server: installed, answered until something opens under it, then sent un
 });
 
 t.test("server: an initiation counts only under the current key, and only if it authenticates", async (t) => {
-  const bench = new ServerBench();
-  await bench.connect();
+  const bench = await dueBench();
   bench.control(2, INITIATION);
   bench.control(1, RESPONSE);
   t.same(bench.around.commands.take(), []);
@@ -181,8 +217,7 @@ t.test("server: an initiation counts only under the current key, and only if it 
 });
 
 t.test("server: what replaces or ends a session ends its rekey", async (t) => {
-  const fresh = new ServerBench();
-  await fresh.connect();
+  const fresh = await dueBench();
   fresh.control(1, INITIATION);
   fresh.initiate();
   fresh.around.commands.take();
@@ -194,22 +229,19 @@ t.test("server: what replaces or ends a session ends its rekey", async (t) => {
     ["disconnected", "connected"],
   );
 
-  const closed = new ServerBench();
-  await closed.connect();
+  const closed = await dueBench();
   closed.control(1, INITIATION);
   closed.control(1, 4, new Uint8Array(0));
   closed.opened(2);
   t.same(closed.around.reports, [["disconnected", "peerClosed"]]);
-  const stopped = new ServerBench();
-  await stopped.connect();
+  const stopped = await dueBench();
   stopped.control(1, INITIATION);
   stopped.machine.stop();
   t.equal(stopped.around.commands.last("repeatControl"), null);
 });
 
 t.test("server: a rekey ends attempts that nobody goes on with", async (t) => {
-  const bench = new ServerBench();
-  await bench.connect();
+  const bench = await dueBench();
   bench.control(1, INITIATION);
   bench.initiate();
   bench.around.commands.take();
@@ -235,7 +267,12 @@ t.test(
     t.equal(expiryNs(at(1e9, 10e3)), 1.5 * 4096e9);
     t.equal(resolveRekeyNs(null, wire), 120e9);
     t.equal(resolveRekeyNs(2e9, wire), 2e9);
-    t.throws(() => resolveRekeyNs(1e9, wire), { code: "ERR_I405_OPTION", message: /at least 64 intervals, "1.28s"/ });
+    t.equal(leastRekeyNs(at(10e6, 20e6)), 1.28e9);
+    t.equal(leastRekeyNs(at(10e3, 1e6)), 1e9);
+    t.throws(() => resolveRekeyNs(1e9, wire), {
+      code: "ERR_I405_OPTION",
+      message: /at least 1s and 64 intervals, "1.28s"/,
+    });
     t.throws(() => resolveRekeyNs(121e9, wire), { code: "ERR_I405_OPTION", message: /at most "2min"|at most "120s"/ });
   },
 );

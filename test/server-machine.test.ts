@@ -147,6 +147,67 @@ t.test("other settings: the old schedule ends as the new begins, and the answer 
   );
 });
 
+t.test("an older answer is confirmed after another one took the schedule: it gets its own back", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  await bench.around.time.pass(1500);
+  bench.settings = { ...bench.settings, wire: wireOf(20e6, 600) };
+  bench.initiate();
+  t.match(bench.around.commands.last("startSchedule"), { datagramLength: 572, intervalNs: 20e6 });
+  bench.around.commands.take();
+  await bench.around.time.pass(100);
+  bench.opened(1, ELSEWHERE);
+  const log = bench.around.commands.take();
+  t.same(
+    log.filter(([name]) => name === "startSchedule"),
+    [["startSchedule", { ...down, firstDeadlineNs: null, endpoint: ELSEWHERE }]],
+  );
+  t.same(log.at(-1), ["endAt", null]);
+  t.match(bench.around.reports, [["connected", { wire: wireOf() }]]);
+  await bench.around.time.pass(30_000);
+  t.same(bench.around.commands.take(), [], "and nothing of the other one is left");
+});
+
+t.test("promise: settings-at-limits: a server timeout above the server's own is cut to it, not refused", async (t) => {
+  for (const [asked, granted] of [
+    [86_400_000, 3_600_000],
+    [3_600_001, 3_600_000],
+    [3_599_999, 3_599_999],
+  ] as const) {
+    const bench = new ServerBench();
+    bench.settings = { ...bench.settings, serverTimeoutMs: asked };
+    bench.initiate();
+    t.equal(bench.answered[0], "accepted");
+    bench.opened(1);
+    t.equal(bench.around.commands.last("watchSilence"), granted * 1e6);
+    bench.machine.handle({ type: "exhausted", generation: 1 });
+    t.equal(bench.around.commands.last("endAt"), bench.now + BigInt(granted) * MS, "nor is the cover after it longer");
+  }
+});
+
+t.test("promise: keys-zeroed: whatever becomes of an initiation, what was read of it is destroyed", async (t) => {
+  const answered = new ServerBench();
+  answered.initiate();
+  answered.understood = false;
+  answered.initiate();
+  t.same(answered.read, { all: 2, left: 0 }, "accepted, refused");
+
+  let full = false;
+  const write = () => {
+    if (full) throw new Error("no space left");
+  };
+  const unkept = new ServerBench(0, 3, null, { read: () => ({ stampMs: 0, boottimeMs: 0 }), write });
+  full = true;
+  unkept.initiate();
+  t.same(unkept.around.reports, [["warning", "I405_STATE_FILE"]]);
+  t.same([unkept.answered, unkept.read], [["nothing"], { all: 1, left: 0 }], "the floor could not be kept");
+
+  const failing = new ServerBench();
+  failing.judged = new Error("no such route");
+  t.throws(() => failing.initiate(), failing.judged);
+  t.same(failing.read, { all: 1, left: 0 }, "something failed");
+});
+
 t.test("another version is told ours in 20 slots of 100 ms, if no schedule runs", async (t) => {
   const bench = new ServerBench();
   const at = bench.now;

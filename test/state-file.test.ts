@@ -1,5 +1,16 @@
 /** What outlives a program: the file, stamps that grow whatever the clock does, a floor that is on disk first. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { FloorKeeper } from "../lib/floor.js";
@@ -17,7 +28,7 @@ t.test("what was written is read, and nothing else is left in the folder", async
   const file = join(folder, "tunnel.state");
   const state = new StateFile(file, "client");
   t.equal(state.read(), null);
-  for (const stampMs of [1, 2 ** 48 - 1, 1_700_000_000_123]) {
+  for (const stampMs of [1, 2 ** 48 - 2, 1_700_000_000_123]) {
     state.write({ stampMs, boottimeMs: 77 });
     t.same(new StateFile(file, "client").read(), { stampMs, boottimeMs: 77 });
   }
@@ -39,6 +50,7 @@ t.test("files that can't be trusted are refused, and left as they are", async (t
     [good.replace(":5,", ":-5,"), /holds no state/],
     [good.replace(":5,", ":5.5,"), /holds no state/],
     [good.replace(":5,", ":281474976710656,"), /holds no state/],
+    [good.replace(":5,", ":281474976710655,"), /the greatest stamp that there is, 281474976710655\. .*remove the file/],
     [good + " ".repeat(5000), /holds no state/],
     [good.replace("server", "client"), /belongs to a client, this is a server/],
   ];
@@ -57,12 +69,32 @@ t.test("files that can't be trusted are refused, and left as they are", async (t
   t.same(new StateFile(file, "server").read(), { stampMs: 5, boottimeMs: 6 }, "it is no secret");
   symlinkSync(file, join(folder, "link"));
   mkdirSync(join(folder, "folder"));
-  for (const name of ["link", "folder"]) {
+  // A pipe that nobody writes into would be waited for.
+  t.equal(spawnSync("mkfifo", [join(folder, "pipe")]).status, 0);
+  for (const name of ["link", "folder", "pipe"]) {
     t.throws(() => new StateFile(join(folder, name), "server").read(), { code: ERROR, message: /no ordinary file/ });
   }
   const nowhere = new StateFile(join(folder, "missing", "state"), "server");
   t.equal(nowhere.read(), null);
   t.throws(() => nowhere.write({ stampMs: 1, boottimeMs: 1 }), { code: ERROR, message: /can't be written/ });
+});
+
+const cannotGiveAway = process.geteuid?.() === 0 ? false : "only root can give files away";
+
+t.test("a file of another user's is refused, unless the folder is his as well", { skip: cannotGiveAway }, async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, "state");
+  const state = new StateFile(file, "server");
+  state.write({ stampMs: 5, boottimeMs: 6 });
+  const other = 65534;
+  chownSync(file, other, other);
+  const message = /belongs to another user \(uid 65534\)\. Look at it, and run: chown 0 /;
+  t.throws(() => state.read(), { code: ERROR, option: "stateFile", message });
+  // As after `--user`: he could have taken it away.
+  chownSync(folder, other, other);
+  t.same(state.read(), { stampMs: 5, boottimeMs: 6 });
+  chownSync(file, 0, 0);
+  t.same(state.read(), { stampMs: 5, boottimeMs: 6 });
 });
 
 /** A store in memory; `broken` while it can't be written. */

@@ -90,9 +90,12 @@ export interface StaticKeys {
   presharedKey?: string;
 }
 
-/** A TUN interface that the tunnel makes. Needs CAP_NET_ADMIN. */
+/** A TUN interface that the tunnel makes. Needs CAP_NET_ADMIN (`ERR_I405_TUN_PERMISSION`); another failure: `ERR_I405_TUN`. */
 export interface TunOptions {
-  /** Interface name, 1 to 15 bytes without `/` or white space. Default: the kernel chooses. */
+  /**
+   * Interface name, 1 to 15 bytes without `/`, `:`, `%` or white space, not `.` or `..`. Default: the kernel chooses. One
+   * that another program has: `ERR_I405_TUN_IN_USE`.
+   */
   name?: string;
   /** Address with prefix length, `"10.140.5.2/24"`, or several. Default: none. */
   ipv4?: string | string[];
@@ -104,7 +107,7 @@ export interface TunOptions {
 
 /**
  * Where inner packets come from and go to: a TUN interface, the descriptor of one that somebody else opened (0 or
- * above, a dup of it is used), or this program itself.
+ * above, a dup of it is used; `ERR_I405_DEVICE_FD` if it is none), or this program itself.
  */
 export type DeviceOptions = { tun: TunOptions } | { fd: number } | "packets";
 
@@ -114,7 +117,7 @@ export interface TunnelOptions {
   pollMode?: PollMode;
   /**
    * SCHED_FIFO for the timed threads. `true` (default): where it is refused, a `warning`; `"require"`: where it is
-   * refused, `connect` and `listen` fail; `false`: the ordinary class.
+   * refused, `connect` and `listen` fail (`ERR_I405_SCHED_FIFO`); `false`: the ordinary class.
    */
   schedFifo?: boolean | "require";
   /**
@@ -150,7 +153,7 @@ export interface TunnelOptions {
   reorderWindow?: number;
   /**
    * SO_MARK of the outer socket, 1 to 4294967295, so that a default route through the tunnel can leave it out.
-   * Default: none.
+   * Default: none. Needs CAP_NET_ADMIN (`ERR_I405_SOCKET_OPTION`).
    */
   fwmark?: number;
   /** How often `deviation` is emitted, `"100ms"` to `"24h"`. Default `"10s"`. Costs nothing while nobody listens. */
@@ -195,8 +198,8 @@ export interface ConnectOptions extends CredentialOptions {
   peer: string | string[];
   /**
    * Local address and port, 0 for any. Default: any, `"0.0.0.0:0"` for IPv4 addresses, else `"[::]:0"`, which sends over
-   * both families. Given, addresses of the other family are not used. While the machine doesn't have it, slots are
-   * refused by the kernel and counted.
+   * both families. Given, addresses of the other family are not used. `ERR_I405_ADDRESS` or `ERR_I405_ADDRESS_IN_USE`
+   * where it can't be had; while an open tunnel's machine doesn't have it, slots are refused by the kernel and counted.
    */
   localAddress?: string;
   /**
@@ -216,8 +219,8 @@ export interface ConnectOptions extends CredentialOptions {
    */
   clientTimeout?: Duration;
   /**
-   * Silence of the client after which the server ends its schedule; at least 100 intervals of `up`, at most `"24h"`.
-   * Default: 10 s, or 100 intervals where that is longer.
+   * Silence of the client after which the server ends its schedule; at least 100 intervals of `up`, at most `"24h"` and
+   * what the server's limits say. Default: 10 s, or 100 intervals where that is longer.
    */
   serverTimeout?: Duration;
   /**
@@ -244,15 +247,15 @@ export interface ConnectOptions extends CredentialOptions {
   rekeyInterval?: Duration;
   /**
    * File that remembers the newest stamp over restarts, so that a clock which was set back does not lock the client out.
-   * Its own for each tunnel; made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, others may
-   * write it, or it holds something else. Default: none, and stamps grow while the program runs.
+   * Its own for each tunnel; made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, is another
+   * user's, others may write it, or it holds something else. Default: none, and stamps grow while the program runs.
    */
   stateFile?: string;
   /** Ends the attempt (`ERR_I405_ABORTED`), and later the tunnel, when aborted. */
   signal?: AbortSignal;
 }
 
-/** What a server lets a client ask for. The client's error is `ERR_I405_REFUSED` and names the figure. */
+/** What a server lets a client ask for. The client's error is `ERR_I405_REFUSED` and names the figure, but for timeouts. */
 export interface Limits {
   /** Default `"128MiB/s"`. */
   maxRateUp?: Rate;
@@ -262,6 +265,11 @@ export interface Limits {
   minInterval?: Duration;
   /** Largest IP length in either direction, bytes, 100 to 65535. Default 1500. The route's MTU bounds it as well. */
   maxLength?: number;
+  /**
+   * Longest that the server goes on for a silent client, `"1ms"` to `"24h"`, but always 100 intervals of `up`. A
+   * `serverTimeout` above it is cut to it, not refused. Default `"1h"`.
+   */
+  maxServerTimeout?: Duration;
 }
 
 /** A client that is known before it comes. */
@@ -277,7 +285,7 @@ export interface KnownClient {
 
 /** Where a server listens, and for whom. */
 export interface ListenOptions extends CredentialOptions {
-  /** `"0.0.0.0:1405"`, `"[::]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`. */
+  /** `"0.0.0.0:1405"`, `"[::]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`, `ERR_I405_ADDRESS`, `ERR_I405_ADDRESS_IN_USE`. */
   address: string;
   limits?: Limits;
   /**
@@ -300,8 +308,8 @@ export interface ListenOptions extends CredentialOptions {
   maxStampAge?: Duration;
   /**
    * File that remembers the floor over restarts, so that no initiation starts anything twice. Its own for each tunnel;
-   * made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, others may write it, or it holds
-   * something else; if it can't be written later, a `warning` (`I405_STATE_FILE`), and nobody is let in until it can.
+   * made if it isn't there. `ERR_I405_STATE_FILE` if it can't be read or written, is another user's, others may write it,
+   * or it holds something else; if it can't be written later, a `warning` (`I405_STATE_FILE`), and nobody is let in until it can.
    * Default: none, and a server that starts takes initiations which were made up to 5 s before.
    */
   stateFile?: string;

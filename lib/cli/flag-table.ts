@@ -339,6 +339,15 @@ export const FLAGS: readonly Flag[] = [
     only: "server",
   },
   {
+    name: "max-server-timeout",
+    kind: "text",
+    value: "<duration>",
+    help: "longest --server-timeout of a client, which is cut to it (default 1h)",
+    group: LIMITS,
+    option: "limits.maxServerTimeout",
+    only: "server",
+  },
+  {
     name: "max-stamp-age",
     kind: "text",
     value: "<duration>",

@@ -1,5 +1,6 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
 import type { NativeLateness } from "../addon.js";
+import { INTERVAL_RANGE_NS } from "../handshake-payloads.js";
 import { formatDuration, formatRate } from "../units.js";
 import { JITTER_PART } from "../wire-settings.js";
 import { apart, figureUs, MUCH_APART_US, MUCH_LOST } from "./measured.js";
@@ -64,9 +65,6 @@ const KNOWN = { jitterNs: 2.5e6, errorNs: Math.sqrt(20_000 ** 2 - 5_000 ** 2), i
 /** Intervals that should be needed: at 10 ms, three hours of a machine that is busy all the time. */
 const WANTED_INTERVALS = 1e6;
 const USUAL_MTU = 1500;
-/** The protocol's bounds of a mean interval, ns. */
-const LEAST_INTERVAL_NS = 10e3;
-const MOST_INTERVAL_NS = 1e9;
 
 export function recommend(circumstances: Circumstances): Recommendation {
   const { target, measurements, mtu, cores } = circumstances;
@@ -77,7 +75,7 @@ export function recommend(circumstances: Circumstances): Recommendation {
   const marginNs = core === undefined || pollMode !== "dozy" ? null : chooseMargin(core, reasons);
   const length = Math.min(mtu ?? USUAL_MTU, USUAL_MTU);
   const atRate = Math.round((length / target.rate) * 1e9);
-  const intervalNs = Math.min(Math.max(atRate, LEAST_INTERVAL_NS), MOST_INTERVAL_NS);
+  const intervalNs = Math.min(Math.max(atRate, INTERVAL_RANGE_NS.min), INTERVAL_RANGE_NS.max);
   reasons.push(
     `length ${length}: the longest that the route carries${mtu === undefined ? " (taken as usual)" : ""} makes the longest ` +
       `intervals, ${formatDuration(intervalNs)} at ${formatRate(target.rate)}, and lateness shows least in long ones`,
@@ -177,7 +175,7 @@ function shortestInterval(core: CoreMeasurement, pollMode: Recommendation["pollM
   const width = (errorNs / KNOWN.errorNs) * (WANTED_INTERVALS / KNOWN.intervals) ** 0.25;
   const ns = (KNOWN.jitterNs * width) / JITTER_PART;
   const step = 10 ** Math.floor(Math.log10(ns));
-  return Math.min(Math.max(Math.ceil(ns / step) * step, LEAST_INTERVAL_NS), MOST_INTERVAL_NS);
+  return Math.min(Math.max(Math.ceil(ns / step) * step, INTERVAL_RANGE_NS.min), INTERVAL_RANGE_NS.max);
 }
 
 function intervalReason(shortestNs: number, intervalNs: number): string {

@@ -1,16 +1,18 @@
 /** A server's machine alone, with a handshake that answers as a test wants it. */
 import type { Wire } from "../../index.js";
 import { I405Error } from "../../lib/errors.js";
+import { FloorKeeper } from "../../lib/floor.js";
 import type { InitiationSettings, Refusal } from "../../lib/handshake-payloads.js";
 import { ServerMachine, type ServerConfig } from "../../lib/server-machine.js";
 import type { AeadId } from "../../lib/addon.js";
 import { SessionKeys, type SessionRoot } from "../../lib/session-keys.js";
+import type { StampStore } from "../../lib/stamps.js";
 import { judgeWire } from "../../lib/wire-settings.js";
 import { Surroundings } from "./commands.js";
 
 export const CLIENT = "198.51.100.1:5000";
 export const ELSEWHERE = "198.51.100.2:6000";
-const LIMITS = { maxRateUp: 1e6, maxRateDown: 1e6, minIntervalNs: 1e6, maxLength: 1500 };
+const LIMITS = { maxRateUp: 1e6, maxRateDown: 1e6, minIntervalNs: 1e6, maxLength: 1500, maxServerTimeoutMs: 3_600_000 };
 export const ATTEMPT_NS = 6e9;
 export const MS = 1_000_000n;
 
@@ -29,6 +31,10 @@ export class ServerBench {
   readonly around = new Surroundings();
   settings: InitiationSettings = { aeads: 3, wire: wireOf(), clientTimeoutMs: 10_000, serverTimeoutMs: 20_000 };
   understood = true;
+  /** What judging throws. */
+  judged: Error | null = null;
+  /** Initiations that were read, and of those what is not destroyed yet. */
+  read = { all: 0, left: 0 };
   /** What was answered last. */
   answered: [string, ...unknown[]] = ["nothing"];
   readonly keys: SessionKeys[] = [];
@@ -37,13 +43,17 @@ export class ServerBench {
   readonly machine: ServerMachine;
   #stamp = 1000;
 
-  constructor(lingerNs = 0, aeads = 3, ownStart: ServerConfig["ownStart"] = null) {
+  constructor(lingerNs = 0, aeads = 3, ownStart: ServerConfig["ownStart"] = null, store: StampStore | null = null) {
     this.machine = new ServerMachine(this.around, {
       aeads,
+      floor: new FloorKeeper(this.around.clock, store),
+      maxServerTimeoutMs: LIMITS.maxServerTimeoutMs,
       drawLingerNs: () => lingerNs,
       ownStart,
       read: (_stamp, message) => {
         if (message[0] === 0xff) throw new I405Error("ERR_I405_HANDSHAKE", "does not authenticate");
+        this.read.all += 1;
+        this.read.left += 1;
         return {
           settings: this.settings,
           understood: this.understood,
@@ -56,6 +66,9 @@ export class ServerBench {
             this.answered = [verdict, limit];
             return Uint8Array.of(1);
           },
+          destroy: () => {
+            this.read.left -= 1;
+          },
         };
       },
       rekey: (root, initiation) => {
@@ -63,7 +76,10 @@ export class ServerBench {
         this.rekeys.push(root);
         return { message: Uint8Array.of(2), session: keysOf(root.aead) };
       },
-      judge: (wire, source) => judgeWire(wire, LIMITS, source === ELSEWHERE ? 400 : 1500),
+      judge: (wire, source) => {
+        if (this.judged !== null) throw this.judged;
+        return judgeWire(wire, LIMITS, source === ELSEWHERE ? 400 : 1500);
+      },
       attemptNs: () => ATTEMPT_NS,
     });
     this.machine.start();

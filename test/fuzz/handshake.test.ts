@@ -41,7 +41,8 @@ const direction = fc
     jitterShape: fc.constantFrom("cos4" as const, "uniform" as const),
   })
   .map(({ part, ...rest }) => ({ ...rest, jitterNs: Math.floor(part * rest.intervalNs) }));
-const timeout = fc.integer({ min: 1, max: 0xffff_ffff });
+const DAY_MS = 86_400_000;
+const timeout = fc.integer({ min: 1, max: DAY_MS });
 const settings: fc.Arbitrary<InitiationSettings> = fc.record(
   {
     aeads: fc.nat(255).map((bits) => bits | 1),
@@ -57,7 +58,11 @@ t.test("payloads", async (t) => {
     const { settings, understood, encapsulationKey } = decodeInitiation(bytes);
     const again = encodeInitiation({ ...settings, aeads: settings.aeads | 1 }, encapsulationKey);
     if (!decodeInitiation(again).understood) throw new Error("clipped settings are out of bounds");
-    if (understood && !Buffer.from(again).equals(bytes)) throw new Error("understood, and another when written");
+    // Longer timeouts than a day are understood, and cut to one.
+    const cut = bytes.slice();
+    const view = new DataView(cut.buffer);
+    for (const at of [40, 44]) view.setUint32(at, Math.min(view.getUint32(at), DAY_MS));
+    if (understood && !Buffer.from(again).equals(cut)) throw new Error("understood, and another when written");
   });
   await holds(
     t,

@@ -20,7 +20,7 @@ const record = (fields: readonly string[], inner = value) =>
   fc.record(Object.fromEntries(fields.map((field) => [field, inner])), { requiredKeys: [] });
 
 const direction = record(["rate", "interval", "length", "jitter", "jitterShape"]);
-const limits = record(["maxUpRate", "maxDownRate", "minInterval", "maxLength"]);
+const limits = record(["maxRateUp", "maxRateDown", "minInterval", "maxLength", "maxServerTimeout"]);
 const tun = record(["name", "ipv4", "ipv6", "mtu", "fd"]).map((tun) => ({ tun }));
 const nested = fc.oneof(value, direction, limits, tun);
 

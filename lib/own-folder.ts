@@ -1,0 +1,29 @@
+/** Files and folders that nobody else may have put there: what root reads there it believes. */
+import { lstatSync, mkdirSync, type Stats } from "node:fs";
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** Whether it is root's or this user's. */
+export function isOwnedByUs({ uid }: Stats): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}
+
+export function isWritableByOthers({ mode }: Stats): boolean {
+  return (mode & WRITABLE_BY_OTHERS) !== 0;
+}
+
+/** Whether only root and this user can change it. */
+export function isOurs(stats: Stats): boolean {
+  return isOwnedByUs(stats) && !isWritableByOthers(stats);
+}
+
+/**
+ * Makes the folder where it is missing; the one above has to be there.
+ *
+ * @throws {Error} where that isn't possible, or where others may write in it
+ */
+export function prepareOwnFolder(folder: string): void {
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { mode: 0o755 });
+  const stats = lstatSync(folder);
+  if (!stats.isDirectory() || !isOurs(stats)) throw new Error(`others may write in ${folder}`);
+}
