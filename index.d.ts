@@ -78,15 +78,15 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
   get connection(): Connection | null;
   /**
    * Opens the tunnel as a client; resolves once data may flow. Fails, and closes the tunnel, with an
-   * {@link I405Error}: `ERR_I405_OPTION`, `ERR_I405_KEY`, `ERR_I405_STATE` (called before), `ERR_I405_CPU_IN_USE`,
-   * `ERR_I405_TXTIME`, `ERR_I405_RESOLVE`, `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION`, `ERR_I405_CONNECT_TIMEOUT`,
-   * `ERR_I405_ABORTED`, `ERR_I405_CLOSED`, `ERR_I405_ADDON`, or what the addon reports. A bad option leaves the tunnel
-   * as it was, unless the route had to be known to tell.
+   * {@link I405Error}: `ERR_I405_OPTION`, `ERR_I405_KEY`, `ERR_I405_STATE` (called before), those named beside the
+   * options, `ERR_I405_ROUTE`, `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION`, `ERR_I405_RESPONSE`,
+   * `ERR_I405_CONNECT_TIMEOUT`, `ERR_I405_ABORTED`, `ERR_I405_CLOSED`, `ERR_I405_ADDON`, `ERR_I405_SYSTEM`. docs/errors.md
+   * says what each one means. A bad option leaves the tunnel as it was, unless the route had to be known to tell.
    */
   connect(options: ConnectOptions): Promise<Connection>;
   /**
    * Opens the tunnel as a server; resolves once the socket listens. Fails as `connect` does, but for
-   * `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION` and `ERR_I405_CONNECT_TIMEOUT`.
+   * `ERR_I405_REFUSED`, `ERR_I405_PROTOCOL_VERSION`, `ERR_I405_RESPONSE` and `ERR_I405_CONNECT_TIMEOUT`.
    */
   listen(options: ListenOptions): Promise<void>;
   /**

@@ -7,6 +7,7 @@ import { stolenSeconds, summarize, trim, type Summary } from "../test/helpers/st
 import { testkit } from "../test/helpers/testkit.js";
 import { withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
+import { median } from "./timing/figures.js";
 
 const options = readOptions({
   /** Of each stretch. */
@@ -61,7 +62,6 @@ await withPair(async (pair) => {
     }
   }
   const us = (ns: number) => rounded(ns / 1000);
-  const median = (values: number[]) => values.sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? NaN;
   for (const [way, parts] of all) {
     const each = parts.map(({ latenessNs }) => [summarize(latenessNs), summarize(trim(latenessNs))] as const);
     report.add({

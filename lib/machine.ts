@@ -53,7 +53,7 @@ export function cipherName(aead: AeadId): Connection["cipher"] {
 }
 
 /** Ages are looked at this often at least, ms: a timer stands still while the machine is suspended, BOOTTIME doesn't. */
-export const AGE_CHECK_MS = 5000;
+const AGE_CHECK_MS = 5000;
 
 /** Calls `expired` once CLOCK_BOOTTIME has passed `atNs`; `again` sets a timer. */
 export function watchAge(

@@ -5,6 +5,7 @@
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildAddon, buildTestkit, compile, installPackages } from "./setup/steps.mjs";
+import { installTestTools } from "./setup/test-tools.mjs";
 import { nodeProblem, SetupError } from "./setup/tools.mjs";
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,7 +21,10 @@ export function setUp({ root = ROOT, tests = false } = {}) {
     installPackages(root);
     buildAddon(root);
     compile(root);
-    if (tests) buildTestkit(root);
+    if (tests) {
+      buildTestkit(root);
+      installTestTools();
+    }
     return true;
   } catch (error) {
     // A person can solve these, and those of the file system (no space, not permitted); anything else is a mistake here.

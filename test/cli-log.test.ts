@@ -1,10 +1,11 @@
 /** The log: levels, forms, what it never says, and how often. */
+import { EventEmitter } from "node:events";
 import t, { type Test } from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { startLog } from "../lib/cli/log.js";
 import type { LogFormat, LogLevel } from "../lib/cli/output-settings.js";
 import { Recorder } from "../lib/cli/recorder.js";
-import { reportStrangers, type Report } from "../lib/cli/report.js";
+import { reportEvents, reportStrangers, type Report } from "../lib/cli/report.js";
 import type { TunnelStats } from "../index.js";
 import { SOME_STATS } from "./cli-stats.js";
 import { pretendWorld } from "./cli-world.js";
@@ -149,6 +150,47 @@ t.test("what strangers do is one record a minute at most, and none when they do 
     { level: "warn", event: "strangers", forged: 0, replayed: 0, overBudget: 5, stale: 2 },
   ]);
   t.equal(records().length, 2);
+});
+
+t.test("a client that moves to and fro is two records in ten seconds at most", async (t) => {
+  const waiting: (() => void)[] = [];
+  const real = globalThis.setTimeout;
+  globalThis.setTimeout = ((act: () => void, ms: number) => {
+    t.equal(ms, 10_000);
+    waiting.push(act);
+    return { unref: () => undefined };
+  }) as never;
+  t.teardown(() => (globalThis.setTimeout = real));
+  const tunnel = Object.assign(new EventEmitter(), { stats: () => SOME_STATS });
+  const { report, records } = log("json", "info");
+  reportEvents(tunnel, report, "server", false);
+  const move = (port: number) => tunnel.emit("roamed", { endpoint: `203.0.113.7:${port}` });
+  for (const port of [1, 2, 1, 2, 3]) move(port);
+  waiting.shift()!();
+  waiting.shift()!();
+  move(3);
+  move(4);
+  move(3);
+  waiting.shift()!();
+  t.same(
+    records().map(({ endpoint }) => endpoint),
+    [1, 3, 3].map((port) => `203.0.113.7:${port}`),
+  );
+  t.equal(waiting.length, 0);
+});
+
+t.test("new keys are a record for programs, and nothing to read", async (t) => {
+  const tunnel = Object.assign(new EventEmitter(), { stats: () => SOME_STATS });
+  const { report, out } = log("text", "debug");
+  const recorder = new Recorder(report);
+  reportEvents(tunnel, recorder, "client", false);
+  tunnel.emit("rekeyed");
+  t.equal(out(), "");
+  t.same(recorder.records, []);
+  const json = log("json", "info");
+  reportEvents(tunnel, json.report, "client", false);
+  tunnel.emit("rekeyed");
+  t.match(json.records(), [{ level: "info", event: "rekeyed" }]);
 });
 
 t.test("the newest records are kept for those who look later", async (t) => {

@@ -1,6 +1,17 @@
 /** The status socket, who may ask, what a liar may answer, and `i405 status`. */
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -228,15 +239,58 @@ t.test("the usual folder is made, cleared of the dead, and refused where others 
 });
 
 t.test("places: root's is the system's, a user's own is his", async (t) => {
-  t.match(realPlaces({ XDG_RUNTIME_DIR: "/run/user/1000" }, 0), { own: "/run/i405" });
-  t.same(realPlaces({ XDG_RUNTIME_DIR: "/run/user/1000" }, 1000), {
+  const system = folderOf(t);
+  const places = (environment: NodeJS.ProcessEnv, uid: number) => realPlaces(environment, uid, system);
+  t.match(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 0), { own: system });
+  t.same(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 1000), {
     own: "/run/user/1000/i405",
-    search: ["/run/user/1000/i405", "/run/i405"],
+    search: ["/run/user/1000/i405", system],
   });
-  t.same(realPlaces({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: "/run/i405", search: ["/run/i405"] });
-  t.same(realPlaces({}, 1000).own, "/run/i405");
+  t.same(places({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: system, search: [system] });
+  t.same(places({}, 1000).own, system);
+  t.equal(realPlaces({}, 0).own, "/run/i405");
+  // Each service has a folder of its own there, which root looks into as well.
+  const service = join(system, "client");
+  mkdirSync(service);
+  writeFileSync(join(system, "server-1.sock"), "");
+  t.same(places({ RUNTIME_DIRECTORY: `${service}:/run/other` }, 997), { own: service, search: [service, system] });
+  t.equal(places({ RUNTIME_DIRECTORY: service }, 0).own, service);
+  t.same(places({}, 0).search.slice(0, 2), [system, service]);
   t.equal(nameOf("/run/i405/client-7.sock"), "client-7");
   t.same(socketsIn("/proc/missing"), []);
+});
+
+t.test("sockets are looked for, and links not followed: root would ask whatever they lead to", async (t) => {
+  const [folder, elsewhere] = [folderOf(t), folderOf(t)];
+  const path = socketPath(folder, "client-1");
+  await serve(t, path);
+  const target = socketPath(elsewhere, "target");
+  await serve(t, target);
+  symlinkSync(target, socketPath(folder, "link"));
+  symlinkSync("/proc/missing", socketPath(folder, "nowhere"));
+  writeFileSync(socketPath(folder, "file"), "");
+  mkdirSync(socketPath(folder, "folder"));
+  t.same(socketsIn(folder), [path]);
+  symlinkSync(elsewhere, join(folder, "i405"));
+  t.same(socketsIn(join(folder, "i405")), [], "nor is the folder a link");
+  t.same(socketsIn(socketPath(folder, "file")), []);
+});
+
+t.test("a socket of another user than the folder's is none of its tunnels", { skip: cannotBeAnother }, async (t) => {
+  const folder = folderOf(t);
+  const path = socketPath(folder, "client-1");
+  await serve(t, path);
+  lchownSync(path, 65534, 65534);
+  t.same(socketsIn(folder), []);
+  lchownSync(folder, 65534, 65534);
+  t.same(socketsIn(folder), [path]);
+});
+
+t.test("not more than 256 names of a folder are looked at", async (t) => {
+  const folder = folderOf(t);
+  for (let index = 0; index < 300; index += 1) await liar(t, socketPath(folder, String(index)), () => undefined);
+  t.equal(readdirSync(folder).length, 300);
+  t.equal(socketsIn(folder).length, 256);
 });
 
 /** A server that answers what it likes. */

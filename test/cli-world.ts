@@ -81,6 +81,8 @@ export function pretendStop(): Stop {
 
 export interface PretendWorld extends World {
   output(): string;
+  /** Once the output has this in it. */
+  said(text: string): Promise<void>;
   errors(): string;
   tunnels: PretendTunnel[];
   /** Parameters of each `ip`. */
@@ -95,9 +97,13 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
   const tunnels: PretendTunnel[] = [];
   const ipCalls: string[] = [];
   const throttle: PretendWorld["throttle"] = [];
+  const waiting = new Set<() => void>();
   return {
     io: {
-      out: (text) => (output += text),
+      out: (text) => {
+        output += text;
+        for (const look of waiting) look();
+      },
       err: (text) => (errors += text),
       environment: {},
       stdin: 0,
@@ -122,6 +128,16 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
     statusPlaces: { own: "/proc/i405", search: [] },
     throttle,
     output: () => output,
+    said: (text) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (!output.includes(text)) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
     errors: () => errors,
     tunnels,
     ipCalls,

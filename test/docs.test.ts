@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { OPTION_NAMES } from "../bench/timing/selection.js";
 import { AUDIT_TUNNEL_FLAGS } from "../lib/cli/audit/options.js";
-import { EXIT_CODES_HELP } from "../lib/cli/exit-codes.js";
+import { EXIT_CODES_HELP, exitCodeOf } from "../lib/cli/exit-codes.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
 import { buildProgram } from "../lib/cli/program.js";
 import { CHECKS } from "../lib/doctor/checks.js";
@@ -113,13 +113,42 @@ t.test("every check of the doctor is in doctor.md, and no other", async (t) => {
   t.same([...documented].sort(), [...CHECKS.map(({ id }) => id), ...measured].sort());
 });
 
-t.test("codes in the documents are codes in the program", async (t) => {
-  const folders = ["lib", "lib/cli", "crates/i405-rt/src", "crates/i405-fuzz/tests", "test/fuzz"];
-  const sources = folders.flatMap((folder) =>
-    readdirSync(join(ROOT, folder), { withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => read(join(folder, entry.name))),
+/** Everything that the program is made of. */
+function sourceTexts(folders = ["lib", "crates/i405-rt/src", "crates/i405-node/src"]): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => /\.(ts|rs)$/.test(name))
+      .map((name) => read(join(folder, name))),
   );
+}
+
+t.test("every code of the program is in errors.md, errors with their exit codes", async (t) => {
+  const texts = sourceTexts();
+  const codesIn = (pattern: RegExp) =>
+    [...new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map(([, code = ""]) => code)))].sort();
+  const [errors = "", warnings = ""] = read("docs/errors.md").split("## Warnings");
+  const rows = [...errors.matchAll(/^\| `(ERR_\w+)` \|.*\| (\d) \|$/gm)];
+  const inside = ["ERR_I405_HANDSHAKE", "ERR_I405_NOISE"];
+  t.same([...rows.map(([, code]) => code!), ...inside].sort(), codesIn(/"(ERR_I405_[A-Z_]*[A-Z])"/g));
+  for (const [, code = "", exit] of rows) t.equal(exitCodeOf(code), Number(exit), code);
+  // Variables of the environment look alike.
+  const variables = /^I405_(PASSWORD|PRIVATE_KEY|PRESHARED_KEY|BENCH_.*|FUZZ_.*)$/;
+  t.same(
+    [...warnings.matchAll(/^\| `(I405_\w+)` \|/gm)].map(([, code]) => code).sort(),
+    codesIn(/"(I405_[A-Z_]*[A-Z])"/g).filter((code) => !variables.test(code)),
+  );
+});
+
+t.test("every bench is in benches.md", async (t) => {
+  const table = read("docs/benches.md").split("## The timing bench")[0]!;
+  const cells = [...table.matchAll(/^\| (`[^|]*`) \|/gm)].map(([, cell = ""]) => cell);
+  const documented = cells.flatMap((cell) => [...cell.matchAll(/`([\w-]+)`/g)].map(([, name]) => name));
+  const benches = readdirSync(join(ROOT, "bench")).filter((name) => name.endsWith(".ts"));
+  t.same(documented.sort(), benches.map((name) => name.slice(0, -3)).sort());
+});
+
+t.test("codes in the documents are codes in the program", async (t) => {
+  const sources = [...sourceTexts(), ...sourceTexts(["crates/i405-fuzz/tests", "test/fuzz"])];
   for (const document of DOCUMENTS) {
     for (const [code] of read(document).matchAll(/\b(?:ERR_)?I405_[A-Z_]*[A-Z]\b/g)) {
       // Variables of the environment look alike, and are in the sources as well.

@@ -1,5 +1,4 @@
 /** Giving up privileges as the library and the command ask for it; the kernel's part is in e2e/privileges.test.ts. */
-import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { privilegeOptions } from "../lib/cli/process-setup.js";
@@ -50,11 +49,8 @@ async function run(t: Parameters<typeof temporaryFile>[0], ...flags: string[]) {
   const file = temporaryFile(t, "password", "a-long-password");
   const own = ["--listen-addr", "0.0.0.0:1405", "--password-file", file, "--tun-ipv4", "10.140.5.1/24"];
   const running = runCli(["server", "--json", ...own, ...flags], world);
-  // What is refused ends by itself, and one that keeps everything gives nothing up: that one has a second for it.
-  const ended = running.then(() => true);
-  const end = performance.now() + 1000;
-  const isOpen = () => order.includes("giveUpPrivileges") || (flags.includes("all") && performance.now() > end);
-  while (!isOpen() && !(await Promise.race([ended, delay(5, false)])));
+  // Said in the same turn in which privileges are given up; what is refused ends by itself.
+  await Promise.race([running, world.said('"event":"listening"')]);
   world.stop.request();
   return { code: await running, native, order, world };
 }

@@ -1,6 +1,6 @@
 /** Lifting the kernel's real-time limit, on files that only look like the kernel's. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import t, { type Test } from "tap";
 import { letGo, liftRtThrottle, type Places } from "../lib/cli/rt-throttle.js";
 
@@ -110,4 +110,16 @@ t.test("not permitted: the code, the reason, the remedy, and nothing left behind
     message: /^--lift-rt-throttle: .*ENOTDIR.*\nRun it as root, or .*sudo tee/,
   });
   t.notOk(existsSync(at.folder));
+});
+
+t.test("a folder in which others may write is not believed", async (t) => {
+  const at = machine(t, "-1");
+  for (const open of [at.folder, dirname(at.folder)]) {
+    mkdirSync(at.folder, { recursive: true });
+    writeFileSync(join(at.folder, "former"), "1000000");
+    chmodSync(open, 0o777);
+    t.throws(() => liftRtThrottle(at), { code: "ERR_I405_RT_THROTTLE", message: /others may write in / }, open);
+    t.equal(at.value(), "-1");
+    chmodSync(open, 0o755);
+  }
 });

@@ -7,6 +7,7 @@ import t, { type Test } from "tap";
 import { countTests, failedChecks, runCheck, summary } from "../scripts/setup/checks.mjs";
 import { cargoFailures, tapFailures } from "../scripts/setup/failures.mjs";
 import { hashOf, holdsLocked, isDone, markDone } from "../scripts/setup/stamps.mjs";
+import { missingPackages } from "../scripts/setup/test-tools.mjs";
 import { compilerCommand, nodeProblem, reaches } from "../scripts/setup/tools.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -43,6 +44,12 @@ t.test("the compiler's command is the distribution's", async (t) => {
   t.equal(compilerCommand("ID=manjaro\nID_LIKE=arch\n"), "pacman -S base-devel");
   t.equal(compilerCommand('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n'), "zypper install gcc make");
   t.equal(compilerCommand(""), "apt-get install build-essential");
+});
+
+t.test("programs for the tests are looked for in PATH", async (t) => {
+  const root = temporaryFolder(t);
+  for (const tool of ["bin/ip", "bin/script", "sbin/tcpdump"]) write(root, tool, "");
+  t.same(missingPackages(`${join(root, "bin")}:${join(root, "sbin")}`), ["nftables", "systemd"]);
 });
 
 t.test("a step is stale when a source, a name or an output changes", async (t) => {

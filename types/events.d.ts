@@ -39,7 +39,7 @@ export interface Connection {
 
 /** Something that doesn't stop the tunnel but that somebody should know. */
 export interface TunnelWarning {
-  /** Stable, starts with `I405_`. */
+  /** Stable, starts with `I405_`; docs/errors.md has all of them. */
   code: string;
   message: string;
   /** What to do about it. */
@@ -179,7 +179,7 @@ export interface TunnelStats {
     deviceErrors: bigint;
     queuedBytes: bigint;
   };
-  /** `unknown`: opened by no key. `overBudget`: dropped unseen in a flood. */
+  /** `unknown`: opened by no key; `forged` in log and metrics. `overBudget`: dropped unseen in a flood. */
   datagrams: { received: bigint; opened: bigint; unknown: bigint; replayed: bigint; overBudget: bigint };
   /** `stale`: fragments of initiations below the floor or too old; copies of the newest two do not count. */
   handshake: { fragments: bigint; stale: bigint };

@@ -11,6 +11,6 @@ export interface PrivilegeOptions {
   keep?: "all" | readonly Capability[];
   /** Name or number of the user to become; needs root. Default: the present one. Error: `ERR_I405_PRIVILEGES`. */
   user?: string;
-  /** Name or number of the only group. Default: the groups of `user`. Error: `ERR_I405_PRIVILEGES`. */
+  /** Name or number of the only group, beside `user` only (`ERR_I405_OPTION`). Default: the groups of `user`. Error: `ERR_I405_PRIVILEGES`. */
   group?: string;
 }

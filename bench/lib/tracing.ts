@@ -68,7 +68,7 @@ export async function traceCore(cpu: number, seconds: number, events: readonly s
 }
 
 /** Of the tracer's text; what isn't an event is left out. */
-export function parseTrace(text: string): TraceEvent[] {
+function parseTrace(text: string): TraceEvent[] {
   return text.split("\n").flatMap((line) => {
     const [, task, tsc, name, detail] = LINE.exec(line) ?? [];
     return task === undefined ? [] : [{ task, tsc: Number(tsc), name: name!, detail: detail! }];

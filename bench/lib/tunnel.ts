@@ -102,7 +102,7 @@ function deviceFlags({ packets }: TunnelSettings, tunName: string, address: stri
 }
 
 /** The client's arguments alone, for a bench whose server is absent. */
-export function clientArguments(peer: string, password: string, settings: TunnelSettings): string[] {
+function clientArguments(peer: string, password: string, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
     "client",

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { durationNs } from "../../lib/units.js";
 
-export const POLL_MODES = ["sleepy", "dozy", "spinny"] as const;
+const POLL_MODES = ["sleepy", "dozy", "spinny"] as const;
 
 /** What goes on during a stretch, beside `idle`. */
 export const CONDITIONS = ["carrying", "busy", "memory", "disk", "interrupts", "second"] as const;

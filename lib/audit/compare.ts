@@ -15,7 +15,7 @@ import type { Clip } from "./windows.js";
  * Probability that a pair of equal conditions has any finding. A report has several pairs, each with two controls, and
  * should not cry wolf.
  */
-export const FALSE_ALARM = 0.01;
+const FALSE_ALARM = 0.01;
 
 /** An effect that is no chance. */
 export interface Finding {

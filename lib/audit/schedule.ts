@@ -1,5 +1,8 @@
 /** What the schedule of a direction is: interval, half width and shape of its jitter, as said or as they look. */
 import { JITTER_SHAPES, jitterDensity, type ShapeName } from "../statistics/jitter-density.js";
+import { formatDuration } from "../units.js";
+import { captureError } from "./capture/errors.js";
+import type { Observation } from "./observation.js";
 
 /** The wire of one direction. */
 export interface Schedule {
@@ -24,6 +27,8 @@ const CUT = 0.002;
 const [TOGETHER, GRID] = [16, 4];
 /** Points at which a shape's distribution is compared. */
 const POINTS = 200;
+/** Slots to a datagram: more than any tunnel misses, and few enough to keep a figure of each. */
+const MOST_SLOTS_PER_DATAGRAM = 1000;
 
 /** @param gapsNs of any conditions, in order */
 export function findSchedule(gapsNs: Float64Array, known: KnownSchedule): Schedule {
@@ -47,6 +52,19 @@ export function findSchedule(gapsNs: Float64Array, known: KnownSchedule): Schedu
   });
   const best = fits.reduce((least, fit) => (fit.distance < least.distance ? fit : least));
   return { intervalNs, jitterNs: best.jitterNs, shape: best.shape, guessed };
+}
+
+/**
+ * Refuses an interval that is none of these datagrams'.
+ *
+ * @throws {I405Error} `ERR_I405_CAPTURE`
+ */
+export function requireInterval({ direction, seen }: Observation, { intervalNs }: Schedule): void {
+  const datagrams = seen.reduce((sum, { timesNs }) => sum + timesNs.length, 0);
+  const spanNs = seen.reduce((sum, { timesNs }) => sum + (timesNs.at(-1) ?? 0) - (timesNs[0] ?? 0), 0);
+  if (intervalNs > 0 && spanNs / intervalNs <= MOST_SLOTS_PER_DATAGRAM * datagrams) return;
+  const what = `${datagrams} datagrams in ${formatDuration(spanNs)} don't fit an interval of ${formatDuration(intervalNs)}`;
+  throw captureError(direction, what, "Give the real one (interval, --interval), or a capture of a tunnel that runs");
 }
 
 /** Are deadlines a grid? There an error makes one gap longer and the next one shorter, so that sums scatter no more. */

@@ -4,13 +4,16 @@ import { allGaps } from "./gaps.js";
 import type { Subject } from "./compare.js";
 import { withJitter, type Assumed } from "./assume.js";
 import type { Observation } from "./observation.js";
-import { findSchedule, type KnownSchedule } from "./schedule.js";
+import { findSchedule, requireInterval, type KnownSchedule } from "./schedule.js";
 import { clipOf } from "./windows.js";
 
 /** Gaps that a direction must have to be looked at. */
 export const FEWEST_GAPS = 200;
 
-/** @returns null for a direction with too few datagrams to say anything */
+/**
+ * @returns null for a direction with too few datagrams to say anything
+ * @throws {I405Error} `ERR_I405_CAPTURE` where its interval can't be right
+ */
 export function subjectOf(
   observation: Observation,
   known: KnownSchedule,
@@ -19,6 +22,7 @@ export function subjectOf(
   const gaps = allGaps(observation.seen);
   if (gaps.length < FEWEST_GAPS) return null;
   const schedule = findSchedule(gaps, known);
+  requireInterval(observation, schedule);
   // Sorts the gaps, which nobody needs in order any more.
   const clip = clipOf(gaps);
   if (schedule.jitterNs === 0) {

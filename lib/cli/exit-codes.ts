@@ -53,7 +53,7 @@ const MACHINE = new Set([
   "TUN_PERMISSION",
   "TXTIME",
 ]);
-const PEER = new Set(["AUDIT_PEER", "CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED"]);
+const PEER = new Set(["AUDIT_PEER", "CONNECT_TIMEOUT", "PROTOCOL_VERSION", "REFUSED", "RESPONSE"]);
 
 /** The exit code for an error's code. */
 export function exitCodeOf(code: string): number {

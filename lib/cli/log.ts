@@ -53,11 +53,12 @@ function record(logger: Logger, level: LogLevel, fields: object, text: string): 
   logger[level](fields, text);
 }
 
-/** The text of each record, errors on standard error. */
+/** The text of each record, errors on standard error. Without a text it is for programs only. */
 function textLines(io: Pick<Io, "out" | "err">): DestinationStream {
   return {
     write: (line) => {
       const { level, msg } = JSON.parse(line) as TextRecord;
+      if (msg === "") return;
       if (level === "error") io.err(`${msg}\n`);
       else io.out(`${level === "debug" ? "debug: " : ""}${msg}\n`);
     },

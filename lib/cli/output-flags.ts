@@ -47,7 +47,7 @@ export const OUTPUT_FLAGS: readonly Flag[] = [
     name: "status-socket",
     kind: "text",
     value: "<path>",
-    help: "Unix socket for i405 status (default: in $XDG_RUNTIME_DIR/i405, for root in /run/i405)",
+    help: "Unix socket for i405 status (default: in $XDG_RUNTIME_DIR/i405, for root in /run/i405, for a service in its RuntimeDirectory)",
     group: OUTPUT,
   },
   { name: "no-status-socket", kind: "switch", help: "no such socket", group: OUTPUT },

@@ -4,9 +4,9 @@ import { describe, I405Error } from "../errors.js";
 import { readHostPort } from "../option-readers.js";
 import { usageError, type Settings } from "./settings.js";
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-export const LOG_FORMATS = ["text", "json"] as const;
+const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface OutputSettings {

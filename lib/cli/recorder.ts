@@ -30,7 +30,7 @@ export class Recorder implements Report {
   }
 
   say(event: string, fields: object, text: string, level: LogLevel = "info"): void {
-    if (level !== "debug") {
+    if (level !== "debug" && text !== "") {
       this.records.push({ time: this.#now().toISOString(), level, event, text: text.split("\n", 1)[0] ?? "" });
       if (this.records.length > KEPT) this.records.shift();
     }

@@ -56,11 +56,10 @@ export function reportEvents(tunnel: Reported, report: Report, command: TunnelCo
     report.say("heard", {}, "the other end is there again");
   });
   tunnel.on("rekeyed", () => {
+    // Every few minutes, as it should be: nothing that people need to read.
     report.say("rekeyed", {}, "");
   });
-  tunnel.on("roamed", ({ endpoint }) => {
-    report.say("roamed", { endpoint }, `the client is at ${endpoint} now`);
-  });
+  reportRoaming(tunnel, report);
   tunnel.on("disconnected", ({ reason }) => {
     report.say("disconnected", { reason }, `the session ended: ${REASONS[reason] ?? reason}; ${next}`);
   });
@@ -72,6 +71,28 @@ export function reportEvents(tunnel: Reported, report: Report, command: TunnelCo
       report.say("deviation", figures, describeDeviation(figures));
     });
   }
+}
+
+/** Who copies datagrams on the way can have a client seem to move to and fro: one record in this time at most, ms. */
+const ROAMING_MS = 10_000;
+
+/** Says where the client is: at once, and where it went on to when the time is over. */
+function reportRoaming(tunnel: Reported, report: Report): void {
+  let waits = false;
+  let newest = "";
+  const say = (endpoint: string) => {
+    report.say("roamed", { endpoint }, `the client is at ${endpoint} now`);
+    waits = true;
+    const look = () => {
+      waits = false;
+      if (newest !== endpoint) say(newest);
+    };
+    setTimeout(look, ROAMING_MS).unref();
+  };
+  tunnel.on("roamed", ({ endpoint }) => {
+    newest = endpoint;
+    if (!waits) say(endpoint);
+  });
 }
 
 /** A warning as a record, whoever gives it. */

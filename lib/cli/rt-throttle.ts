@@ -14,6 +14,7 @@ import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { I405Error } from "../errors.js";
+import { prepareOwnFolder } from "../own-folder.js";
 import { startGuard, type Guard } from "./guard.js";
 
 /** Where things are; tests have their own. */
@@ -104,7 +105,9 @@ function hold(holder: string, places: Places): string | null {
   const { folder, limit } = places;
   // Nothing is left in /run where the limit can't be written.
   accessSync(limit, constants.W_OK);
-  mkdirSync(folder, { recursive: true });
+  // What is written there as the former limit is put back by whoever comes last, root maybe.
+  prepareOwnFolder(dirname(folder));
+  prepareOwnFolder(folder);
   return locked(places, () => {
     const now = readFileSync(limit, "utf8").trim();
     const others = holders(places);

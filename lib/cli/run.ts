@@ -184,7 +184,7 @@ function addRoutesAgain(
   } catch (error) {
     const message = `the routes could not be set again: ${error instanceof Error ? error.message : String(error)}`;
     const remedy = "Set them by hand, or start the command again";
-    report.say("warning", { code: "I405_ROUTES", message, remedy }, `warning: ${message} (I405_ROUTES)\n  ${remedy}`);
+    sayWarning(report, { code: "I405_ROUTES", message, remedy });
     return undefined;
   }
 }

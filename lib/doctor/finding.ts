@@ -2,7 +2,7 @@
 import type { System, Target } from "./system.js";
 
 /** From good to bad. `note`: worth knowing. `warning`: costs lateness or leaks. `problem`: spoils the purpose. */
-export const SEVERITIES = ["ok", "note", "warning", "problem"] as const;
+const SEVERITIES = ["ok", "note", "warning", "problem"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
 /** One setting that `--fix` changes and `--undo` puts back. */
@@ -74,7 +74,7 @@ export function worstOf(findings: readonly { severity: Severity }[]): Severity {
 }
 
 /** Writing a file as a command that one can type. */
-export function writeCommand({ path, value }: { path: string; value: string }): string {
+function writeCommand({ path, value }: { path: string; value: string }): string {
   return `echo ${value} | sudo tee ${path}`;
 }
 

@@ -3,7 +3,7 @@ import { parseList, words } from "./parse.js";
 import type { System } from "./system.js";
 
 /** Interrupts of devices by core, since the start. Those with names (LOC, RES, CAL) follow the load, not the core. */
-export function deviceInterrupts(system: System): Map<number, number> {
+function deviceInterrupts(system: System): Map<number, number> {
   const [head = "", ...lines] = (system.readFile("/proc/interrupts") ?? "").split("\n");
   const cores = words(head).flatMap((word) => /^CPU(\d+)$/.exec(word)?.[1] ?? []);
   const counts = new Map<number, number>(cores.map((core) => [Number(core), 0]));

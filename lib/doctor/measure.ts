@@ -105,14 +105,6 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
   return { seconds, cores };
 }
 
-/** One figure of several stretches: the median, so that one bad stretch doesn't decide. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const above = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? above : ((sorted[middle - 1] ?? 0) + above) / 2;
-}
-
 /** Share of a core's time that was lost in gaps above 50 us. */
 export function lostShare({ losses }: CoreMeasurement): number {
   const wanted = losses.reduce((sum, { wantedNs }) => sum + wantedNs, 0);

@@ -1,7 +1,8 @@
 /** What the measurements say, as findings. */
 import type { NativeLateness } from "../addon.js";
+import { median } from "../statistics/quantile.js";
 import type { Finding, Found } from "./finding.js";
-import { INTERVAL_NS, lostShare, median, type CoreMeasurement, type Measurements, type Stretches } from "./measure.js";
+import { INTERVAL_NS, lostShare, type CoreMeasurement, type Measurements, type Stretches } from "./measure.js";
 
 /** Share of a core that the machine may take, in gaps above 50 us, before it is a warning. */
 export const MUCH_LOST = 0.001;

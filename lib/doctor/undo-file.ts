@@ -1,7 +1,19 @@
 /** What `--fix` changed and how it was before, until `--undo` has put it back. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { I405Error } from "../errors.js";
+import { isOurs } from "../own-folder.js";
 
 /** A file's value. */
 export interface FileBefore {
@@ -63,10 +75,10 @@ export function undoFile(path: string, bootId: string): UndoFile {
 function parse(path: string): Contents | undefined {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readOurs(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw failure(path, `cannot be read: ${(cause as Error).message}`, cause);
+    throw cause instanceof I405Error ? cause : failure(path, `cannot be read: ${(cause as Error).message}`, cause);
   }
   try {
     const contents = JSON.parse(text) as Partial<Record<keyof Contents, unknown>>;
@@ -77,6 +89,17 @@ function parse(path: string): Contents | undefined {
     // Told below.
   }
   throw failure(path, "is no record of i405 doctor. Look at it, and remove it if it isn't needed", undefined);
+}
+
+/** Its commands are run, as root if the doctor is: nobody else may have written it. */
+function readOurs(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    if (isOurs(fstatSync(file))) return readFileSync(file, "utf8");
+  } finally {
+    closeSync(file);
+  }
+  throw failure(path, "may have been written by another user. Look at it, and remove it", undefined);
 }
 
 /** Somebody may have edited the record, and what is undone from it is written to files and run as commands. */
@@ -100,7 +123,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function replace(path: string, contents: Contents): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const beside = `${path}.${process.pid}`;
-  const file = openSync(beside, "w", 0o600);
+  rmSync(beside, { force: true });
+  const file = openSync(beside, "wx", 0o600);
   try {
     writeSync(file, `${JSON.stringify(contents, null, 2)}\n`);
     fsyncSync(file);

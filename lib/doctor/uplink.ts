@@ -4,8 +4,9 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { NativeEgress, Probes } from "../addon.js";
+import { median } from "../statistics/quantile.js";
 import type { Found } from "./finding.js";
-import { INTERVAL_NS, median } from "./measure.js";
+import { INTERVAL_NS } from "./measure.js";
 
 /** Turns of alone and beside; how long each takes, ns. */
 const ROUNDS = 3;

@@ -9,6 +9,7 @@
 import { BlockBootstrap } from "./block-bootstrap.js";
 import { bhattacharyya } from "./hellinger.js";
 import { LEAST, type N95 } from "./n95.js";
+import { quantile } from "./quantile.js";
 
 /** Blocks that each sample is cut into, resamples of them, and the seed that makes results repeatable. */
 const [BLOCKS, RESAMPLES, SEED] = [64, 400, 1405];
@@ -55,11 +56,10 @@ export function binnedN95(a: Float64Array, b: Float64Array, { trim = 1, confiden
   const bias = Math.max(mean - measured, expected, 0);
   const corrected = Math.max(measured - bias, 0);
   const tail = (1 - confidence) / 2;
-  const at = (share: number) => resampled[Math.min(Math.floor(share * RESAMPLES), RESAMPLES - 1)]!;
   // A distance near 0 is skewed: its spread is that of the formula's chi-squared at least.
   const chance = 2 * (expected / (bins - 1)) * Math.sqrt(2 * (bins - 1));
-  const nearest = corrected - Math.max(mean - at(tail), chance);
-  const farthest = Math.min(corrected + Math.max(at(1 - tail) - mean, chance), 1);
+  const nearest = corrected - Math.max(mean - quantile(resampled, tail), chance);
+  const farthest = Math.min(corrected + Math.max(quantile(resampled, 1 - tail) - mean, chance), 1);
   const result: N95 = {
     low: LEAST / bhattacharyya(Math.min(farthest, 1 - Number.EPSILON)),
     estimate: corrected > 0 ? LEAST / bhattacharyya(Math.min(corrected, 1 - Number.EPSILON)) : Infinity,

@@ -22,6 +22,7 @@ import { GapDensities, type Placed } from "./gap-densities.js";
 import { bulkOf, gapErrors } from "./gap-errors.js";
 import { bhattacharyya, squaredHellinger } from "./hellinger.js";
 import { jitterDensity, type JitterDensity, type ShapeName } from "./jitter-density.js";
+import { quantile } from "./quantile.js";
 
 /** Probability of being wrong that is left, 5 %. */
 const ERROR = 0.05;
@@ -78,11 +79,6 @@ export interface N95 {
 
 function check(option: keyof N95Options, value: number, expected: string, ok: boolean): void {
   if (!ok || Number.isNaN(value)) throw optionError({ option, came: describe(value), expected });
-}
-
-/** Nearest rank of an ascending list. */
-function quantile(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(Math.max(Math.ceil(share * sorted.length), 1), sorted.length) - 1]!;
 }
 
 /**

@@ -8,7 +8,7 @@ import { audit } from "../../lib/audit/index.js";
 import { adviceOnce, findingsOnce } from "../../lib/audit/digest.js";
 import { count, span } from "../../lib/audit/verdict.js";
 import { runCli } from "../../lib/cli/cli.js";
-import type { AuditPair, AuditReport } from "../../types/audit.js";
+import type { AuditOptions, AuditPair, AuditReport } from "../../types/audit.js";
 import { pretendWorld } from "../cli-world.js";
 import { ipv4, pcap, type FakePacket } from "./capture-files.js";
 import { numbers, send } from "./simulate.js";
@@ -110,6 +110,36 @@ t.test("what leaks and what doesn't, in words", async (t) => {
   t.ok(quiet.report.pairs[0]!.n95!.low > 1e5);
   t.match(quiet.text(), /needs at least .* of traffic/);
   t.match(quiet.text(), /nothing tells them apart, as it should be/);
+});
+
+/** Datagrams up at these times, all in one stretch. */
+function oneStretch(name: string, timesNs: readonly number[]) {
+  const packets = timesNs.map((time) => ({
+    atNs: BigInt(START) * 1_000_000_000n + BigInt(time),
+    bytes: ipv4({ up: true, payload: Buffer.alloc(100) }),
+  }));
+  const paths = { pcap: join(folder, `${name}.pcap`), stretches: join(folder, `${name}.json`) };
+  writeFileSync(paths.pcap, pcap(packets));
+  writeFileSync(paths.stretches, JSON.stringify({ stretches: [{ from: START - 1, to: START + 60, label: "idle" }] }));
+  return paths;
+}
+
+t.test("an interval that its datagrams contradict is refused, before an array is made of its slots", async (t) => {
+  const thousand = Array.from({ length: 1000 }, (_, index) => index);
+  const bunched = oneStretch("bunched", [...thousand, 30e9]);
+  const code = "ERR_I405_CAPTURE";
+  const cases: Partial<AuditOptions>[] = [{}, { jitter: "1ns" }, { interval: "1us" }, { interval: "1us", jitter: 0 }];
+  for (const known of cases) {
+    const message =
+      /^up: 1001 datagrams in 30s don't fit an interval of 1n?u?s\. Give the real one \(interval, --interval\)/;
+    await t.rejects(audit({ ...bunched, ...known }), { code, message }, JSON.stringify(known));
+  }
+  const still = oneStretch("still", Array<number>(1000).fill(0));
+  await t.rejects(audit(still), { code, message: /^up: 1000 datagrams in 0ns don't fit an interval of 0ns\. / });
+  await t.rejects(audit({ ...still, jitter: "1ms" }), { code });
+  // A tunnel of 1 ms that stood still, or whose datagrams were lost.
+  const stalled = oneStretch("stalled", [...thousand.map((at) => at * MS), 30e9]);
+  t.match((await audit(stalled)).report.directions[0], { conditions: [{ datagrams: 1001 }] });
 });
 
 t.test("the page: every chart, every label escaped, nothing from outside", async (t) => {

@@ -1,5 +1,5 @@
 /** `--fix` and `--undo` on machines in memory, with the record on a real file system. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
@@ -171,6 +171,30 @@ t.test("a file that isn't the doctor's is neither believed nor replaced", async 
   t.throws(() => applyFixes(hands, file, CHANGES), { code: "ERR_I405_SYSTEM" });
   t.same(hands.writes, []);
   t.equal(readFileSync(path, "utf8"), "{}");
+});
+
+t.test("a record that another user may have written is not carried out", async (t) => {
+  const { file, path } = record(t);
+  applyFixes(new FakeHands({ files: FILES }), file, CHANGES);
+  const others: [string, () => void][] = [["writable", () => chmodSync(path, 0o666)]];
+  if (process.geteuid?.() === 0) {
+    others.push([
+      "another user's",
+      () => {
+        chmodSync(path, 0o600);
+        chownSync(path, 65_534, 65_534);
+      },
+    ]);
+  }
+  for (const [name, change] of others) {
+    change();
+    const hands = new FakeHands({ files: FILES });
+    t.throws(() => undoFixes(hands, file), { code: "ERR_I405_SYSTEM", message: /written by another user/ }, name);
+    t.same(hands.writes, [], name);
+  }
+  const link = `${path}.link`;
+  symlinkSync(path, link);
+  t.throws(() => undoFile(link, "boot-1").read(), { code: "ERR_I405_SYSTEM", message: /cannot be read/ });
 });
 
 t.test("where the record can't be kept, nothing is changed", async (t) => {

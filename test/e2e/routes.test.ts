@@ -100,7 +100,7 @@ function natTool(): ((place: Netns, device: string) => void) | null {
   return (place, device) => void place.exec(["iptables", ...rule, "-o", device, "-j", "MASQUERADE"]);
 }
 
-/** The one test that a CI machine may leave out: the project itself needs neither of the tools. */
+/** The project itself needs neither of the tools. */
 const nat = natTool();
 const noNat = nat === null ? "neither nft nor iptables" : false;
 

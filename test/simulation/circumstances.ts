@@ -96,7 +96,7 @@ export function makeCircumstances(seed: number, plant: Plant): Circumstances {
     down,
     timeoutMs,
     attemptNs: attempt,
-    limits: { maxRateUp: 1e9, maxRateDown: 1e9, minIntervalNs: 1e6, maxLength: 1500 },
+    limits: { maxRateUp: 1e9, maxRateDown: 1e9, minIntervalNs: 1e6, maxLength: 1500, maxServerTimeoutMs: 3_600_000 },
     client: {
       pairing: pairingFromKeys("client", {
         privateKey: clientKey,

@@ -262,6 +262,7 @@ function serverMachine(
   const { pairing } = circumstances.server;
   return new ServerMachine(context, {
     aeads: addon.aeads(),
+    maxServerTimeoutMs: limits.maxServerTimeoutMs,
     drawLingerNs: () => drawLinger(linger),
     ownStart: ownStart ? { timing: circumstances.down, endpoint: clientEndpoint } : null,
     floor,

@@ -6,6 +6,7 @@
  * shorter by what the slot was late. The gap before would say as much, but a longer gap also holds more events, so that
  * it goes with them even if nothing leaks.
  */
+import { median } from "../../statistics/quantile.js";
 import { welch } from "../../statistics/two-sample.js";
 import type { Seen } from "../observation.js";
 import type { Schedule } from "../schedule.js";
@@ -60,7 +61,7 @@ function sortOut(
   if (errorsNs !== undefined) {
     // One error for each slot, NaN for the skipped: the n-th that isn't is the n-th datagram's.
     let datagram = 0;
-    const bulk = median(errorsNs);
+    const bulk = median(errorsNs.filter((error) => !Number.isNaN(error)));
     for (const error of errorsNs) {
       if (Number.isNaN(error)) continue;
       const time = timesNs[datagram++];
@@ -78,9 +79,4 @@ function sortOut(
     const time = timesNs[at]!;
     groups[before(time, time - reachNs) ? 1 : 0].push(intervalNs - gap);
   }
-}
-
-function median(values: Float64Array): number {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
-  return sorted[sorted.length >> 1] ?? 0;
 }

@@ -9,7 +9,7 @@ import { clipped, windowsOf, type Clip } from "../windows.js";
 import { short, us, type Effect } from "./effect.js";
 
 /** Lags of the autocorrelation that are looked at. */
-export const LAGS = 20;
+const LAGS = 20;
 /** Samples per segment of a spectrum. */
 const SEGMENT = 1024;
 /** Windows of a stretch below which no change in it is looked for. */

@@ -1,10 +1,11 @@
 /** The data of the charts, from what was seen. */
+import { quantile } from "../../statistics/quantile.js";
 import { moments } from "../../statistics/two-sample.js";
 import { autocorrelation, sendSpectrum } from "../effects/memory.js";
 import type { Subject } from "../compare.js";
 import { allErrors, allGaps, deadlinesKnown } from "../gaps.js";
 import { labelsOf, seenAs } from "../observation.js";
-import { at, sorted } from "../send-errors.js";
+import { sorted } from "../send-errors.js";
 import { clipped, windowsOf } from "../windows.js";
 import { colourOf } from "./colours.js";
 import type { Curve } from "./chart.js";
@@ -35,7 +36,10 @@ export function valuesOf(subject: Subject): Values[] {
 /** Where the bulk of all conditions lies. */
 export function range(values: readonly Values[]): [number, number] {
   const full = values.filter(({ us }) => us.length > 0);
-  return [Math.min(...full.map(({ us }) => at(us, TAIL))), Math.max(...full.map(({ us }) => at(us, 1 - TAIL)))];
+  return [
+    Math.min(...full.map(({ us }) => quantile(us, TAIL))),
+    Math.max(...full.map(({ us }) => quantile(us, 1 - TAIL))),
+  ];
 }
 
 function counts(sorted: Float64Array, from: number, to: number): { width: number; counts: number[] } {
@@ -98,7 +102,10 @@ export function quantiles(values: readonly Values[], reference: string): Curve[]
   return values
     .filter((each) => each !== base && each.us.length > 0)
     .map(({ label, colour, us }) => {
-      const points = shares.map((share): [number, number] => [at(base.us, share), at(us, share) - at(base.us, share)]);
+      const points = shares.map((share): [number, number] => [
+        quantile(base.us, share),
+        quantile(us, share) - quantile(base.us, share),
+      ]);
       return { name: label, colour, points, dots: true };
     });
 }

@@ -22,7 +22,7 @@ export async function runAudit(flags: AuditFlags, given: GivenFlags, world: Worl
       case "answer":
         return await answer(request.options, world);
       case "here":
-        return await runHere(world);
+        return await runHere(world, flags.capture);
     }
   } catch (error) {
     const explained = explainError(underFlag(error));

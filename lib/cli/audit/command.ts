@@ -14,7 +14,7 @@ The stretches file of --pcap says what was going on when, in Unix seconds of the
 
 Examples:
   sudo i405 audit --here --for 10m --poll-mode dozy --burner all --up-packet-interval 1ms --html audit.html
-  sudo i405 audit --listen-addr 0.0.0.0:1405 --password-file tunnel.password                           there
+  i405 audit --listen-addr 0.0.0.0:1405 --password-file tunnel.password                           there
   sudo i405 audit --against 203.0.113.7:1405 --password-file tunnel.password --for 10m --capture any   here
   sudo tcpdump -i eth0 --nano -w wire.pcap udp port 1405          meanwhile, by turns: nothing, and something
   i405 audit --pcap wire.pcap --stretches stretches.json --html audit.html
@@ -41,7 +41,11 @@ export function addAuditCommand(program: Command, run: (flags: AuditFlags) => vo
   add(TUNNEL, "--stretch <duration>", "length of a stretch (default: so that each condition has four)");
   add(TUNNEL, "--conditions <names>", "with commas, quiet is always among them (default: all)");
   add(TUNNEL, "--observed-at <place>", "peer (default if it answers), call, software or hardware");
-  add(TUNNEL, "--capture <interface>", "also capture there with tcpdump, for header fields and bytes (default: none)");
+  add(
+    TUNNEL,
+    "--capture <interface>",
+    "also capture there with tcpdump, for header fields and bytes (default: none, with --here its wire)",
+  );
   add(CAPTURE, "--pcap <file>", "capture of the wire, pcap or pcapng");
   add(CAPTURE, "--stretches <file>", "JSON file: which part of the capture was made under which condition");
   add(CAPTURE, "--port <port>", "the server's UDP port (default: the one that most packets have)");

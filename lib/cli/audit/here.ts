@@ -15,9 +15,9 @@ import type { World } from "../run.js";
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const PORT = 1405;
 
-/** The exit code is that of the command inside. */
-export async function runHere({ io, stop }: World): Promise<number> {
-  const problem = tcpdumpProblem();
+/** `capture`: what --capture says, which the wire between the two stands in for. The exit code is that of the command inside. */
+export async function runHere({ io, stop }: World, capture: string | undefined): Promise<number> {
+  const problem = capture === undefined ? tcpdumpProblem() : null;
   if (problem !== null) io.err(`i405 audit: header fields and bytes will not be looked at: ${problem}\n`);
   const namespaces = makeNamespaces();
   const { client, server } = namespaces;
@@ -30,9 +30,9 @@ export async function runHere({ io, stop }: World): Promise<number> {
     const to = `${server.ipv4}:${PORT}`;
     answering = start(server.command(i405(["--listen-addr", to])), "pipe");
     await whenAnswering(answering);
-    const capture = problem === null ? ["--capture", `${server.name}/${server.device}`] : [];
+    const wire = problem === null && capture === undefined ? ["--capture", `${server.name}/${server.device}`] : [];
     const same = process.argv.slice(3).filter((parameter) => parameter !== "--here");
-    const auditing = start(client.command(i405([...same, "--against", to, ...capture])), "inherit");
+    const auditing = start(client.command(i405([...same, "--against", to, ...wire])), "inherit");
     // A signal from a terminal has reached it already, and it takes two of them at once for one.
     void stop.requested.then(() => auditing.kill("SIGINT"));
     const [code] = (await once(auditing, "exit")) as [number | null];

@@ -31,7 +31,8 @@ const SHORTEST_STRETCH_MS = 1000;
 const LONGEST_STRETCH_MS = 5000;
 /** The wire of both directions: 250 datagrams a second are many to count and few for any machine. */
 const INTERVAL_MS = 4;
-const JITTER_MS = 1;
+/** Half of the interval, as by default. */
+const JITTER_MS = 2;
 const LENGTH = 1500;
 const WIRE: WireOptions = { length: LENGTH, interval: `${INTERVAL_MS}ms`, jitter: `${JITTER_MS}ms` };
 /** Lateness is reported this often, ms, so that several reports fit in a stretch. */

@@ -6,12 +6,6 @@ export interface Spread {
   stddev: number;
 }
 
-/** The sample that a share of the others lies below; 0 if there is none. */
-export function quantile(samples: readonly number[], share: number): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-}
-
 /** One spread of several, from counts, means and standard deviations. */
 export function pooled(parts: readonly Spread[]): Spread {
   const count = parts.reduce((sum, part) => sum + part.count, 0);

@@ -1,7 +1,8 @@
 /** What the demo found, in a few lines with their figures. */
 import { describeDirection } from "../describe.js";
 import type { TunnelStats, WireDirection } from "../../index.js";
-import { compare, pooled, quantile } from "./figures.js";
+import { quantile } from "../../statistics/quantile.js";
+import { compare, pooled } from "./figures.js";
 import { LONGEST, SHORTEST } from "./traffic.js";
 import { lengthsText, rateText } from "./view.js";
 import type { Condition, Direction, Watch } from "./watch.js";
@@ -49,9 +50,9 @@ function perSecond(watch: Watch, direction: Direction): string {
 
 function intervals(watch: Watch, direction: Direction): string {
   return CONDITIONS.map((condition) => {
-    const samples = watch.seen(direction, condition).intervals;
+    const ascending = [...watch.seen(direction, condition).intervals].sort((a, b) => a - b);
     // Quantiles, because the relay is an ordinary thread: what holds it up for once would rule a standard deviation.
-    const [p5, p50, p95] = [0.05, 0.5, 0.95].map((share) => quantile(samples, share).toFixed(2));
+    const [p5, p50, p95] = [0.05, 0.5, 0.95].map((share) => quantile(ascending, share).toFixed(2));
     return `${condition} p5 ${p5} ms, p50 ${p50}, p95 ${p95}`;
   }).join("; ");
 }

@@ -7,7 +7,7 @@ export type Condition = "quiet" | "busy";
 export type Direction = "up" | "down";
 
 /** After a change the waiting queue still empties or fills (50 ms), so this much is left out of the comparison, ms. */
-export const SETTLING_MS = 100;
+const SETTLING_MS = 100;
 /** One column of the history, ms. */
 export const COLUMN_MS = 250;
 /** Rates on the screen are means over this, ms, and so much behind, because sightings come in batches. */

@@ -1,5 +1,5 @@
 /** Where status sockets are: in a folder of the user's own, so that several tunnels and users don't meet. */
-import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { lstatSync, opendirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 export interface StatusPlaces {
@@ -9,20 +9,42 @@ export interface StatusPlaces {
   search: readonly string[];
 }
 
-/** For root, and for a service whose RuntimeDirectory it is. */
+/** Root's. A service has a folder of its own in it, its `RuntimeDirectory`. */
 const SYSTEM = "/run/i405";
 const USERS = "/run/user";
 const END = ".sock";
+/** Names of a folder that are looked at: more than a user has tunnels, and root isn't kept busy by his files. */
+const MOST_NAMES = 256;
 
-/** `uid`: effective user. */
-export function realPlaces(environment: NodeJS.ProcessEnv, uid = process.geteuid?.() ?? 0): StatusPlaces {
+/** `uid`: effective user. `root`: where root's sockets are. */
+export function realPlaces(
+  environment: NodeJS.ProcessEnv,
+  uid = process.geteuid?.() ?? 0,
+  root = SYSTEM,
+): StatusPlaces {
+  const system = [
+    root,
+    ...names(root)
+      .filter((name) => !isSocket(name))
+      .map((service) => join(root, service)),
+  ];
+  // Set by systemd; several are parted by colons.
+  const service = absolute(environment.RUNTIME_DIRECTORY?.split(":")[0]);
   if (uid === 0) {
     // Not $XDG_RUNTIME_DIR: under `sudo -E` that is somebody else's.
-    return { own: SYSTEM, search: [SYSTEM, ...names(USERS).map((user) => join(USERS, user, "i405"))] };
+    return { own: service ?? root, search: [...system, ...names(USERS).map((user) => join(USERS, user, "i405"))] };
   }
-  const runtime = environment.XDG_RUNTIME_DIR;
-  const own = runtime?.startsWith("/") === true ? join(runtime, "i405") : SYSTEM;
-  return { own, search: [...new Set([own, SYSTEM])] };
+  const user = absolute(environment.XDG_RUNTIME_DIR);
+  const own = service ?? (user === undefined ? root : join(user, "i405"));
+  return { own, search: [...new Set([own, ...system])] };
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path?.startsWith("/") === true ? path : undefined;
+}
+
+function isSocket(name: string): boolean {
+  return name.endsWith(END);
 }
 
 /** Path of the socket of that name. */
@@ -30,26 +52,45 @@ export function socketPath(folder: string, name: string): string {
   return join(folder, `${name}${END}`);
 }
 
-/** The sockets in a folder; none where it can't be read. */
+/**
+ * The sockets in a folder that are its owner's; none where it can't be read. Links are not followed: where root looks,
+ * they could lead to any program's socket.
+ */
 export function socketsIn(folder: string): string[] {
-  return names(folder)
-    .filter((name) => name.endsWith(END))
-    .map((name) => join(folder, name));
+  try {
+    const stats = lstatSync(folder);
+    if (!stats.isDirectory()) return [];
+    return firstNames(folder)
+      .filter(isSocket)
+      .map((name) => join(folder, name))
+      .filter((path) => isSocketOf(stats.uid, path));
+  } catch {
+    return [];
+  }
+}
+
+function isSocketOf(owner: number, path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && stats.isSocket() && stats.uid === owner;
+}
+
+function firstNames(folder: string): string[] {
+  const entries = opendirSync(folder);
+  try {
+    const found: string[] = [];
+    for (let entry = entries.readSync(); entry !== null && found.length < MOST_NAMES; entry = entries.readSync()) {
+      found.push(entry.name);
+    }
+    return found.sort();
+  } finally {
+    entries.closeSync();
+  }
 }
 
 /** What a socket's tunnel is called. */
 export function nameOf(path: string): string {
   const file = path.slice(path.lastIndexOf("/") + 1);
   return file.endsWith(END) ? file.slice(0, -END.length) : file;
-}
-
-/** Makes the folder. Throws where that isn't possible, or where others could put something into it. */
-export function prepareFolder(folder: string): void {
-  // One level: what is above is the system's.
-  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { mode: 0o755 });
-  const { uid, mode } = lstatSync(folder);
-  const isOurs = uid === 0 || uid === process.geteuid?.();
-  if (!isOurs || (mode & 0o022) !== 0) throw new Error(`others may write in ${folder}`);
 }
 
 function names(folder: string): string[] {

@@ -7,8 +7,9 @@ import { createServer, connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { PeerCredentials } from "../../addon.js";
 import { I405Error } from "../../errors.js";
-import { prepareFolder, socketsIn } from "./places.js";
+import { prepareOwnFolder } from "../../own-folder.js";
 import { REQUEST } from "./client.js";
+import { socketsIn } from "./places.js";
 import type { Snapshot } from "./snapshot.js";
 
 export interface StatusServer {
@@ -62,7 +63,7 @@ export async function serveStatus(options: StatusOptions): Promise<StatusServer>
 }
 
 async function tidy(folder: string): Promise<void> {
-  prepareFolder(folder);
+  prepareOwnFolder(folder);
   for (const path of socketsIn(folder)) {
     if (await isStale(path)) rmSync(path, { force: true });
   }

@@ -63,7 +63,7 @@ export function stolenMs(system: System, cpu: number): number | undefined {
 }
 
 /** Of /proc/stat's first line: user nice system idle iowait irq softirq steal. */
-export function stolenShare(system: System): number | undefined {
+function stolenShare(system: System): number | undefined {
   const line = (system.readFile("/proc/stat") ?? "").split("\n")[0] ?? "";
   const ticks = words(line).slice(1, 9).map(Number);
   const steal = ticks[7];

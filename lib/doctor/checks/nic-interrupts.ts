@@ -8,7 +8,7 @@ import type { System } from "../system.js";
 const SHOWN = 6;
 
 /** Numbers of the card's interrupts. A virtio device's are its parent's. */
-export function interruptsOf(system: System, device: string): string[] {
+function interruptsOf(system: System, device: string): string[] {
   const folder = `/sys/class/net/${device}/device`;
   const own = [`${folder}/msi_irqs`, `${folder}/../msi_irqs`].map((path) => system.readDir(path));
   const found = own.find((numbers) => numbers.length > 0);
