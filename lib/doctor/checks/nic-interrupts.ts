@@ -48,11 +48,11 @@ export const nicInterrupts: Check = {
       value: formatList(others),
       effective: chosenBy,
     }));
-    const where = here.length > 0 ? "interrupts" : "may interrupt";
+    const [where, of] = here.length > 0 ? ["interrupts", here] : ["may interrupt", could];
     return [
       {
         severity: here.length > 0 && others.length > 0 ? "warning" : "note",
-        what: `${egress} ${where} core ${cpu}, the timed thread's (${could.length} of ${interrupts.length} interrupts)`,
+        what: `${egress} ${where} core ${cpu}, the timed thread's (${of.length} of ${interrupts.length} interrupts)`,
         cost:
           "Each takes the core for 2 to 50 us, before a slot as well as after it, and there are as many as there is traffic: " +
           "they carry the tunnel's own load, and everybody else's, into the send times.",
