@@ -10,13 +10,8 @@ import type { Clock } from "./clock.js";
 import { INITIATION_LENGTHS, InitiatorHandshake, ResponderHandshake, RESPONSE_LENGTH } from "./handshake-messages.js";
 import { hostOf, type Machine, type Report } from "./machine.js";
 import type { HostPort } from "./option-readers.js";
-import {
-  MOST_LENGTH,
-  type ClientSettings,
-  type Credentials,
-  type LocalSettings,
-  type ServerSettings,
-} from "./options.js";
+import type { Credentials } from "./credential-options.js";
+import { MOST_LENGTH, type ClientSettings, type LocalSettings, type ServerSettings } from "./options.js";
 import { pairingFromKeys, pairingFromPassword, type Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
 import { persistently } from "./persistence.js";

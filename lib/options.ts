@@ -11,7 +11,8 @@ import type {
   SendByName,
 } from "./addon.js";
 import { readAllowedIps } from "./allowed-ips.js";
-import { describe, describeSecret, optionError } from "./errors.js";
+import { readCredentials, type Credentials } from "./credential-options.js";
+import { describe, optionError } from "./errors.js";
 import { TIMEOUT_RANGE } from "./handshake-payloads.js";
 import { parseLinger, type LingerRange } from "./linger.js";
 import {
@@ -25,9 +26,7 @@ import {
   readSignal,
   readSwitch,
   type HostPort,
-  type Raw,
 } from "./option-readers.js";
-import { MIN_PASSWORD_LENGTH, type PairingKeys } from "./pairing.js";
 import { parseDuration, parseRate, type DurationRange } from "./units.js";
 
 /** What is local to an end, parsed. */
@@ -48,9 +47,6 @@ export interface LocalSettings {
   sendBy: SendByName;
   record: boolean;
 }
-
-/** Keys or a password: which of the two, and nothing else beside. `pairing.ts` reads the keys themselves. */
-export type Credentials = { kind: "keys"; keys: PairingKeys } | { kind: "password"; password: string };
 
 /** One direction as asked for: what is missing depends on the route. */
 export interface WireRequest {
@@ -372,35 +368,6 @@ function readLimits(value: unknown): ServerLimits {
     maxLength: readInteger("limits.maxLength", raw.maxLength, LEAST_LENGTH, MOST_LENGTH) ?? 1500,
     maxServerTimeoutMs: Math.ceil(timeoutNs / 1e6),
   };
-}
-
-function readCredentials(raw: Raw): Credentials {
-  if ((raw.key === undefined) === (raw.password === undefined)) {
-    throw optionError({
-      option: "key",
-      came: raw.key === undefined ? "neither key nor password" : "both key and password",
-      expected: "one of the two",
-      remedy: "`i405 genkey` makes a key, `i405 genkey --password` a password",
-    });
-  }
-  if (raw.password !== undefined) return { kind: "password", password: readPassword(raw.password) };
-  const key = readObject("key", raw.key, ["privateKey", "peerPublicKey", "presharedKey"]);
-  // What isn't a key, or isn't even text, is told when the keys are read.
-  const { privateKey, peerPublicKey, presharedKey } = key as unknown as PairingKeys;
-  return { kind: "keys", keys: { privateKey, peerPublicKey, presharedKey } };
-}
-
-function readPassword(value: unknown): string {
-  if (typeof value !== "string" || Array.from(value).length < MIN_PASSWORD_LENGTH) {
-    throw optionError({
-      option: "password",
-      came: describeSecret(value),
-      expected: `at least ${MIN_PASSWORD_LENGTH} characters`,
-      remedy: "`i405 genkey --password` makes one that can't be guessed",
-      code: "ERR_I405_KEY",
-    });
-  }
-  return value;
 }
 
 function optionalDuration(option: string, value: unknown, range: DurationRange): number | null {

@@ -6,13 +6,8 @@ import { describe, I405Error, optionError } from "./errors.js";
 import { TunnelEmitter } from "./events.js";
 import { asError, Lifecycle } from "./lifecycle.js";
 import { beginPairing, openClient, openServer } from "./opening.js";
-import {
-  parseConnectOptions,
-  parseListenOptions,
-  parseTunnelOptions,
-  type Credentials,
-  type LocalSettings,
-} from "./options.js";
+import type { Credentials } from "./credential-options.js";
+import { parseConnectOptions, parseListenOptions, parseTunnelOptions, type LocalSettings } from "./options.js";
 import { PacketHub } from "./packet-hub.js";
 import type { Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { askStatus, REQUEST } from "../lib/cli/status/client.js";
-import { nameOf, realPlaces, socketPath, socketsIn } from "../lib/cli/status/places.js";
+import { nameOf, socketPath, socketsIn } from "../lib/cli/status/places.js";
 import { serveStatus } from "../lib/cli/status/server.js";
 import { Photographer, readSnapshot } from "../lib/cli/status/snapshot.js";
 import { loadAddon } from "../lib/native.js";
@@ -236,28 +236,6 @@ t.test("the usual folder is made, cleared of the dead, and refused where others 
   mkdirSync(open);
   chmodSync(open, 0o777);
   await t.rejects(serve(t, socketPath(open, "x"), options), { message: /others may write/ });
-});
-
-t.test("places: root's is the system's, a user's own is his", async (t) => {
-  const system = folderOf(t);
-  const places = (environment: NodeJS.ProcessEnv, uid: number) => realPlaces(environment, uid, system);
-  t.match(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 0), { own: system });
-  t.same(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 1000), {
-    own: "/run/user/1000/i405",
-    search: ["/run/user/1000/i405", system],
-  });
-  t.same(places({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: system, search: [system] });
-  t.same(places({}, 1000).own, system);
-  t.equal(realPlaces({}, 0).own, "/run/i405");
-  // Each service has a folder of its own there, which root looks into as well.
-  const service = join(system, "client");
-  mkdirSync(service);
-  writeFileSync(join(system, "server-1.sock"), "");
-  t.same(places({ RUNTIME_DIRECTORY: `${service}:/run/other` }, 997), { own: service, search: [service, system] });
-  t.equal(places({ RUNTIME_DIRECTORY: service }, 0).own, service);
-  t.same(places({}, 0).search.slice(0, 2), [system, service]);
-  t.equal(nameOf("/run/i405/client-7.sock"), "client-7");
-  t.same(socketsIn("/proc/missing"), []);
 });
 
 t.test("sockets are looked for, and links not followed: root would ask whatever they lead to", async (t) => {

@@ -1,0 +1,27 @@
+/** Where status sockets are looked for: root, users and services have folders of their own. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { nameOf, realPlaces, socketsIn } from "../lib/cli/status/places.js";
+
+t.test("places: root's is the system's, a user's own is his", async (t) => {
+  const system = t.testdir({});
+  const places = (environment: NodeJS.ProcessEnv, uid: number) => realPlaces(environment, uid, system);
+  t.match(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 0), { own: system });
+  t.same(places({ XDG_RUNTIME_DIR: "/run/user/1000" }, 1000), {
+    own: "/run/user/1000/i405",
+    search: ["/run/user/1000/i405", system],
+  });
+  t.same(places({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: system, search: [system] });
+  t.same(places({}, 1000).own, system);
+  t.equal(realPlaces({}, 0).own, "/run/i405");
+  // Each service has a folder of its own there, which root looks into as well.
+  const service = join(system, "client");
+  mkdirSync(service);
+  writeFileSync(join(system, "server-1.sock"), "");
+  t.same(places({ RUNTIME_DIRECTORY: `${service}:/run/other` }, 997), { own: service, search: [service, system] });
+  t.equal(places({ RUNTIME_DIRECTORY: service }, 0).own, service);
+  t.same(places({}, 0).search.slice(0, 2), [system, service]);
+  t.equal(nameOf("/run/i405/client-7.sock"), "client-7");
+  t.same(socketsIn("/proc/missing"), []);
+});
