@@ -189,6 +189,12 @@ t.test("in a pair of namespaces", { skip }, async (t) => {
   });
 });
 
+t.test("a program that doesn't end is killed, and where its threads were is told", async (t) => {
+  const program = new Program(here, ["sleep", "1000"]);
+  await t.rejects(program.exitWithin(50), /sleep 1000: still running after 0\.05 s[^]*thread \d+ sleep State:\tS/);
+  t.match(await program.exit, { signal: "SIGKILL" });
+});
+
 t.test("closing a pair ends what runs inside and leaves nothing", { skip }, async (t) => {
   const pair = new NetnsPair();
   const sink = await udpSink(pair.b, { listen: `${pair.b.ipv4}:9` });

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { here } from "../helpers/program.js";
+import { here, type Program } from "../helpers/program.js";
 import { commandOf, node, passwordFile, skip } from "./support.js";
 
 const CONTROLLER = "/sys/fs/cgroup/cpu";
@@ -17,11 +17,17 @@ t.test("without a budget, and with the one that the error names", { skip: reason
   const group = join(CONTROLLER, `i405-test-${process.pid}`);
   const budget = join(group, "cpu.rt_runtime_us");
   mkdirSync(group);
-  t.teardown(() => rmdirSync(group));
+  const programs: Program[] = [];
+  t.teardown(async () => {
+    for (const program of programs) await program.stop();
+    rmdirSync(group);
+  });
   const own = ["--listen-addr", "127.0.0.1:0", "--device", "packets", "--json", "--require-sched-fifo"];
   const start = () => {
     const args = commandOf(["server", ...own, "--password-file", passwordFile(t.testdirName)]);
-    return node(here, args, ["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"]);
+    const program = node(here, args, ["sh", "-c", `echo $$ > ${group}/cgroup.procs && exec "$@"`, "sh"]);
+    programs.push(program);
+    return program;
   };
   t.testdir();
   const refused = start();

@@ -1,5 +1,6 @@
 /** A child process that speaks JSON lines, as the test programs and `i405 --json` do. */
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 /** One line of a program's output. */
@@ -39,12 +40,31 @@ function parse(line: string): ProgramEvent | null {
   }
 }
 
+/** What each thread of a process is doing, as far as the kernel says: name, state, where it waits, its kernel stack. */
+function threadsOf(pid: number): string {
+  const look = (file: string) => {
+    try {
+      return readFileSync(file, "utf8").trim();
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  };
+  const task = `/proc/${pid}/task`;
+  if (!existsSync(task)) return "no threads";
+  const threads = readdirSync(task).map((thread) => {
+    const state = /^State:.*$/m.exec(look(`${task}/${thread}/status`))?.[0] ?? "";
+    const of = (file: string) => look(`${task}/${thread}/${file}`);
+    return `thread ${thread} ${of("comm")} ${state} in ${of("wchan")}\n${of("stack")}`;
+  });
+  return [`groups ${look(`/proc/${pid}/cgroup`)}`, ...threads].join("\n");
+}
+
 /** A running program. Its events are kept, so that none is missed by waiting late. */
 export class Program {
   readonly events: ProgramEvent[] = [];
   /** Everything on stdout, events included. */
   readonly lines: string[] = [];
-  readonly exit: Promise<ProgramExit>;
+  readonly #ended: Promise<ProgramExit>;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #name: string;
   readonly #patienceMs: number;
@@ -67,7 +87,7 @@ export class Program {
       if (event) this.events.push(event);
       this.#wake();
     });
-    this.exit = new Promise((resolve) => {
+    this.#ended = new Promise((resolve) => {
       const ended = (code: number | null, signal: NodeJS.Signals | null) => {
         this.#exited = { code, signal };
         this.#wake();
@@ -88,6 +108,28 @@ export class Program {
 
   get stderr(): string {
     return this.#stderr;
+  }
+
+  /** How it ends. One that doesn't is killed, and what its threads were at is told. */
+  get exit(): Promise<ProgramExit> {
+    return this.exitWithin(this.#patienceMs);
+  }
+
+  /** {@link exit}, with a patience of its own. */
+  async exitWithin(ms: number): Promise<ProgramExit> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const said = [...this.lines.slice(-5), this.#stderr.trim(), threadsOf(this.pid)].join("\n");
+        this.#child.kill("SIGKILL");
+        reject(new Error(`${this.#name}: still running after ${ms / 1000} s\n${said}`));
+      }, ms);
+    });
+    try {
+      return await Promise.race([this.#ended, tooLate]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   get running(): boolean {
