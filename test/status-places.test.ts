@@ -1,8 +1,11 @@
 /** Where status sockets are looked for: root, users and services have folders of their own. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { nameOf, realPlaces, socketsIn } from "../lib/cli/status/places.js";
+import { nameOf, realPlaces, socketPath, socketsIn } from "../lib/cli/status/places.js";
 
 t.test("places: root's is the system's, a user's own is his", async (t) => {
   const system = t.testdir({});
@@ -24,4 +27,17 @@ t.test("places: root's is the system's, a user's own is his", async (t) => {
   t.same(places({}, 0).search.slice(0, 2), [system, service]);
   t.equal(nameOf("/run/i405/client-7.sock"), "client-7");
   t.same(socketsIn("/proc/missing"), []);
+});
+
+t.test("not more than 256 names of a folder are looked at", async (t) => {
+  // Paths of sockets are short.
+  const folder = mkdtempSync(join(tmpdir(), "i405-places-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  for (let index = 0; index < 300; index += 1) {
+    const server = createServer().listen(socketPath(folder, String(index)));
+    t.teardown(() => server.close());
+    await once(server, "listening");
+  }
+  t.equal(readdirSync(folder).length, 300);
+  t.equal(socketsIn(folder).length, 256);
 });

@@ -1,4 +1,5 @@
 /** Asks a running tunnel. What answers may be anybody's where root asks: little is read, and not for long. */
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { connect } from "node:net";
 import { readSnapshot, type Snapshot } from "./snapshot.js";
 
@@ -18,7 +19,33 @@ export type Answer =
   | { kind: "denied" }
   | { kind: "broken"; why: string };
 
-export function askStatus(path: string, patienceMs = PATIENCE_MS): Promise<Answer> {
+/** Names a file and opens nothing: what it names stays the same, whatever the path leads to later (open(2)). */
+const O_PATH = 0o10000000;
+
+export interface AskOptions {
+  /** User id that the socket must have: where root looks, a path may lead elsewhere since. Default: anybody's. */
+  owner?: number;
+  patienceMs?: number;
+}
+
+export async function askStatus(path: string, { owner, patienceMs = PATIENCE_MS }: AskOptions = {}): Promise<Answer> {
+  if (owner === undefined) return ask(path, patienceMs);
+  let file: number;
+  try {
+    file = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  } catch (error) {
+    return failure(error as NodeJS.ErrnoException);
+  }
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isSocket() || stats.uid !== owner) return { kind: "broken", why: "not its folder's owner's socket" };
+    return await ask(`/proc/self/fd/${file}`, patienceMs);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function ask(path: string, patienceMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let bytes = 0;

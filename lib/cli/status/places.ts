@@ -52,18 +52,25 @@ export function socketPath(folder: string, name: string): string {
   return join(folder, `${name}${END}`);
 }
 
+export interface StatusSocket {
+  path: string;
+  /** User id. */
+  owner: number;
+}
+
 /**
  * The sockets in a folder that are its owner's; none where it can't be read. Links are not followed: where root looks,
  * they could lead to any program's socket.
  */
-export function socketsIn(folder: string): string[] {
+export function socketsIn(folder: string): StatusSocket[] {
   try {
     const stats = lstatSync(folder);
     if (!stats.isDirectory()) return [];
+    const owner = stats.uid;
     return firstNames(folder)
       .filter(isSocket)
-      .map((name) => join(folder, name))
-      .filter((path) => isSocketOf(stats.uid, path));
+      .map((name) => ({ path: join(folder, name), owner }))
+      .filter(({ path }) => isSocketOf(owner, path));
   } catch {
     return [];
   }

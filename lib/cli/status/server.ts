@@ -64,7 +64,7 @@ export async function serveStatus(options: StatusOptions): Promise<StatusServer>
 
 async function tidy(folder: string): Promise<void> {
   prepareOwnFolder(folder);
-  for (const path of socketsIn(folder)) {
+  for (const { path } of socketsIn(folder)) {
     if (await isStale(path)) rmSync(path, { force: true });
   }
 }

@@ -8,7 +8,7 @@ import type { World } from "../run.js";
 import { usageError } from "../settings.js";
 import { paint, wantsColour } from "../terminal/style.js";
 import { askStatus } from "./client.js";
-import { realPlaces, socketsIn } from "./places.js";
+import { realPlaces, socketsIn, type StatusSocket } from "./places.js";
 import { renderStatus } from "./render.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -19,8 +19,11 @@ export interface StatusRequest {
   live: boolean;
 }
 
+/** A socket to be asked. The user's own words for a path are not second-guessed. */
+type Asked = Pick<StatusSocket, "path"> & Partial<StatusSocket>;
+
 interface Found {
-  path: string;
+  socket: Asked;
   snapshot: Snapshot;
 }
 
@@ -52,14 +55,16 @@ export async function runStatus(request: StatusRequest, world: World): Promise<n
 async function lookFor(name: string | undefined, world: World): Promise<Search> {
   const isPath = name?.includes("/") === true;
   const { search } = world.statusPlaces ?? realPlaces(world.io.environment);
-  const paths = isPath ? [name] : search.flatMap(socketsIn);
-  const answers = await Promise.all(paths.map(async (path) => ({ path, answer: await askStatus(path) })));
+  const sockets: Asked[] = isPath ? [{ path: name }] : search.flatMap(socketsIn);
+  const answers = await Promise.all(
+    sockets.map(async (socket) => ({ socket, answer: await askStatus(socket.path, socket) })),
+  );
   const result: Search = { found: [], denied: 0, broken: [] };
-  for (const { path, answer } of answers) {
+  for (const { socket, answer } of answers) {
     if (answer.kind === "denied") result.denied += 1;
-    else if (answer.kind === "broken") result.broken.push(`${path}: ${answer.why}`);
+    else if (answer.kind === "broken") result.broken.push(`${socket.path}: ${answer.why}`);
     else if (answer.kind === "snapshot" && (isPath || isMeant(answer.snapshot, name))) {
-      result.found.push({ path, snapshot: answer.snapshot });
+      result.found.push({ socket, snapshot: answer.snapshot });
     }
   }
   return result;
@@ -93,7 +98,7 @@ async function follow(found: readonly Found[], { io, stop }: World): Promise<voi
   let end: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => (end = resolve));
   const view = showLive(io, async () => {
-    const answer = await askStatus(first.path);
+    const answer = await askStatus(first.socket.path, first.socket);
     if (answer.kind === "snapshot") return answer.snapshot;
     // The tunnel has ended, and its socket with it.
     if (answer.kind !== "broken") end();
