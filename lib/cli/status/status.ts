@@ -8,7 +8,7 @@ import type { World } from "../run.js";
 import { usageError } from "../settings.js";
 import { paint, wantsColour } from "../terminal/style.js";
 import { askStatus } from "./client.js";
-import { realPlaces, socketsIn, type StatusSocket } from "./places.js";
+import { realPlaces, socketsIn } from "./places.js";
 import { renderStatus } from "./render.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -19,8 +19,11 @@ export interface StatusRequest {
   live: boolean;
 }
 
-/** A socket to be asked. The user's own words for a path are not second-guessed. */
-type Asked = Pick<StatusSocket, "path"> & Partial<StatusSocket>;
+/** A socket to be asked: one that was found, or a path of the user's own words, which may lead to anybody's. */
+interface Asked {
+  path: string;
+  owner?: number;
+}
 
 interface Found {
   socket: Asked;
