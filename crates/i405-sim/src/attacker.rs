@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::random::Random;
+use i405_random::Random;
+
 use crate::script::Deed;
 use crate::settings::{CLIENT, MS, SERVER};
 
@@ -31,7 +32,7 @@ fn stranger(random: &mut Random) -> SocketAddr {
 
 impl Attacker {
     pub fn new(seed: u64) -> Self {
-        Attacker { recorded: [VecDeque::new(), VecDeque::new()], random: Random::new(seed, "attacker") }
+        Attacker { recorded: [VecDeque::new(), VecDeque::new()], random: Random::stream(seed, "attacker") }
     }
 
     /// A part of what passes, in runs, so that what was sent long ago is still there.

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
+use i405_random::Random;
 use i405_rt::simulation;
 use neon::prelude::*;
 use neon::types::JsBigInt;
 
 use crate::host::Asked;
 use crate::plant::Plant;
-use crate::random::Random;
 use crate::settings::{CLIENT, SERVER, Settings};
 use crate::sink::Mailbox;
 use crate::world::{Entry, World};
@@ -52,7 +52,7 @@ pub(crate) fn begin(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
         plant,
     };
     let mut seed = [0; 32];
-    Random::new(settings.seed, "entropy").fill(&mut seed);
+    Random::stream(settings.seed, "entropy").fill(&mut seed);
     simulation::begin(seed);
     WORLD.with_borrow_mut(|world| *world = Some(World::new(settings)));
     Ok(cx.undefined())

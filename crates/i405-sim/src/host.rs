@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use i405_random::Random;
 use i405_rt::simulation::{Clocks, Unmanned, set_clocks};
 
-use crate::random::Random;
 use crate::settings::{MS, S};
 use crate::sink::Mailbox;
 
@@ -105,7 +105,7 @@ pub struct Host {
 
 impl Host {
     pub fn new(seed: u64, end: usize, address: SocketAddr, wall_offset_ms: i64) -> Self {
-        let mut lateness = Random::new(seed, ["client's lateness", "server's lateness"][end]);
+        let mut lateness = Random::stream(seed, ["client's lateness", "server's lateness"][end]);
         Host {
             address,
             life: None,

@@ -1,7 +1,8 @@
 //! The account of every inner packet of one direction: none comes twice, altered, or out of order.
 
+use i405_random::Random;
+
 use crate::plant::Plant;
-use crate::random::Random;
 use crate::settings::S;
 
 /// Number of a key, counted over the whole run; packets of one key come in order.
@@ -44,7 +45,7 @@ pub struct Ledger {
 
 /// The bytes of packet `number`: IPv4 as far as the tunnel looks, the number, and what follows from it.
 fn write_packet(seed: u64, number: u64, into: &mut Vec<u8>) {
-    let mut random = Random::new(seed ^ number.rotate_left(32), "");
+    let mut random = Random::stream(seed ^ number.rotate_left(32), "");
     let length = match random.below(8) {
         0 => random.between(28, 60),
         1 => random.between(600, 1400),
@@ -60,7 +61,7 @@ fn write_packet(seed: u64, number: u64, into: &mut Vec<u8>) {
 
 impl Ledger {
     pub fn new(seed: u64, direction: &'static str) -> Self {
-        let mut random = Random::new(seed, direction);
+        let mut random = Random::stream(seed, direction);
         Ledger {
             seed: random.draw(),
             random,

@@ -12,7 +12,6 @@ mod host;
 mod ledger;
 mod network;
 mod plant;
-mod random;
 mod script;
 mod settings;
 mod sink;

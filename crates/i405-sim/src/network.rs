@@ -1,6 +1,7 @@
 //! One direction of the way between the two ends.
 
-use crate::random::Random;
+use i405_random::Random;
+
 use crate::script::Phase;
 use crate::settings::{MS, S};
 
@@ -25,7 +26,7 @@ pub struct Network {
 
 impl Network {
     pub fn new(seed: u64, direction: usize) -> Self {
-        Network { random: Random::new(seed, ["up", "down"][direction]), direction, released: 0 }
+        Network { random: Random::stream(seed, ["up", "down"][direction]), direction, released: 0 }
     }
 
     /// What becomes of a datagram: nothing, one, or two.

@@ -2,7 +2,8 @@
 //!
 //! Bad phases and calm ones take turns, and the last one is calm: in each calm phase the ends have to find each other.
 
-use crate::random::Random;
+use i405_random::Random;
+
 use crate::settings::{CLIENT, MS, S, SERVER, Settings};
 
 /// What one direction of the network does to datagrams. Rates are of a thousand.
@@ -71,7 +72,7 @@ const YEAR_MS: i64 = 31_557_600_000;
 impl Script {
     /// Drawn from the seed.
     pub fn new(settings: &Settings) -> Self {
-        let mut random = Random::new(settings.seed, "script");
+        let mut random = Random::stream(settings.seed, "script");
         if !settings.faults {
             let calm =
                 Phase { from_ns: 0, until_ns: settings.duration_ns, calm: true, weather: [Weather::default(); 2] };

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::net::SocketAddr;
 
+use i405_random::Random;
 use i405_rt::Event;
 use i405_rt::simulation::{Sent, Unmanned};
 
@@ -14,7 +15,6 @@ use crate::attacker::{Attacker, Forged};
 use crate::host::{Host, Life, Queued, REPORT_NS};
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::random::Random;
 use crate::script::{Deed, Phase, Script};
 use crate::settings::{CLIENT, MS, SERVER, Settings};
 use crate::sink::Mailbox;
@@ -133,7 +133,7 @@ impl World {
             stamps: HashSet::new(),
             acted: None,
             calm: Calm::default(),
-            program: Random::new(seed, "program"),
+            program: Random::stream(seed, "program"),
             sent: Vec::new(),
             packet: Vec::new(),
             planted: false,

@@ -1,8 +1,9 @@
 //! What a relay does to datagrams of one direction.
 
+use i405_random::Random;
+
 use crate::args::{Args, Failure};
 use crate::clock::millis;
-use crate::rng::Rng;
 
 /// The settings, all off by default.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -91,12 +92,12 @@ impl Faults {
     }
 
     /// Decides about datagram number `index`, counted from 1, of this IP length.
-    pub fn decide(&self, rng: &mut Rng, index: u64, ip_length: usize) -> Fate {
+    pub fn decide(&self, random: &mut Random, index: u64, ip_length: usize) -> Fate {
         let nth = |every: u64| every > 0 && index.is_multiple_of(every);
         // Every datagram draws the same number of values, so that one setting does not change what another one hits.
-        let (drop, duplicate) = (rng.chance(self.drop), rng.chance(self.duplicate));
-        let (reorder, corrupt) = (rng.chance(self.reorder), rng.chance(self.corrupt));
-        let jitter_ns = rng.below(self.delay_jitter_ns + 1);
+        let (drop, duplicate) = (random.chance(self.drop), random.chance(self.duplicate));
+        let (reorder, corrupt) = (random.chance(self.reorder), random.chance(self.corrupt));
+        let jitter_ns = random.below(self.delay_jitter_ns + 1);
         let too_long = self.longest > 0 && ip_length as u64 > self.longest;
         if drop || too_long || nth(self.drop_every) {
             return Fate::default();
@@ -121,15 +122,15 @@ mod tests {
 
     #[test]
     fn nothing_set_means_straight_through() {
-        let fate = Faults::default().decide(&mut Rng::new(1), 1, 1500);
+        let fate = Faults::default().decide(&mut Random::new(1), 1, 1500);
         assert_eq!(fate, Fate { copies: vec![0], corrupt: false });
     }
 
     #[test]
     fn every_nth_is_exact() {
         let faults = faults(&[("drop-every", 10.0), ("duplicate-every", 4.0)]);
-        let mut rng = Rng::new(1);
-        let copies: usize = (1..=40).map(|index| faults.decide(&mut rng, index, 100).copies.len()).sum();
+        let mut random = Random::new(1);
+        let copies: usize = (1..=40).map(|index| faults.decide(&mut random, index, 100).copies.len()).sum();
         // 4 dropped, 8 of the others doubled (20 and 40 are dropped).
         assert_eq!(copies, 40 - 4 + 8);
     }
@@ -138,15 +139,15 @@ mod tests {
     fn what_is_too_long_is_dropped() {
         let faults = faults(&[("longest", 1280.0)]);
         for (length, copies) in [(100, 1), (1280, 1), (1281, 0), (1500, 0)] {
-            assert_eq!(faults.decide(&mut Rng::new(1), 1, length).copies.len(), copies, "{length}");
+            assert_eq!(faults.decide(&mut Random::new(1), 1, length).copies.len(), copies, "{length}");
         }
     }
 
     #[test]
     fn one_setting_does_not_move_another() {
         let dropped = |faults: &Faults| -> Vec<u64> {
-            let mut rng = Rng::new(7);
-            (1..=200).filter(|&index| faults.decide(&mut rng, index, 100).copies.is_empty()).collect()
+            let mut random = Random::new(7);
+            (1..=200).filter(|&index| faults.decide(&mut random, index, 100).copies.is_empty()).collect()
         };
         let alone = dropped(&faults(&[("drop", 0.2)]));
         let together = dropped(&faults(&[("drop", 0.2), ("reorder", 0.5), ("delay-jitter-ms", 3.0)]));

@@ -2,8 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use i405_random::Random;
+
 use crate::ip::UDP;
-use crate::rng::Rng;
 
 /// Bytes of the IPv4 and UDP headers.
 pub const HEADERS: usize = 28;
@@ -32,12 +33,12 @@ impl From {
             .ok_or_else(|| format!("{text}: 10.0.0.1:1405 or 10.0.0.0/24 is expected"))
     }
 
-    fn choose(self, rng: &mut Rng) -> SocketAddrV4 {
+    fn choose(self, random: &mut Random) -> SocketAddrV4 {
         match self {
             Self::One(address) => address,
             Self::Network(network, bits) => {
-                let host = rng.word() as u32 & u32::MAX.checked_shr(bits.into()).unwrap_or(0);
-                let port = 1024 + rng.below(65_536 - 1024) as u16;
+                let host = random.draw() as u32 & u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+                let port = 1024 + random.below(65_536 - 1024) as u16;
                 SocketAddrV4::new(Ipv4Addr::from_bits(network.to_bits() | host), port)
             }
         }
@@ -65,16 +66,16 @@ pub fn packet(payload: &[u8], to: SocketAddrV4) -> Vec<u8> {
 }
 
 /// Writes a source into a packet.
-pub fn aim(packet: &mut [u8], from: From, rng: &mut Rng) {
-    let source = from.choose(rng);
+pub fn aim(packet: &mut [u8], from: From, random: &mut Random) {
+    let source = from.choose(random);
     packet[12..16].copy_from_slice(&source.ip().octets());
     packet[20..22].copy_from_slice(&source.port().to_be_bytes());
 }
 
 /// Makes a random payload another one, cheaply.
-pub fn refresh(packet: &mut [u8], rng: &mut Rng) {
+pub fn refresh(packet: &mut [u8], random: &mut Random) {
     let end = packet.len().min(HEADERS + FRESH);
-    rng.fill(&mut packet[HEADERS..end]);
+    random.fill(&mut packet[HEADERS..end]);
 }
 
 #[cfg(test)]
@@ -85,17 +86,17 @@ mod tests {
     #[test]
     fn packets_are_what_was_asked_for() {
         let to = "10.201.0.2:1405".parse().expect("an address");
-        let mut rng = Rng::new(1);
+        let mut random = Random::new(1);
         let mut packet = packet(&[7; 1472], to);
         for _ in 0..100 {
-            refresh(&mut packet, &mut rng);
-            aim(&mut packet, From::parse("10.201.0.0/24").expect("a network"), &mut rng);
+            refresh(&mut packet, &mut random);
+            aim(&mut packet, From::parse("10.201.0.0/24").expect("a network"), &mut random);
             let (headers, payload) = parse(&packet).expect("whole");
             assert_eq!((headers.ip_length, headers.udp_length, payload, packet.len()), (1500, 1480, 28, 1500));
             assert_eq!((&headers.source[..3], &headers.destination[..4]), (&[10, 201, 0][..], &[10, 201, 0, 2][..]));
             assert!(headers.source_port >= 1024 && headers.destination_port == 1405);
         }
-        aim(&mut packet, From::parse("192.0.2.7:9").expect("an address"), &mut rng);
+        aim(&mut packet, From::parse("192.0.2.7:9").expect("an address"), &mut random);
         let (headers, _) = parse(&packet).expect("whole");
         assert_eq!((&headers.source[..4], headers.source_port), (&[192, 0, 2, 7][..], 9));
         assert!(packet[28..60] != [7; 32] && packet[60..] == [7; 1440]);

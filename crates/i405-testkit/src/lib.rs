@@ -20,7 +20,6 @@ pub mod pattern;
 pub mod pinger;
 pub mod program;
 pub mod record;
-pub mod rng;
 pub mod summary;
 #[allow(unsafe_code)]
 pub mod sys;

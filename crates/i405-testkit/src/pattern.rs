@@ -3,7 +3,7 @@
 //! A datagram: its number (4 bytes, as much of it as fits), then bytes that follow from seed, number and length.
 //! A stream: bytes that follow from seed and place.
 
-use crate::rng::Rng;
+use i405_random::Random;
 
 /// Bytes of a datagram's number.
 const NUMBER_BYTES: usize = 4;
@@ -19,8 +19,8 @@ pub enum Verdict {
     Corrupt,
 }
 
-fn body(seed: u64, number: u32, length: usize) -> Rng {
-    Rng::new(seed ^ (u64::from(number) << 32) ^ length as u64)
+fn body(seed: u64, number: u32, length: usize) -> Random {
+    Random::new(seed ^ (u64::from(number) << 32) ^ length as u64)
 }
 
 /// Fills a datagram.
@@ -45,7 +45,7 @@ pub fn check(seed: u64, payload: &[u8], scratch: &mut Vec<u8>) -> Verdict {
 /// A stream's bytes, block by block.
 #[derive(Debug)]
 pub struct Stream {
-    rng: Rng,
+    random: Random,
     block: Vec<u8>,
     used: usize,
 }
@@ -56,13 +56,13 @@ impl Stream {
 
     /// From its first byte.
     pub fn new(seed: u64) -> Self {
-        Self { rng: Rng::new(seed), block: vec![0; Self::BLOCK], used: Self::BLOCK }
+        Self { random: Random::new(seed), block: vec![0; Self::BLOCK], used: Self::BLOCK }
     }
 
     /// The next bytes, at least one and at most `most`; they count as used.
     pub fn next(&mut self, most: usize) -> &[u8] {
         if self.used == self.block.len() {
-            self.rng.fill(&mut self.block);
+            self.random.fill(&mut self.block);
             self.used = 0;
         }
         let start = self.used;

@@ -3,13 +3,13 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use i405_random::Random;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::clock::{NS_PER_S, millis, monotonic_ns, realtime_ns, timespec};
 use crate::endpoint::{is_idle, is_refusal};
 use crate::json::Line;
 use crate::program::stopped;
-use crate::rng::Rng;
 use crate::summary::Summary;
 use crate::{args::Args, args::Failure};
 
@@ -41,7 +41,7 @@ pub struct Plan {
     mean_gap_ns: u64,
     timeout_ns: u64,
     list: bool,
-    rng: Rng,
+    random: Random,
 }
 
 impl Plan {
@@ -60,13 +60,13 @@ impl Plan {
             timeout_ns: millis(args.or("timeout-ms", 2000.0)?),
             list: args.switch("list")?,
             // Without a seed two runs ask at different times.
-            rng: Rng::new(args.value("seed")?.unwrap_or_else(realtime_ns)),
+            random: Random::new(args.value("seed")?.unwrap_or_else(realtime_ns)),
         })
     }
 
     /// Half to one and a half times the mean, so that no phase of a schedule is preferred.
     fn gap_ns(&mut self) -> u64 {
-        self.mean_gap_ns / 2 + self.rng.below(self.mean_gap_ns + 1)
+        self.mean_gap_ns / 2 + self.random.below(self.mean_gap_ns + 1)
     }
 }
 

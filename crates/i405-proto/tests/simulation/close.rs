@@ -2,7 +2,7 @@
 
 use i405_proto::outbound::CLOSE_SLOTS;
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::settings::{Load, S, Settings};
 use crate::world::{CLIENT, SERVER, World};
 

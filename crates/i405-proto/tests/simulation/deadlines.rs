@@ -2,7 +2,7 @@
 
 use i405_proto::schedule::Timing;
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::sender::Sent;
 use crate::settings::{Load, MS, S, Settings, Waking};
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! Over networks with faults: nothing comes twice, altered, or out of its order; and a datagram that is lost costs only
 //! the packets that it touched.
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::settings::{Faults, Load, Settings, Waking};
 use crate::world::{CLIENT, SERVER, World};
 

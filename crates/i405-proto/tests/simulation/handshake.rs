@@ -2,7 +2,7 @@
 
 use i405_proto::handshake_wire::{INITIATION_IKPSK2, KIND_INITIATION, KIND_RESPONSE, RESPONSE, fragments};
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::settings::{Faults, Load, MS, S, Settings, Waking};
 use crate::world::{CLIENT, SERVER, World, address};
 

@@ -10,9 +10,9 @@
 mod ledger;
 mod machine;
 mod network;
-mod random;
 mod receiver;
 mod secrets;
+mod seed;
 mod sender;
 mod settings;
 mod tap;

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::random::Random;
+use i405_random::Random;
+
 use crate::settings::{Direction, Faults, Settings};
 
 /// Somebody who is neither end.
@@ -33,7 +34,7 @@ impl Network {
         // intervals later: with delays that differ by no more, only two can overtake.
         let spread_ns = 2 * (timing.interval_ns() - timing.jitter_ns());
         let spread_ns = if settings.faults.mild_reordering { spread_ns } else { 0 };
-        let random = Random::new(settings.seed, &format!("{} network", direction.name()));
+        let random = Random::stream(settings.seed, &format!("{} network", direction.name()));
         Network { faults: settings.faults, interval_ns: timing.interval_ns(), spread_ns, random }
     }
 

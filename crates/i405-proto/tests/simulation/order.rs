@@ -1,6 +1,6 @@
 //! Over a network that loses nothing, everything arrives, exactly in order, however late slots are.
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::settings::{Load, Settings, Waking};
 use crate::world::World;
 

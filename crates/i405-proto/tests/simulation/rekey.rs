@@ -1,6 +1,6 @@
 //! New generations in the middle of packets: the block under way starts again under the new key.
 
-use crate::random::Seed;
+use crate::seed::Seed;
 use crate::settings::{Faults, Settings, Waking};
 use crate::world::World;
 

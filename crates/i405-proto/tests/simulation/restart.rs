@@ -1,8 +1,8 @@
 //! A server that restarts knows nothing but its floor; what was recorded before gets no answer from it.
 
 use crate::network::stranger;
-use crate::random::Seed;
 use crate::receiver::Event;
+use crate::seed::Seed;
 use crate::settings::{MS, S, Settings, Waking};
 use crate::world::{CLIENT, SERVER, World};
 

@@ -2,15 +2,15 @@
 
 use i405_proto::handshake_wire::{INITIATION_IKPSK2, RESPONSE, Unwrapper, Wrapper};
 use i405_proto::keys::{DIRECTION_KEY_BYTES, DirectionKeys};
+use i405_random::Random;
 
-use crate::random::Random;
 use crate::settings::Direction;
 
 /// What stands for a session: both ends derive its keys from it.
 pub type SessionId = u64;
 
 pub fn session_keys(id: SessionId, direction: Direction) -> DirectionKeys {
-    DirectionKeys::from_bytes(&Random::new(id, direction.name()).bytes::<DIRECTION_KEY_BYTES>())
+    DirectionKeys::from_bytes(&Random::stream(id, direction.name()).bytes::<DIRECTION_KEY_BYTES>())
 }
 
 pub fn wrapper(direction: Direction) -> Wrapper {
@@ -24,7 +24,7 @@ pub fn unwrapper(direction: Direction) -> Unwrapper {
 }
 
 fn pairing_keys(direction: Direction) -> ([u8; 32], [u8; 32]) {
-    let mut random = Random::new(0, direction.name());
+    let mut random = Random::stream(0, direction.name());
     (random.bytes(), random.bytes())
 }
 
@@ -47,7 +47,7 @@ pub fn session_of(message: &[u8]) -> SessionId {
 
 fn message(number: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    Random::new(number, "message").fill(&mut bytes);
+    Random::stream(number, "message").fill(&mut bytes);
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     bytes
 }

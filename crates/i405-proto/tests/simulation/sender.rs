@@ -8,9 +8,9 @@ use i405_proto::outbound::{CLOSE_SLOTS, Contents, Notices, Outbound, Prepared, S
 use i405_proto::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP};
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
+use i405_random::Random;
 
 use crate::ledger::{Ledger, Slot};
-use crate::random::Random;
 use crate::secrets::{self, SessionId};
 use crate::settings::{Settings, US, Waking, Wire};
 use crate::tap::{Sight, Tap};
@@ -87,7 +87,7 @@ impl Sender {
     /// `life` counts the restarts of this end: nothing random is drawn a second time.
     pub fn new(settings: &Settings, wire: Wire, endpoint: SocketAddr, life: u64) -> Self {
         let random =
-            |purpose: &str| Random::new(settings.seed ^ life << 32, &format!("{} {purpose}", wire.direction.name()));
+            |purpose: &str| Random::stream(settings.seed ^ life << 32, &format!("{} {purpose}", wire.direction.name()));
         let throwaway: [u8; DIRECTION_KEY_BYTES] = random("throwaway").bytes();
         Sender {
             wire,

@@ -2,8 +2,7 @@
 
 use i405_proto::keys::Aead;
 use i405_proto::schedule::{Shape, Timing};
-
-use crate::random::Random;
+use i405_random::Random;
 
 pub const US: u64 = 1_000;
 pub const MS: u64 = 1_000_000;
@@ -87,7 +86,7 @@ pub struct Settings {
 impl Settings {
     /// A run over a network without faults, its wire drawn from the seed.
     pub fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed, "settings");
+        let mut random = Random::stream(seed, "settings");
         let aead = random.one_of(&[Aead::Aes256Gcm, Aead::ChaCha20Poly1305]);
         let mut wire = |direction| {
             // The server starts half a second late: with shorter ones the runs are little but carousel.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use i405_proto::packer::InnerQueue;
+use i405_random::Random;
 
-use crate::random::Random;
 use crate::settings::Load;
 
 /// Where a packet's number is: in fields that no tunnel looks at, of an IPv4 and of an IPv6 header.
@@ -14,7 +14,7 @@ const NUMBER_IPV6: usize = 8;
 /// A packet of this number; 20 bytes at least.
 pub fn packet(number: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    let mut random = Random::new(number, "packet");
+    let mut random = Random::stream(number, "packet");
     random.fill(&mut bytes);
     if length >= 40 && number.is_multiple_of(3) {
         bytes[0] = 0x60;

@@ -16,6 +16,7 @@ use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::outbound::{Outbound, SendingSession};
 use i405_proto::schedule::{Schedule, Shape, Timing};
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
+use i405_random::Random;
 use rtrb::{Producer, RingBuffer};
 
 use super::run;
@@ -76,25 +77,16 @@ impl Slots for Noted {
     fn count_throttle_stall(&self) {}
 }
 
-/// SplitMix64: a coin needs no more.
-fn coin(state: &mut u64) -> bool {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) & 1 == 1
-}
-
 /// Flips the coin once a slot, right after the slot before; true: full.
 fn feed(mut queue: QueueProducer, slots: usize, begun: &AtomicU64, stop: &AtomicBool) -> Vec<bool> {
     let mut packet = vec![0x5a; INNER];
     packet[0] = 0x45;
     packet[2..4].copy_from_slice(&(INNER as u16).to_be_bytes());
-    let (mut kinds, mut state) = (Vec::with_capacity(slots), 1405);
+    let (mut kinds, mut coin) = (Vec::with_capacity(slots), Random::new(1405));
     while kinds.len() < slots && !stop.load(Ordering::Acquire) {
-        let full = coin(&mut state);
+        let full = coin.chance(0.5);
         if full {
-            packet[20..28].copy_from_slice(&state.to_be_bytes());
+            coin.fill(&mut packet[20..28]);
             assert!(queue.push(&packet), "the slot before took what waited");
         }
         kinds.push(full);

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::process::ExitCode;
 
+use i405_random::Random;
 use i405_testkit::args::{Args, Failure};
 use i405_testkit::clock::{millis, monotonic_ns};
 use i405_testkit::endpoint::{connect_udp, headers, is_idle, is_refusal};
@@ -23,7 +24,6 @@ use i405_testkit::json::Line;
 use i405_testkit::pace::Pace;
 use i405_testkit::program::{self, stopped};
 use i405_testkit::record::{self, Direction};
-use i405_testkit::rng::Rng;
 use i405_testkit::sys::raw::{BATCH, RawSocket};
 
 fn main() -> ExitCode {
@@ -32,15 +32,15 @@ fn main() -> ExitCode {
 
 /// Where the next payload comes from.
 enum Source {
-    Garbage(Rng, Vec<u8>),
+    Garbage(Random, Vec<u8>),
     Replay(std::vec::IntoIter<Vec<u8>>),
 }
 
 impl Source {
     fn next(&mut self) -> Option<Vec<u8>> {
         match self {
-            Self::Garbage(rng, payload) => {
-                rng.fill(payload);
+            Self::Garbage(random, payload) => {
+                random.fill(payload);
                 Some(payload.clone())
             }
             Self::Replay(payloads) => payloads.next(),
@@ -70,7 +70,7 @@ fn inject(mut args: Args) -> Result<(), Failure> {
         Some("garbage") => {
             let length: usize = args.required("length")?;
             let payload = vec![0; length.saturating_sub(headers(&to))];
-            Source::Garbage(Rng::new(args.or("seed", 1405)?), payload)
+            Source::Garbage(Random::new(args.or("seed", 1405)?), payload)
         }
         Some("replay") => Source::Replay(recorded(&mut args)?.into_iter()),
         other => return Err(format!("a mode is needed, garbage or replay, got {other:?}").into()),
@@ -112,13 +112,13 @@ fn forge(mut args: Args) -> Result<(), Failure> {
     let to: SocketAddrV4 = args.required("to")?;
     let from: Vec<String> = args.list("from")?;
     let from: Vec<From> = from.iter().map(|text| From::parse(text)).collect::<Result<_, _>>()?;
-    let mut rng = Rng::new(args.or("seed", 1405)?);
+    let mut random = Random::new(args.or("seed", 1405)?);
     let length: Option<usize> = args.value("length")?;
     let payloads = match length {
         Some(length) => (0..BATCH)
             .map(|_| {
                 let mut payload = vec![0; length.saturating_sub(forged::HEADERS)];
-                rng.fill(&mut payload);
+                random.fill(&mut payload);
                 payload
             })
             .collect(),
@@ -140,9 +140,9 @@ fn forge(mut args: Args) -> Result<(), Failure> {
             let batch = &mut packets[next..end];
             for packet in batch.iter_mut() {
                 if length.is_some() {
-                    forged::refresh(packet, &mut rng);
+                    forged::refresh(packet, &mut random);
                 }
-                forged::aim(packet, from[rng.below(from.len() as u64) as usize], &mut rng);
+                forged::aim(packet, from[random.below(from.len() as u64) as usize], &mut random);
             }
             // A full queue: those are gone, as on any network.
             refused += (batch.len() - socket.send(batch, to).unwrap_or(0)) as u64;

@@ -13,12 +13,12 @@ use std::fs;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::process::ExitCode;
 
+use i405_random::Random;
 use i405_testkit::args::{Args, Failure};
 use i405_testkit::clock::{monotonic_ns, seconds, sleep_until};
 use i405_testkit::endpoint::headers;
 use i405_testkit::json::Line;
 use i405_testkit::program::{self, stopped};
-use i405_testkit::rng::Rng;
 use i405_testkit::summary::Summary;
 use i405_testkit::sys::sched;
 use i405_testkit::sys::sendpath::{Neighbour, Way};
@@ -94,13 +94,13 @@ fn sendpath(mut args: Args) -> Result<(), Failure> {
     sched::settle()?;
     Line::event("ready").print();
 
-    let mut rng = Rng::new(1405);
+    let mut random = Random::new(1405);
     let start_ns = monotonic_ns() + LEAD_NS;
     let (mut slot, mut missed, mut errors) = (0, 0, 0_u64);
     while slot < slots && !stopped() {
         let deadline_ns = start_ns + slot * interval_ns;
         sleep_until(deadline_ns.saturating_sub(margin_ns));
-        rng.fill(&mut payload);
+        random.fill(&mut payload);
         way.prepare(&payload);
         let now = loop {
             let now = monotonic_ns();

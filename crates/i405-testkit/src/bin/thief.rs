@@ -10,11 +10,11 @@
 
 use std::process::ExitCode;
 
+use i405_random::Random;
 use i405_testkit::args::{Args, Failure};
 use i405_testkit::clock::{monotonic_ns, seconds, sleep_until};
 use i405_testkit::json::Line;
 use i405_testkit::program::{self, stopped};
-use i405_testkit::rng::Rng;
 use i405_testkit::sys::sched;
 
 /// Above the tunnel's dispatchers (45) and the yardsticks (50).
@@ -42,14 +42,14 @@ fn thief(mut args: Args) -> Result<(), Failure> {
 
     sched::fifo(priority)?;
     sched::settle()?;
-    let mut rng = Rng::new(seed);
+    let mut random = Random::new(seed);
     let end_ns = monotonic_ns() + duration_ns;
     let (mut bursts, mut taken_ns) = (0_u64, 0_u64);
     Line::event("ready").print();
     while monotonic_ns() < end_ns && !stopped() {
-        sched::pin(cpus[rng.below(cpus.len() as u64) as usize])?;
+        sched::pin(cpus[random.below(cpus.len() as u64) as usize])?;
         let start_ns = monotonic_ns();
-        let burst_ns = least_ns + rng.below(most_ns - least_ns + 1);
+        let burst_ns = least_ns + random.below(most_ns - least_ns + 1);
         while monotonic_ns() < start_ns + burst_ns {
             std::hint::spin_loop();
         }

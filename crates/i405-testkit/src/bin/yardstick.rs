@@ -18,12 +18,12 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 
+use i405_random::Random;
 use i405_testkit::args::{Args, Failure};
 use i405_testkit::clock::{monotonic_ns, seconds, sleep_until, thread_cpu_ns};
 use i405_testkit::endpoint::{connect_udp, headers};
 use i405_testkit::json::Line;
 use i405_testkit::program::{self, stopped};
-use i405_testkit::rng::Rng;
 use i405_testkit::summary::Summary;
 use i405_testkit::sys::sched;
 
@@ -91,15 +91,15 @@ struct Deadlines {
     interval_ns: u64,
     jitter_ns: u64,
     due_ns: u64,
-    rng: Rng,
+    random: Random,
 }
 
 impl Deadlines {
     /// Goes on to the next one.
     fn advance(&mut self) {
         // Three parts of the density's five lie over the inner half, beside the two under all of the width.
-        let reach = if self.rng.chance(0.6) { self.jitter_ns / 2 } else { self.jitter_ns };
-        let offset = if reach == 0 { 0 } else { self.rng.below(2 * reach + 1) };
+        let reach = if self.random.chance(0.6) { self.jitter_ns / 2 } else { self.jitter_ns };
+        let offset = if reach == 0 { 0 } else { self.random.below(2 * reach + 1) };
         self.due_ns += self.interval_ns + offset - reach;
     }
 }
@@ -128,7 +128,7 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
 
     let socket = to.map(|to| connect_udp(None, to)).transpose()?;
     let mut payload = vec![0; length.saturating_sub(to.map_or(28, |to| headers(&to)))];
-    Rng::new(1405).fill(&mut payload);
+    Random::new(1405).fill(&mut payload);
     let slots = duration_ns / interval_ns;
     let mut lateness: Vec<u64> = Vec::with_capacity(slots as usize + 1);
     if let Some(cpu) = cpu {
@@ -147,7 +147,7 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
     }
     let cpu_before = thread_cpu_ns();
     let (mut slot, mut missed, mut errors) = (0, 0, 0_u64);
-    let mut deadlines = Deadlines { interval_ns, jitter_ns, due_ns: start_ns, rng: Rng::new(start_ns) };
+    let mut deadlines = Deadlines { interval_ns, jitter_ns, due_ns: start_ns, random: Random::new(start_ns) };
     while slot < slots && !stopped() {
         let deadline_ns = deadlines.due_ns;
         let now = wait.until(deadline_ns);

@@ -6,13 +6,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
+use i405_random::Random;
 use i405_testkit::clock::{monotonic_ns, realtime_ns};
 use i405_testkit::endpoint::{connect_udp, headers};
 use i405_testkit::faults::Faults;
 use i405_testkit::ip::{Headers, UDP};
 use i405_testkit::json::Line;
 use i405_testkit::record::{self, Direction, Record};
-use i405_testkit::rng::Rng;
 
 /// Client to server, and an index into the two paths.
 pub const UP: usize = 0;
@@ -23,7 +23,7 @@ pub const DOWN: usize = 1;
 #[derive(Debug)]
 pub struct Path {
     pub faults: Faults,
-    rng: Rng,
+    random: Random,
     received: u64,
     sent: u64,
     dropped: u64,
@@ -35,7 +35,7 @@ impl Path {
     pub fn new(faults: Faults, seed: u64, most_remembered: usize) -> Self {
         Self {
             faults,
-            rng: Rng::new(seed),
+            random: Random::new(seed),
             received: 0,
             sent: 0,
             dropped: 0,
@@ -68,7 +68,7 @@ pub struct Relay {
     queue: BinaryHeap<OnItsWay>,
     arrivals: u64,
     record: Option<BufWriter<File>>,
-    garbage: Rng,
+    garbage: Random,
 }
 
 impl Relay {
@@ -88,7 +88,7 @@ impl Relay {
                 Some(file)
             }
         };
-        let garbage = Rng::new(!seed);
+        let garbage = Random::new(!seed);
         Ok(Self { front, back, to, client: None, paths, queue: BinaryHeap::new(), arrivals: 0, record, garbage })
     }
 
@@ -120,13 +120,13 @@ impl Relay {
         let path = &mut self.paths[direction];
         path.received += 1;
         path.remember(payload);
-        let fate = path.faults.decide(&mut path.rng, path.received, payload.len() + headers(&self.to));
+        let fate = path.faults.decide(&mut path.random, path.received, payload.len() + headers(&self.to));
         if fate.copies.is_empty() {
             path.dropped += 1;
         }
         let mut payload = payload.to_vec();
         if fate.corrupt && !payload.is_empty() {
-            let bit = path.rng.below(payload.len() as u64 * 8) as usize;
+            let bit = path.random.below(payload.len() as u64 * 8) as usize;
             payload[bit / 8] ^= 1 << (bit % 8);
         }
         let now = monotonic_ns();
