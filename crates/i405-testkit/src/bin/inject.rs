@@ -142,7 +142,7 @@ fn forge(mut args: Args) -> Result<(), Failure> {
                 if length.is_some() {
                     forged::refresh(packet, &mut random);
                 }
-                forged::aim(packet, from[random.below(from.len() as u64) as usize], &mut random);
+                forged::aim(packet, random.one_of(&from), &mut random);
             }
             // A full queue: those are gone, as on any network.
             refused += (batch.len() - socket.send(batch, to).unwrap_or(0)) as u64;

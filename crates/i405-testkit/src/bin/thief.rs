@@ -47,9 +47,9 @@ fn thief(mut args: Args) -> Result<(), Failure> {
     let (mut bursts, mut taken_ns) = (0_u64, 0_u64);
     Line::event("ready").print();
     while monotonic_ns() < end_ns && !stopped() {
-        sched::pin(cpus[random.below(cpus.len() as u64) as usize])?;
+        sched::pin(random.one_of(&cpus))?;
         let start_ns = monotonic_ns();
-        let burst_ns = least_ns + random.below(most_ns - least_ns + 1);
+        let burst_ns = random.between(least_ns, most_ns);
         while monotonic_ns() < start_ns + burst_ns {
             std::hint::spin_loop();
         }
