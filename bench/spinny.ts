@@ -1,14 +1,15 @@
 /** spinny under the kernel's limit: slots missed beside a bare spinner's losses, both sides spinning, shortest slots. */
+import { parseDuration } from "../lib/units.js";
 import { CaptureRun } from "../test/helpers/capture.js";
 import { fitGrid } from "../test/helpers/grid.js";
 import type { NetnsPair } from "../test/helpers/netns.js";
 import type { Program } from "../test/helpers/program.js";
 import { percentile, summarize, trim } from "../test/helpers/stats.js";
 import { icmpPing } from "../test/helpers/traffic.js";
-import { yardstick } from "../test/helpers/yardstick.js";
+import { yardstick, type Measured } from "../test/helpers/yardstick.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
-import { PORT, SERVER, Tunnel, type TunnelSettings } from "./lib/tunnel.js";
+import { PORT, SERVER, Tunnel, type DeviationEvent, type TunnelSettings } from "./lib/tunnel.js";
 
 const options = readOptions({
   seconds: 60,
@@ -29,13 +30,15 @@ const SETTLE_S = 1;
 const STRETCH_S = 10;
 /** A spinner's pause in every millisecond that keeps it off the limit, microseconds. */
 const BREATHE_US = 80;
+/** What counts as a loss of the machine's: a gap of this or of an interval, whichever is shorter, microseconds. */
+const GAP_US = 50;
 
 const us = (ns: number) => rounded(ns / 1000, 2);
 
-/** The machine's own losses on a core: the share of the time in gaps above 50 us of a bare SCHED_FIFO spinner. */
-async function machineLoses(pair: NetnsPair, cpu: number, seconds: number): Promise<number> {
-  const settings = { intervalUs: 1000, seconds, cpu, fifo: true, breatheUs: BREATHE_US };
-  return (await yardstick(pair.a, "spin", settings)).gapShare ?? 0;
+/** The machine's own losses on a core: a bare SCHED_FIFO spinner that sends nothing. */
+async function machineLoses(pair: NetnsPair, cpu: number, seconds: number, intervalUs: number): Promise<Measured> {
+  const gapUs = Math.min(intervalUs, GAP_US);
+  return await yardstick(pair.a, "spin", { intervalUs, seconds, cpu, fifo: true, breatheUs: BREATHE_US, gapUs });
 }
 
 async function oneSide(pair: NetnsPair): Promise<void> {
@@ -59,11 +62,11 @@ async function oneSide(pair: NetnsPair): Promise<void> {
       options.intervalMs * 1e6,
     );
     await tunnel.stop();
-    const share = await machineLoses(pair, CLIENT_CPU, STRETCH_S);
+    const { gapPercent = 0 } = await machineLoses(pair, CLIENT_CPU, STRETCH_S, options.intervalMs * 1000);
     latenessNs.push(...fit.latenessNs);
     totals.slots += fit.slots;
     totals.missed += fit.missed;
-    totals.losses += share * fit.slots;
+    totals.losses += (gapPercent / 100) * fit.slots;
   }
   const [all, trimmed] = [summarize(latenessNs), summarize(trim(latenessNs))];
   report.add({
@@ -105,6 +108,22 @@ async function bothSides(pair: NetnsPair): Promise<void> {
   report.table("Both sides spinny, each on its core: ping, and how long SIGTERM to both takes");
 }
 
+/** What the event of every second says of a stretch, the first one's part before it left out. */
+function stretchOf(events: readonly DeviationEvent[]) {
+  const inside = events.slice(1);
+  const sum = (pick: (event: DeviationEvent) => number) => inside.reduce((total, event) => total + pick(event), 0);
+  const [sent, missed] = [sum(({ count }) => count), sum((event) => event.missed)];
+  const median = (pick: (event: DeviationEvent) => number) => rounded(percentile(inside.map(pick), 0.5), 2);
+  return { slots: sent + missed, missed, p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99) };
+}
+
+/** The bare spinner's, before and after the tunnel: slots of the same length missed, and time lost. */
+function bareOf(before: Measured, after: Measured) {
+  const [slots, missed] = [before.slots + after.slots, before.missed + after.missed];
+  const lost = ((before.gapPercent ?? 0) + (after.gapPercent ?? 0)) / 2;
+  return { barePercent: rounded((100 * missed) / slots, 3), lostPercent: rounded(lost, 3) };
+}
+
 async function shortest(pair: NetnsPair, interval: string, ways: string, limit: string): Promise<void> {
   report.progress(`${interval}, ${ways} way${ways === "both" ? "s" : ""}, limit ${limit}`);
   const lift = limit === "lifted" ? ["--lift-rt-throttle"] : [];
@@ -120,30 +139,51 @@ async function shortest(pair: NetnsPair, interval: string, ways: string, limit: 
     clientFlags: lift,
     serverFlags: [...lift, "--max-up-speed", "1GiB/s", "--max-down-speed", "1GiB/s"],
   };
+  const sides = ways === "both" ? (["client", "server"] as const) : (["client"] as const);
+  const bare = async () => {
+    const measured: Measured[] = [];
+    for (const side of sides) {
+      const cpu = side === "client" ? CLIENT_CPU : SERVER_CPU;
+      measured.push(
+        await machineLoses(
+          pair,
+          cpu,
+          options.shortSeconds / 2,
+          parseDuration("intervals", interval, { min: "1us", max: "1s" }) / 1000,
+        ),
+      );
+    }
+    return measured;
+  };
+  const before = await bare();
   const tunnel = await Tunnel.start(pair, settings);
-  await sleep((options.shortSeconds + SETTLE_S) * 1000);
+  await sleep(SETTLE_S * 1000);
   const programs = { client: tunnel.client, server: tunnel.server };
+  const from = { client: tunnel.client.events.length, server: tunnel.server.events.length };
+  await sleep((options.shortSeconds + 1) * 1000);
+  const seen = sides.map((side) =>
+    stretchOf(Tunnel.deviations(programs[side], from[side], programs[side].events.length)),
+  );
   const stats = await tunnel.stop();
-  for (const side of ways === "both" ? (["client", "server"] as const) : (["client"] as const)) {
-    const cpu = side === "client" ? CLIENT_CPU : SERVER_CPU;
-    const events = Tunnel.deviations(programs[side], 1, programs[side].events.length);
-    const { sent, missed } = stats[side].slots;
-    const share = await machineLoses(pair, cpu, options.shortSeconds);
-    const median = (pick: (event: (typeof events)[number]) => number) => rounded(percentile(events.map(pick), 0.5), 2);
+  const after = await bare();
+  sides.forEach((side, place) => {
+    const { slots, missed, p50, p99 } = seen[place]!;
+    const other = stats[side === "client" ? "server" : "client"];
     report.add({
       interval,
       ways,
       limit,
       side,
-      slots: sent + missed,
+      slots,
       missed,
-      machineLosses: rounded(share * (sent + missed), 0),
-      p50: median(({ p50 }) => p50),
-      p99: median(({ p99 }) => p99),
+      percent: rounded((100 * missed) / slots, 3),
+      ...bareOf(before[place]!, after[place]!),
+      p50,
+      p99,
       stalls: stats[side].throttleStalls,
-      received: stats[side === "client" ? "server" : "client"].datagrams.opened,
+      received: other.datagrams.opened,
     });
-  }
+  });
 }
 
 await withPair(async (pair) => {
@@ -155,6 +195,8 @@ await withPair(async (pair) => {
         for (const limit of options.limits.split(",")) await shortest(pair, interval, ways, limit);
       }
     }
-    report.table("Shortest slots, sealed: missed beside what the machine took away; lateness at the call, us");
+    report.table(
+      "Shortest slots, sealed: missed, by a bare spinner that sends nothing too; time lost in gaps; lateness at the call, us",
+    );
   }
 });

@@ -153,12 +153,12 @@ for (const [key, parts] of stretches) {
 report.table("Lateness on the wire, us after the most punctual datagram of each stretch; trimmed at p99.9");
 for (const account of accounts) report.add(account);
 report.table("Every slot of the client's schedule, per round: elapsed = sent + missed");
-for (const { slots, missed, gapShare, gapSlots, gapsUs, latenessUs } of spinners) {
+for (const { slots, missed, gapPercent, gapSlots, gapsUs, latenessUs } of spinners) {
   report.add({
     slots,
     missed,
     gapSlots: gapSlots!,
-    gapShare: rounded(gapShare!, 5),
+    gapPercent: gapPercent!,
     gaps: gapsUs!.count,
     longestGapUs: rounded(gapsUs!.max, 0),
     latenessP99Us: rounded(latenessUs.p99, 2),

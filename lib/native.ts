@@ -118,6 +118,7 @@ export function adapt(native: NativeModule): Addon {
       forbidDumps: () => own(() => native.processForbidDumps()),
       notify: (socket, state) => own(() => native.processNotify(socket, state)),
       findUser: (user, group) => own(() => native.processFindUser(user, group)),
+      reserveRealtime: () => own(() => native.processReserveRealtime()),
       giveUpPrivileges: (wanted) => own(() => native.processGiveUpPrivileges(wanted)),
     },
     peerCredentials: (fd) => own(() => native.peerCredentials(fd)),

@@ -120,7 +120,7 @@ t.test("results: rows against idle, comparisons, and a picture", (t) => {
   });
   const results = new Results();
   const selection = parseSelection(["--modes", "dozy", "--conditions", "busy"]);
-  const spinner = { seconds: 10, gapsUs: { count: 30, mean: 100, max: 200 } } as never;
+  const spinner = { seconds: 10, gapPercent: 0.03, gapsUs: { count: 30, mean: 100, max: 200 } } as never;
   for (const session of plan(selection)) {
     results.add(
       session,

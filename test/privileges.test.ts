@@ -34,7 +34,10 @@ t.test("options", async (t) => {
 
 /** Runs a server that is asked to end once it is open; what its process was told in between. */
 async function run(t: Parameters<typeof temporaryFile>[0], ...flags: string[]) {
-  const native = new PretendProcess();
+  return await runAs(new PretendProcess(), t, ...flags);
+}
+
+async function runAs(native: PretendProcess, t: Parameters<typeof temporaryFile>[0], ...flags: string[]) {
   const world: PretendWorld & World = { ...pretendWorld(), process: () => Promise.resolve(native) };
   const order = native.calls;
   world.createTunnel = ((create) => (options) => {
@@ -86,6 +89,24 @@ t.test("what is kept: what was asked for, and what the tunnel goes on needing", 
   t.notMatch(all.world.output(), /privileges/);
   t.equal((await kept("--keep-capabilities", "all", "--user", "nobody"))?.length, 64);
   t.equal((await run(t, "--keep-capabilities", "net-admin,chown")).code, 2);
+});
+
+t.test("a thread that never pauses can come back to SCHED_FIFO: by a limit, or else with the capability", async (t) => {
+  const kept = async (mayRaiseLimits: boolean, ...flags: string[]) => {
+    const native = new PretendProcess();
+    native.mayRaiseLimits = mayRaiseLimits;
+    const { order } = await runAs(native, t, ...flags);
+    return { keep: native.wanted?.keep, reserved: order.includes("reserveRealtime") };
+  };
+  for (const mode of ["spinny", "dozy"]) {
+    t.same(await kept(true, "--poll-mode", mode), { keep: [], reserved: true }, mode);
+    t.same(await kept(false, "--poll-mode", mode), { keep: [23], reserved: true }, mode);
+  }
+  t.same(await kept(false), { keep: [], reserved: false }, "sleepy keeps its class");
+  t.same(await kept(false, "--poll-mode", "spinny", "--no-sched-fifo"), { keep: [], reserved: false });
+  const own = ["--poll-mode", "spinny", "--keep-capabilities"];
+  t.same(await kept(false, ...own, "none"), { keep: [], reserved: true }, "a list that is given is the user's own");
+  t.same(await kept(false, ...own, "all"), { keep: undefined, reserved: false });
 });
 
 t.test("a client that is to come back from anything can make its interface again", async (t) => {

@@ -75,15 +75,15 @@ export function comparisonRow({ intervalNs, sender, a, b, bulk, all }: Compariso
 
 export function machineRow({ intervalNs, sender, spinners }: Subject): TableRow {
   const gaps = spinners.flatMap(({ gapsUs }) => (gapsUs === undefined ? [] : [gapsUs]));
-  const lostUs = gaps.reduce((sum, { count, mean }) => sum + count * mean, 0);
+  const percent = spinners.reduce((sum, { gapPercent }) => sum + (gapPercent ?? 0), 0) / spinners.length;
   const seconds = spinners.reduce((sum, spinner) => sum + spinner.seconds, 0);
   return {
     interval: `${intervalNs / 1000} us`,
     "after sender": sender,
     stretches: spinners.length,
-    "lost %": digits(lostUs / seconds / 1e4, 3),
+    "lost %": digits(percent, 3),
     // The time that was lost, in slots: what even a perfect sender must send late or miss.
-    "lost slots": digits((lostUs * 1000) / intervalNs, 1),
+    "lost slots": digits(((percent / 100) * seconds * 1e9) / intervalNs, 1),
     gaps: gaps.reduce((sum, { count }) => sum + count, 0),
     "longest us": digits(Math.max(...gaps.map(({ max }) => max)), 0),
   };

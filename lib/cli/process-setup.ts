@@ -32,14 +32,24 @@ export async function setUpProcess(
   if (!settings.has("core-dumps")) native.forbidDumps();
   if (options.keep === "all" && options.user === undefined) return { giveUp: () => null, service };
   // Looked up before anything is open, so that a wrong name costs nothing.
-  const giveUp = planPrivileges(native, options);
+  const plan = withRealtime(options, settings, native);
+  const giveUp = planPrivileges(native, plan);
   return {
     giveUp: () => {
       giveUp();
-      return options.keep === "all" ? ["all"] : (options.keep ?? []);
+      return plan.keep === "all" ? ["all"] : (plan.keep ?? []);
     },
     service,
   };
+}
+
+/** Where a timed thread may change its class as long as it runs: the right to, as a limit or else as the capability. */
+function withRealtime(options: PrivilegeOptions, settings: Settings, native: NativeProcess): PrivilegeOptions {
+  const mode = settings.get("poll-mode")?.value;
+  if ((mode !== "spinny" && mode !== "dozy") || settings.has("no-sched-fifo")) return options;
+  if (native.reserveRealtime() || settings.has("keep-capabilities")) return options;
+  const { keep = [] } = options;
+  return keep === "all" ? options : { ...options, keep: [...keep, "sys-nice"] };
 }
 
 /** From `--user` and `--keep-capabilities`. */

@@ -5,8 +5,18 @@
 import { chmodSync, chownSync, readFileSync, statSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
-import { capabilities, NET_ADMIN, threadsOf } from "../helpers/credentials.js";
+import {
+  capabilities,
+  classOf,
+  FIFO,
+  NET_ADMIN,
+  ORDINARY,
+  SYS_NICE,
+  SYS_RESOURCE,
+  threadsOf,
+} from "../helpers/credentials.js";
 import type { Netns } from "../helpers/netns.js";
 import type { Program } from "../helpers/program.js";
 import { icmpPing } from "../helpers/traffic.js";
@@ -164,6 +174,29 @@ t.test("promise: least-privilege: root that becomes a user and keeps nothing", {
   t.equal((await end(other)).code, 0);
   t.equal(state(a), rules, "as before");
   t.equal((await end(again)).code, 0);
+});
+
+t.test("a thread that never pauses steps down and comes back to SCHED_FIFO after that", { skip }, async (t) => {
+  const stage = new Stage(t);
+  const server = await stage.server();
+  const client = i405(stage.a, [
+    ...["client", "--json", "--peer", stage.endpoint, "--password-file", join(stage.folder, "password")],
+    ...["--device", "packets", "--poll-mode", "spinny", "--user", `${UID}:${UID}`],
+    // Too short for a pause between two slots, and short enough datagrams for what a server allows.
+    ...["--up-packet-interval", "150us", "--up-packet-length", "300", "--down-packet-interval", "10ms"],
+  ]);
+  await Promise.all([client.event("connected"), client.event("privileges")]);
+  // By a limit if root may raise it, which in a container it often may not.
+  const mayRaise = (threadsOf(process.pid)[0]!.effective & capabilities(SYS_RESOURCE)) !== 0n;
+  const kept = capabilities(...(mayRaise ? [] : [SYS_NICE]));
+  same(t, client, { permitted: kept, effective: kept });
+  // Down after 230 ms, up after 20 ms, for as long as it runs; three times in turn, whenever this looks.
+  for (const expected of [FIFO, ORDINARY, FIFO, ORDINARY, FIFO]) {
+    while (classOf(client.pid, "i405-dispatch") !== expected) await sleep(2);
+    t.pass(`class ${expected}`);
+  }
+  t.equal((await end(client)).code, 0);
+  t.equal((await end(server)).code, 0);
 });
 
 t.test("promise: not-dumpable: no dumps, unless asked for", { skip }, async (t) => {

@@ -9,6 +9,8 @@ export class PretendProcess implements NativeProcess {
   readonly users: Record<string, NativeIdentity> = { nobody: { uid: 65534, gid: 65534, groups: [65534] } };
   /** What `giveUpPrivileges` was asked for. */
   wanted: Parameters<NativeProcess["giveUpPrivileges"]>[0] | null = null;
+  /** As root may. */
+  mayRaiseLimits = true;
   /** What to throw instead of telling a service manager. */
   deaf: Error | null = null;
 
@@ -26,6 +28,11 @@ export class PretendProcess implements NativeProcess {
     const found = this.users[user];
     if (found === undefined) throw new I405Error("ERR_I405_PRIVILEGES", `there is no user "${user}"`);
     return found;
+  }
+
+  reserveRealtime(): boolean {
+    this.calls.push("reserveRealtime");
+    return this.mayRaiseLimits;
   }
 
   giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void {

@@ -40,6 +40,21 @@ export function threadsOf(pid: number): Credentials[] {
   return readdirSync(folder).map((tid) => parse(readFileSync(`${folder}/${tid}/status`, "utf8")));
 }
 
+/** Scheduling classes of `sched(7)` by number. */
+export const [ORDINARY, FIFO] = [0, 1];
+
+/** The scheduling class of the first thread with this name: ORDINARY or FIFO. */
+export function classOf(pid: number, name: string): number | undefined {
+  const folder = `/proc/${pid}/task`;
+  for (const tid of readdirSync(folder)) {
+    const stat = readFileSync(`${folder}/${tid}/stat`, "utf8");
+    // The name may hold anything; behind it come the fields from the third on, and the class is the 41st.
+    const end = stat.lastIndexOf(")");
+    if (stat.slice(stat.indexOf("(") + 1, end) === name) return Number(stat.slice(end + 2).split(" ")[38]);
+  }
+  return undefined;
+}
+
 /** Capability sets of these numbers. */
 export function capabilities(...numbers: number[]): bigint {
   return numbers.reduce((set, number) => set | (1n << BigInt(number)), 0n);
@@ -48,3 +63,4 @@ export function capabilities(...numbers: number[]): bigint {
 /** Numbers of `linux/capability.h`. */
 export const NET_ADMIN = 12;
 export const SYS_NICE = 23;
+export const SYS_RESOURCE = 24;

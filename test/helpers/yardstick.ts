@@ -16,6 +16,8 @@ export interface YardstickOptions {
   jitterUs?: number;
   /** `spin`: sleep that long after each deadline, which keeps it off the kernel's real-time throttle. */
   breatheUs?: number;
+  /** `spin`: shorter gaps don't count. Default 50. */
+  gapUs?: number;
 }
 
 /** Times in microseconds, as the CLI's deviation has them. */
@@ -28,8 +30,8 @@ export interface Measured {
   /** Of one core. */
   cpuShare: number;
   latenessUs: Summary & { p95: number };
-  /** `spin`: share of the time in gaps above 50 us, the intervals lost in them, and their distribution. */
-  gapShare?: number;
+  /** `spin`: part of the time that it watched the clock in gaps, the intervals lost in them, and their distribution. */
+  gapPercent?: number;
   gapSlots?: number;
   gapsUs?: Summary;
 }

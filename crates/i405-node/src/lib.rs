@@ -53,6 +53,7 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("processForbidDumps", process::forbid_dumps)?;
     cx.export_function("processNotify", process::notify)?;
     cx.export_function("processFindUser", process::find_user)?;
+    cx.export_function("processReserveRealtime", process::reserve_realtime)?;
     cx.export_function("processGiveUpPrivileges", process::give_up_privileges)?;
     Ok(())
 }

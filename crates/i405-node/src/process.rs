@@ -1,7 +1,7 @@
 //! What concerns the whole process: privileges, dumps, the service manager.
 
 use i405_rt::privilege::{self, Identity};
-use i405_rt::service;
+use i405_rt::{realtime_limit, service};
 use neon::prelude::*;
 
 use crate::{read, write};
@@ -55,6 +55,10 @@ pub(crate) fn give_up_privileges(mut cx: FunctionContext<'_>) -> JsResult<'_, Js
         Ok(()) => Ok(cx.undefined()),
         Err(error) => read::throw(&mut cx, &error),
     }
+}
+
+pub(crate) fn reserve_realtime(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolean> {
+    Ok(cx.boolean(realtime_limit::reserve()))
 }
 
 fn identity<'cx>(cx: &mut FunctionContext<'cx>, from: Handle<'cx, JsObject>) -> NeonResult<Identity> {

@@ -36,7 +36,7 @@ const STRETCHES_PER_PERIOD: u64 = 4;
 /// Its nice value in the ordinary class, where it then has three times the share of another thread. Better ones cost
 /// fewer slots beside a program that always wants to run; but with -20 on both of two cores others had so little that
 /// a signal took most of a minute to be handled.
-const ORDINARY_NICE: i32 = -5;
+pub const ORDINARY_NICE: i32 = -5;
 
 /// How a timed thread lets go of its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,6 +45,7 @@ pub mod probe;
 mod quantile;
 mod queue;
 mod realtime;
+pub mod realtime_limit;
 mod receiver;
 mod receiving;
 mod records;

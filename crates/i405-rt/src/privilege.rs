@@ -27,7 +27,7 @@ use rustix::thread::{
 };
 
 use crate::error::Error;
-use crate::sys::everywhere::with_signal;
+use crate::sys::{everywhere::with_signal, sched};
 
 /// A thread answers within microseconds once it runs; this much is for a machine that is busy, or stopped for a while.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -121,6 +121,7 @@ pub fn give_up(keep: u64, user: Option<&Identity>) -> Result<(), Error> {
     WANTED.set(wanted).map_err(|_| refused("privileges are given up once, and that is done".to_owned()))?;
     let wanted = WANTED.get().ok_or_else(|| refused("nothing is wanted".to_owned()))?;
     let dumpable = dumpable_behavior();
+    let _lifted = Lifted::idle_threads();
 
     with_signal(take_on, |signal| {
         take_on();
@@ -186,19 +187,45 @@ fn try_to_take_on(Wanted { keep, user }: &Wanted) -> rustix::io::Result<()> {
     set_capabilities(None, CapabilitySets { effective: permitted, permitted, inheritable: none })
 }
 
-/// The threads that have more than they should.
-fn threads_left(wanted: &Wanted) -> Result<Vec<Pid>, Error> {
-    let mut left = Vec::new();
-    for entry in fs::read_dir("/proc/self/task").map_err(Error::system("list the threads"))? {
-        let path = entry.map_err(Error::system("list the threads"))?.path();
-        let tid = path.file_name().and_then(|name| name.to_str()?.parse().ok()).and_then(Pid::from_raw);
-        // A thread that has ended meanwhile has no status any more.
-        let (Some(tid), Ok(status)) = (tid, fs::read_to_string(path.join("status"))) else { continue };
-        if !is_as_wanted(&status, wanted) {
-            left.push(tid);
+/// Threads of idle priority, in the ordinary class for as long as this lives. Beside a thread that never pauses a burner
+/// would not get a turn to answer in.
+struct Lifted(Vec<Pid>);
+
+impl Lifted {
+    /// As far as the kernel permits it, which takes CAP_SYS_NICE or a nice limit.
+    fn idle_threads() -> Self {
+        let idle = threads().unwrap_or_default().into_iter().filter(|tid| sched::is_idle(*tid));
+        Lifted(idle.filter(|tid| sched::set_ordinary(*tid).is_ok()).collect())
+    }
+}
+
+impl Drop for Lifted {
+    fn drop(&mut self) {
+        for tid in &self.0 {
+            // This takes no privilege; a thread that has ended meanwhile needs none.
+            let _ = sched::set_idle(*tid);
         }
     }
-    Ok(left)
+}
+
+/// Of this process.
+fn threads() -> Result<Vec<Pid>, Error> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc/self/task").map_err(Error::system("list the threads"))? {
+        let name = entry.map_err(Error::system("list the threads"))?.file_name();
+        all.extend(name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw));
+    }
+    Ok(all)
+}
+
+/// The threads that have more than they should.
+fn threads_left(wanted: &Wanted) -> Result<Vec<Pid>, Error> {
+    let has_more = |tid: &Pid| {
+        let status = fs::read_to_string(format!("/proc/self/task/{}/status", tid.as_raw_nonzero()));
+        // A thread that has ended meanwhile has no status any more.
+        status.is_ok_and(|status| !is_as_wanted(&status, wanted))
+    };
+    Ok(threads()?.into_iter().filter(has_more).collect())
 }
 
 fn is_as_wanted(status: &str, Wanted { keep, user }: &Wanted) -> bool {

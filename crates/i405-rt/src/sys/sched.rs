@@ -42,10 +42,15 @@ pub fn step_down() -> io::Result<()> {
 /// Where a security module or a sandbox refuses, and if the kernel did something else than it was asked for.
 pub fn set_idle(tid: Pid) -> io::Result<()> {
     set_class(tid.as_raw_nonzero().get(), libc::SCHED_IDLE, 0)?;
+    // A sandbox may answer the call without carrying it out; a loop in any other class would take the core away.
+    if is_idle(tid) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOSYS)) }
+}
+
+/// Whether a thread is in the idle class.
+pub fn is_idle(tid: Pid) -> bool {
     // SAFETY: a number in, a number out.
     let class = unsafe { libc::syscall(libc::SYS_sched_getscheduler, tid.as_raw_nonzero().get()) };
-    // A sandbox may answer the call without carrying it out; a loop in any other class would take the core away.
-    if class == libc::c_long::from(libc::SCHED_IDLE) { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOSYS)) }
+    class == libc::c_long::from(libc::SCHED_IDLE)
 }
 
 /// Puts a thread of this process back into the ordinary class.

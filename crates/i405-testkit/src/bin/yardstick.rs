@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! yardstick sleep --interval-us 1000 --seconds 60 [--to 10.0.0.2:9] [--length 1500] [--cpu 1] [--fifo] [--jitter-us 250]
-//! yardstick spin  ...the same...  [--breathe-us 80]
+//! yardstick spin  ...the same...  [--breathe-us 80] [--gap-us 50]
 //! ```
 //!
 //! `sleep` waits with an absolute `clock_nanosleep`, `spin` watches the clock. Both follow the tunnel's rule for late
@@ -12,8 +12,8 @@
 //! four times as likely as the outer. Each deadline follows from the one before it.
 //!
 //! A spinner under SCHED_FIFO runs into the kernel's real-time throttle, which takes it off its core for 50 ms of
-//! every second. `--breathe-us` sleeps that long after each deadline, so that what is counted is the machine's loss
-//! and not the throttle's. Gaps: spells above 50 us in which the spinner did not run although it wanted to.
+//! every second. `--breathe-us` sleeps that long after a slot, once in a millisecond, so that what is counted is the
+//! machine's loss and not the throttle's: slots that pass meanwhile are no slots. Gaps: spells above `--gap-us` in which the spinner did not run although it wanted to.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
@@ -27,8 +27,11 @@ use i405_testkit::program::{self, stopped};
 use i405_testkit::summary::Summary;
 use i405_testkit::sys::sched;
 
-/// A spell without the CPU that counts as lost. 50 us, as the design's figures have it.
-const GAP_NS: u64 = 50_000;
+/// A spell without the CPU that counts as lost, in microseconds: as the design's figures have it.
+const GAP_US: f64 = 50.0;
+
+/// Least time between two pauses of a spinner: 0.9 ms, so that one follows each slot of 1 ms whatever it was late by.
+const BREATHE_EVERY_NS: u64 = 900_000;
 
 /// Time between set-up and first deadline. 10 ms.
 const LEAD_NS: u64 = 10_000_000;
@@ -38,26 +41,44 @@ fn main() -> ExitCode {
 }
 
 /// What a spinner did not get.
-#[derive(Default)]
 struct Lost {
+    /// Shorter spells don't count.
+    shortest_ns: u64,
     gaps: Vec<u64>,
     looked_ns: u64,
+    /// All the time in which it wanted to run.
+    watched_ns: u64,
 }
 
 impl Lost {
-    /// The clock was due to be read at `expected_ns` and was read at `now_ns`.
-    fn note(&mut self, expected_ns: u64, now_ns: u64) {
-        let gap = now_ns.saturating_sub(expected_ns);
-        if gap > GAP_NS {
+    /// From now on it wants to run. What it has slept till then, and how late it woke up, is its own doing.
+    fn watch(&mut self) {
+        self.looked_ns = monotonic_ns();
+    }
+
+    /// Reads the clock again.
+    fn look(&mut self) -> u64 {
+        let now_ns = monotonic_ns();
+        let gap = now_ns - self.looked_ns;
+        if gap > self.shortest_ns {
             self.gaps.push(gap);
         }
+        self.watched_ns += gap;
         self.looked_ns = now_ns;
+        now_ns
     }
 }
 
 enum Wait {
     Sleep,
-    Spin { breathe_ns: u64, lost: Lost },
+    Spin(Spinner),
+}
+
+struct Spinner {
+    /// 0: it never pauses.
+    breathe_ns: u64,
+    breathed_ns: u64,
+    lost: Lost,
 }
 
 impl Wait {
@@ -67,22 +88,26 @@ impl Wait {
                 sleep_until(deadline_ns);
                 monotonic_ns()
             }
-            Self::Spin { breathe_ns, lost } => {
-                if *breathe_ns > 0 {
-                    let wake_ns = (monotonic_ns() + *breathe_ns).min(deadline_ns);
-                    sleep_until(wake_ns);
-                    lost.note(wake_ns, monotonic_ns());
+            Self::Spin(Spinner { lost, .. }) => loop {
+                let now = lost.look();
+                if now >= deadline_ns {
+                    return now;
                 }
-                loop {
-                    let now = monotonic_ns();
-                    lost.note(lost.looked_ns, now);
-                    if now >= deadline_ns {
-                        return now;
-                    }
-                    std::hint::spin_loop();
-                }
-            }
+                std::hint::spin_loop();
+            },
         }
+    }
+
+    /// After a slot. Returns until when it slept, if it did.
+    fn breathe(&mut self, now_ns: u64) -> Option<u64> {
+        let Self::Spin(spinner) = self else { return None };
+        if spinner.breathe_ns == 0 || now_ns < spinner.breathed_ns + BREATHE_EVERY_NS {
+            return None;
+        }
+        spinner.breathed_ns = now_ns;
+        sleep_until(now_ns + spinner.breathe_ns);
+        spinner.lost.watch();
+        Some(spinner.lost.looked_ns)
     }
 }
 
@@ -106,9 +131,13 @@ impl Deadlines {
 
 fn yardstick(mut args: Args) -> Result<(), Failure> {
     let breathe_ns = seconds(args.or("breathe-us", 0.0)? / 1e6);
+    let shortest_ns = seconds(args.or("gap-us", GAP_US)? / 1e6);
     let mut wait = match args.mode.as_deref() {
         Some("sleep") => Wait::Sleep,
-        Some("spin") => Wait::Spin { breathe_ns, lost: Lost::default() },
+        Some("spin") => {
+            let lost = Lost { shortest_ns, gaps: Vec::new(), looked_ns: 0, watched_ns: 0 };
+            Wait::Spin(Spinner { breathe_ns, breathed_ns: 0, lost })
+        }
         other => return Err(format!("a mode is needed, sleep or spin, got {other:?}").into()),
     };
     let interval_ns = seconds(args.or("interval-us", 1000.0)? / 1e6);
@@ -141,12 +170,12 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
     Line::event("ready").print();
 
     let start_ns = monotonic_ns() + LEAD_NS;
-    if let Wait::Spin { lost, .. } = &mut wait {
+    if let Wait::Spin(Spinner { lost, .. }) = &mut wait {
         sleep_until(start_ns - LEAD_NS / 2);
-        lost.looked_ns = monotonic_ns();
+        lost.watch();
     }
     let cpu_before = thread_cpu_ns();
-    let (mut slot, mut missed, mut errors) = (0, 0, 0_u64);
+    let (mut slot, mut missed, mut paused, mut errors) = (0, 0, 0, 0_u64);
     let mut deadlines = Deadlines { interval_ns, jitter_ns, due_ns: start_ns, random: Random::new(start_ns) };
     while slot < slots && !stopped() {
         let deadline_ns = deadlines.due_ns;
@@ -162,11 +191,18 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
             slot += 1;
         }
         missed += slot.min(slots) - before - 1;
+        if let Some(awake_ns) = wait.breathe(now) {
+            while deadlines.due_ns <= awake_ns && slot < slots {
+                deadlines.advance();
+                slot += 1;
+                paused += 1;
+            }
+        }
     }
     let ran_ns = monotonic_ns() - start_ns;
     let cpu_ns = thread_cpu_ns() - cpu_before;
     let mut line = Line::event("done")
-        .plain("slots", slot.min(slots))
+        .plain("slots", slot.min(slots) - paused)
         .plain("sent", lateness.len())
         .plain("missed", missed)
         .plain("sendErrors", errors)
@@ -174,10 +210,10 @@ fn yardstick(mut args: Args) -> Result<(), Failure> {
         .real("seconds", ran_ns as f64 / 1e9)
         .real("cpuShare", cpu_ns as f64 / ran_ns as f64)
         .summary("latenessUs", &Summary::of(&mut lateness));
-    if let Wait::Spin { lost, .. } = &mut wait {
+    if let Wait::Spin(Spinner { lost, .. }) = &mut wait {
         let total_ns: u64 = lost.gaps.iter().sum();
         line = line
-            .real("gapShare", total_ns as f64 / ran_ns as f64)
+            .real("gapPercent", 100.0 * total_ns as f64 / lost.watched_ns as f64)
             // Whole intervals that passed during gaps: what a perfect spinner has to miss.
             .plain("gapSlots", lost.gaps.iter().map(|gap| gap / interval_ns).sum::<u64>())
             .summary("gapsUs", &Summary::of(&mut lost.gaps));

@@ -1,0 +1,56 @@
+//! The right to come back to SCHED_FIFO once the capability is gone.
+//!
+//! A thread that never pauses steps down into the ordinary class and up again four times a second (`breath`), long after
+//! the process has given up its privileges. Stepping up takes CAP_SYS_NICE or a limit, and the limit is less: it is about
+//! the process's own threads, where the capability is about everybody's.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::breath::ORDINARY_NICE;
+use crate::realtime::FIFO_PRIORITY;
+
+/// RLIMIT_NICE counts down from here, so that it is positive: getrlimit(2).
+const NICE_LIMIT_ZERO: i32 = 20;
+
+/// Raises the limits of this process that a timed thread needs (RLIMIT_RTPRIO, RLIMIT_NICE), as far as they are lower
+/// and it may, which takes CAP_SYS_RESOURCE. Returns whether its threads can come back to SCHED_FIFO by their limit.
+pub fn reserve() -> bool {
+    // Without it the ordinary class is at nice 0, where slots are missed sooner; nothing that the schedule depends on.
+    let _ = raise(Resource::Nice, NICE_LIMIT_ZERO - ORDINARY_NICE);
+    raise(Resource::Rtprio, FIFO_PRIORITY)
+}
+
+fn raise(resource: Resource, wanted: i32) -> bool {
+    let wanted = u64::from(wanted.unsigned_abs());
+    let Rlimit { current, maximum } = getrlimit(resource);
+    // None is no limit.
+    if current.is_none_or(|current| current >= wanted) {
+        return true;
+    }
+    let maximum = maximum.map(|maximum| maximum.max(wanted));
+    setrlimit(resource, Rlimit { current: Some(wanted), maximum }).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::thread::{CapabilitySet, capabilities};
+
+    use super::*;
+
+    #[test]
+    fn what_is_reserved_is_the_limit_afterwards() {
+        let before = getrlimit(Resource::Rtprio);
+        let reserved = reserve();
+        let after = getrlimit(Resource::Rtprio);
+        if reserved {
+            assert!(after.current.is_none_or(|limit| limit >= 45), "{after:?}");
+        } else {
+            assert_eq!(after, before, "a refusal changes nothing");
+        }
+        assert_eq!(reserve(), reserved, "once more changes nothing");
+        assert_eq!(getrlimit(Resource::Rtprio), after);
+        if capabilities(None).unwrap().effective.contains(CapabilitySet::SYS_RESOURCE) {
+            assert!(reserved, "this is the capability for it");
+        }
+    }
+}
