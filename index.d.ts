@@ -142,7 +142,8 @@ export function generatePassword(): string;
  * Gives up, in every thread of the process and for good, every capability but those to keep, and every way to get one
  * back (`no_new_privs`); optionally becomes another user. For a program that starts with privileges: open the tunnels
  * first, then call this. It can be called once. Each thread is interrupted for some microseconds. An interface that is
- * deleted afterwards can only be made again with `keep: ["net-admin"]`.
+ * deleted afterwards can only be made again with `keep: ["net-admin"]`. RLIMIT_RTPRIO and RLIMIT_NICE are raised to 45 and 25
+ * first, as far as that is permitted, so that timed threads which are open can change their class.
  * @throws {I405Error} `ERR_I405_PRIVILEGES` (an unknown user, not permitted, called before; if it failed half-way, end the
  *   program), `ERR_I405_OPTION`, `ERR_I405_ADDON`
  */

@@ -77,6 +77,8 @@ t.test("the capabilities are the two, and the limits are those that the core ask
   }
   const core = readFileSync(join(ROOT, "crates/i405-rt/src/realtime.rs"), "utf8");
   t.same(valuesOf("LimitRTPRIO"), [/FIFO_PRIORITY: i32 = (\d+)/.exec(core)?.[1]]);
+  const breath = readFileSync(join(ROOT, "crates/i405-rt/src/breath.rs"), "utf8");
+  t.same(valuesOf("LimitNICE"), [/ORDINARY_NICE: i32 = (-\d+)/.exec(breath)?.[1]]);
   t.same(valuesOf("LimitCORE"), ["0"]);
   t.same(valuesOf("Type"), ["notify"]);
   t.same(valuesOf("RestartPreventExitStatus"), ["2"], "a bad config");
