@@ -140,18 +140,12 @@ async function shortest(pair: NetnsPair, interval: string, ways: string, limit: 
     serverFlags: [...lift, "--max-up-speed", "1GiB/s", "--max-down-speed", "1GiB/s"],
   };
   const sides = ways === "both" ? (["client", "server"] as const) : (["client"] as const);
+  const intervalUs = parseDuration("intervals", interval, { min: "1us", max: "1s" }) / 1000;
   const bare = async () => {
     const measured: Measured[] = [];
     for (const side of sides) {
       const cpu = side === "client" ? CLIENT_CPU : SERVER_CPU;
-      measured.push(
-        await machineLoses(
-          pair,
-          cpu,
-          options.shortSeconds / 2,
-          parseDuration("intervals", interval, { min: "1us", max: "1s" }) / 1000,
-        ),
-      );
+      measured.push(await machineLoses(pair, cpu, options.shortSeconds / 2, intervalUs));
     }
     return measured;
   };
