@@ -62,7 +62,7 @@ async function oneSide(pair: NetnsPair): Promise<void> {
       options.intervalMs * 1e6,
     );
     await tunnel.stop();
-    const { gapPercent = 0 } = await machineLoses(pair, CLIENT_CPU, STRETCH_S, options.intervalMs * 1000);
+    const { gapPercent = 0 } = await machineLoses(pair, CLIENT_CPU, STRETCH_S, Math.min(options.intervalMs, 1) * 1000);
     latenessNs.push(...fit.latenessNs);
     totals.slots += fit.slots;
     totals.missed += fit.missed;

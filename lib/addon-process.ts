@@ -15,8 +15,8 @@ export interface NativeProcess {
   notify(socket: string, state: string): void;
   /** By name or number; a group of null means the user's own ones. Throws where this process may not become that user. */
   findUser(user: string, group: string | null): NativeIdentity;
-  /** Raises limits so that threads can come back to SCHED_FIFO without CAP_SYS_NICE. False: they can't. */
-  reserveRealtime(): boolean;
+  /** Raises limits so that threads can come back to SCHED_FIFO without CAP_SYS_NICE. By what they can afterwards. */
+  reserveRealtime(): "limit" | "capability" | "none";
   /** Of every thread, for good, once. `keep`: numbers of capabilities. `user`: null for the present one. */
   giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void;
 }

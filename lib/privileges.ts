@@ -28,7 +28,8 @@ export async function dropPrivileges(options: PrivilegeOptions = {}): Promise<vo
   const addon = await loadAddon();
   const giveUp = planPrivileges(addon.process, options);
   // The tunnels that are open may have threads that never pause, and those change their class as long as they run.
-  addon.process.reserveRealtime();
+  const { keep = [] } = options;
+  if (keep !== "all" && !keep.includes("sys-nice")) addon.process.reserveRealtime();
   giveUp();
 }
 

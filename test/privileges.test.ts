@@ -92,21 +92,26 @@ t.test("what is kept: what was asked for, and what the tunnel goes on needing", 
 });
 
 t.test("a thread that never pauses can come back to SCHED_FIFO: by a limit, or else with the capability", async (t) => {
-  const kept = async (mayRaiseLimits: boolean, ...flags: string[]) => {
+  const kept = async (realtimeBy: PretendProcess["realtimeBy"], ...flags: string[]) => {
     const native = new PretendProcess();
-    native.mayRaiseLimits = mayRaiseLimits;
+    native.realtimeBy = realtimeBy;
     const { order } = await runAs(native, t, ...flags);
     return { keep: native.wanted?.keep, reserved: order.includes("reserveRealtime") };
   };
   for (const mode of ["spinny", "dozy"]) {
-    t.same(await kept(true, "--poll-mode", mode), { keep: [], reserved: true }, mode);
-    t.same(await kept(false, "--poll-mode", mode), { keep: [23], reserved: true }, mode);
+    t.same(await kept("limit", "--poll-mode", mode), { keep: [], reserved: true }, mode);
+    t.same(await kept("capability", "--poll-mode", mode), { keep: [23], reserved: true }, mode);
+    t.same(await kept("none", "--poll-mode", mode), { keep: [], reserved: true }, "what isn't there can't be kept");
   }
-  t.same(await kept(false), { keep: [], reserved: false }, "sleepy keeps its class");
-  t.same(await kept(false, "--poll-mode", "spinny", "--no-sched-fifo"), { keep: [], reserved: false });
+  t.same(await kept("capability"), { keep: [], reserved: false }, "sleepy keeps its class");
+  t.same(await kept("capability", "--poll-mode", "spinny", "--no-sched-fifo"), { keep: [], reserved: false });
   const own = ["--poll-mode", "spinny", "--keep-capabilities"];
-  t.same(await kept(false, ...own, "none"), { keep: [], reserved: true }, "a list that is given is the user's own");
-  t.same(await kept(false, ...own, "all"), { keep: undefined, reserved: false });
+  t.same(
+    await kept("capability", ...own, "none"),
+    { keep: [], reserved: true },
+    "a list that is given is the user's own",
+  );
+  t.same(await kept("capability", ...own, "all"), { keep: undefined, reserved: false });
 });
 
 t.test("a client that is to come back from anything can make its interface again", async (t) => {

@@ -47,7 +47,7 @@ export async function setUpProcess(
 function withRealtime(options: PrivilegeOptions, settings: Settings, native: NativeProcess): PrivilegeOptions {
   const mode = settings.get("poll-mode")?.value;
   if ((mode !== "spinny" && mode !== "dozy") || settings.has("no-sched-fifo")) return options;
-  if (native.reserveRealtime() || settings.has("keep-capabilities")) return options;
+  if (native.reserveRealtime() !== "capability" || settings.has("keep-capabilities")) return options;
   const { keep = [] } = options;
   return keep === "all" ? options : { ...options, keep: [...keep, "sys-nice"] };
 }

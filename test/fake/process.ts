@@ -9,8 +9,8 @@ export class PretendProcess implements NativeProcess {
   readonly users: Record<string, NativeIdentity> = { nobody: { uid: 65534, gid: 65534, groups: [65534] } };
   /** What `giveUpPrivileges` was asked for. */
   wanted: Parameters<NativeProcess["giveUpPrivileges"]>[0] | null = null;
-  /** As root may. */
-  mayRaiseLimits = true;
+  /** By what its threads can come back to SCHED_FIFO. */
+  realtimeBy: ReturnType<NativeProcess["reserveRealtime"]> = "limit";
   /** What to throw instead of telling a service manager. */
   deaf: Error | null = null;
 
@@ -30,9 +30,9 @@ export class PretendProcess implements NativeProcess {
     return found;
   }
 
-  reserveRealtime(): boolean {
+  reserveRealtime(): "limit" | "capability" | "none" {
     this.calls.push("reserveRealtime");
-    return this.mayRaiseLimits;
+    return this.realtimeBy;
   }
 
   giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void {

@@ -1,7 +1,8 @@
 //! What concerns the whole process: privileges, dumps, the service manager.
 
 use i405_rt::privilege::{self, Identity};
-use i405_rt::{realtime_limit, service};
+use i405_rt::realtime_limit::{self, Right};
+use i405_rt::service;
 use neon::prelude::*;
 
 use crate::{read, write};
@@ -57,8 +58,13 @@ pub(crate) fn give_up_privileges(mut cx: FunctionContext<'_>) -> JsResult<'_, Js
     }
 }
 
-pub(crate) fn reserve_realtime(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolean> {
-    Ok(cx.boolean(realtime_limit::reserve()))
+pub(crate) fn reserve_realtime(mut cx: FunctionContext<'_>) -> JsResult<'_, JsString> {
+    let right = match realtime_limit::reserve() {
+        Right::Limit => "limit",
+        Right::Capability => "capability",
+        Right::None => "none",
+    };
+    Ok(cx.string(right))
 }
 
 fn identity<'cx>(cx: &mut FunctionContext<'cx>, from: Handle<'cx, JsObject>) -> NeonResult<Identity> {

@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 use nix::unistd::{Gid as NixGid, Group, User, getgrouplist};
 use rustix::process::{Gid, Pid, Uid, dumpable_behavior, set_dumpable_behavior};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, gettid,
-    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs, set_thread_groups,
-    set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, CpuSet, capabilities, clear_ambient_capability_set, gettid,
+    remove_capability_from_bounding_set, sched_getaffinity, sched_setaffinity, set_capabilities, set_keep_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::error::Error;
@@ -187,23 +187,44 @@ fn try_to_take_on(Wanted { keep, user }: &Wanted) -> rustix::io::Result<()> {
     set_capabilities(None, CapabilitySets { effective: permitted, permitted, inheritable: none })
 }
 
-/// Threads of idle priority, in the ordinary class for as long as this lives. Beside a thread that never pauses a burner
-/// would not get a turn to answer in.
-struct Lifted(Vec<Pid>);
+/// Threads of idle priority, for as long as this lives in the ordinary class, or where that isn't permitted on any core:
+/// beside a thread that never pauses a burner would not get a turn to answer in.
+struct Lifted(Vec<(Pid, Before)>);
+
+/// What is to be put back.
+enum Before {
+    Idle,
+    On(CpuSet),
+}
 
 impl Lifted {
-    /// As far as the kernel permits it, which takes CAP_SYS_NICE or a nice limit.
     fn idle_threads() -> Self {
         let idle = threads().unwrap_or_default().into_iter().filter(|tid| sched::is_idle(*tid));
-        Lifted(idle.filter(|tid| sched::set_ordinary(*tid).is_ok()).collect())
+        Lifted(idle.filter_map(|tid| Some((tid, lift(tid)?))).collect())
     }
+}
+
+fn lift(tid: Pid) -> Option<Before> {
+    if sched::set_ordinary(tid).is_ok() {
+        return Some(Before::Idle);
+    }
+    let before = sched_getaffinity(Some(tid)).ok()?;
+    let mut every = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|cpu| every.set(cpu));
+    sched_setaffinity(Some(tid), &every).ok()?;
+    Some(Before::On(before))
 }
 
 impl Drop for Lifted {
     fn drop(&mut self) {
-        for tid in &self.0 {
-            // This takes no privilege; a thread that has ended meanwhile needs none.
-            let _ = sched::set_idle(*tid);
+        // The number of a thread that has ended meanwhile may be another's by now.
+        let alive = threads().unwrap_or_default();
+        for (tid, before) in self.0.iter().filter(|(tid, _)| alive.contains(tid)) {
+            // Neither takes a privilege.
+            let _ = match before {
+                Before::Idle => sched::set_idle(*tid),
+                Before::On(cores) => sched_setaffinity(Some(*tid), cores).map_err(Into::into),
+            };
         }
     }
 }

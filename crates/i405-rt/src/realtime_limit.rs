@@ -5,6 +5,7 @@
 //! the process's own threads, where the capability is about everybody's.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::breath::ORDINARY_NICE;
 use crate::realtime::FIFO_PRIORITY;
@@ -12,12 +13,30 @@ use crate::realtime::FIFO_PRIORITY;
 /// RLIMIT_NICE counts down from here, so that it is positive: getrlimit(2).
 const NICE_LIMIT_ZERO: i32 = 20;
 
+/// By what the threads of this process can come back to SCHED_FIFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// By their limit, which capabilities don't matter for.
+    Limit,
+    /// By CAP_SYS_NICE only.
+    Capability,
+    /// Not at all.
+    None,
+}
+
 /// Raises the limits of this process that a timed thread needs (RLIMIT_RTPRIO, RLIMIT_NICE), as far as they are lower
-/// and it may, which takes CAP_SYS_RESOURCE. Returns whether its threads can come back to SCHED_FIFO by their limit.
-pub fn reserve() -> bool {
+/// and it may, which takes CAP_SYS_RESOURCE. Children inherit them.
+pub fn reserve() -> Right {
     // Without it the ordinary class is at nice 0, where slots are missed sooner; nothing that the schedule depends on.
     let _ = raise(Resource::Nice, NICE_LIMIT_ZERO - ORDINARY_NICE);
-    raise(Resource::Rtprio, FIFO_PRIORITY)
+    let nice = CapabilitySet::SYS_NICE;
+    if raise(Resource::Rtprio, FIFO_PRIORITY) {
+        Right::Limit
+    } else if capabilities(None).is_ok_and(|own| own.effective.contains(nice)) {
+        Right::Capability
+    } else {
+        Right::None
+    }
 }
 
 fn raise(resource: Resource, wanted: i32) -> bool {
@@ -33,8 +52,6 @@ fn raise(resource: Resource, wanted: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rustix::thread::{CapabilitySet, capabilities};
-
     use super::*;
 
     #[test]
@@ -42,15 +59,19 @@ mod tests {
         let before = getrlimit(Resource::Rtprio);
         let reserved = reserve();
         let after = getrlimit(Resource::Rtprio);
-        if reserved {
+        if reserved == Right::Limit {
             assert!(after.current.is_none_or(|limit| limit >= 45), "{after:?}");
         } else {
             assert_eq!(after, before, "a refusal changes nothing");
         }
         assert_eq!(reserve(), reserved, "once more changes nothing");
         assert_eq!(getrlimit(Resource::Rtprio), after);
-        if capabilities(None).unwrap().effective.contains(CapabilitySet::SYS_RESOURCE) {
-            assert!(reserved, "this is the capability for it");
+        let own = capabilities(None).unwrap().effective;
+        if own.contains(CapabilitySet::SYS_RESOURCE) {
+            assert_eq!(reserved, Right::Limit, "this is the capability for it");
+        }
+        if !own.contains(CapabilitySet::SYS_NICE) {
+            assert_ne!(reserved, Right::Capability);
         }
     }
 }

@@ -12,8 +12,9 @@
 //! four times as likely as the outer. Each deadline follows from the one before it.
 //!
 //! A spinner under SCHED_FIFO runs into the kernel's real-time throttle, which takes it off its core for 50 ms of
-//! every second. `--breathe-us` sleeps that long after a slot, once in a millisecond, so that what is counted is the
-//! machine's loss and not the throttle's: slots that pass meanwhile are no slots. Gaps: spells above `--gap-us` in which
+//! every second. `--breathe-us` sleeps that long after a slot, once in a millisecond (so for slots up to that), and what
+//! is counted is the machine's loss and not the throttle's: slots that pass meanwhile are no slots, and what begins in a
+//! pause isn't seen. Gaps: spells above `--gap-us` in which
 //! the spinner did not run although it wanted to.
 
 use std::net::{SocketAddr, UdpSocket};
@@ -31,8 +32,8 @@ use i405_testkit::sys::sched;
 /// A spell without the CPU that counts as lost, in microseconds: as the design's figures have it.
 const GAP_US: f64 = 50.0;
 
-/// Least time between two pauses of a spinner: 0.9 ms, so that one follows each slot of 1 ms whatever it was late by.
-const BREATHE_EVERY_NS: u64 = 900_000;
+/// A spinner pauses after the slot that comes next to this long after its last pause. 1 ms.
+const BREATHE_EVERY_NS: u64 = 1_000_000;
 
 /// Time between set-up and first deadline. 10 ms.
 const LEAD_NS: u64 = 10_000_000;
@@ -78,6 +79,7 @@ enum Wait {
 struct Spinner {
     /// 0: it never pauses.
     breathe_ns: u64,
+    interval_ns: u64,
     breathed_ns: u64,
     lost: Lost,
 }
@@ -102,7 +104,7 @@ impl Wait {
     /// After a slot. Returns until when it slept, if it did.
     fn breathe(&mut self, now_ns: u64) -> Option<u64> {
         let Self::Spin(spinner) = self else { return None };
-        if spinner.breathe_ns == 0 || now_ns < spinner.breathed_ns + BREATHE_EVERY_NS {
+        if spinner.breathe_ns == 0 || now_ns + spinner.interval_ns / 2 < spinner.breathed_ns + BREATHE_EVERY_NS {
             return None;
         }
         spinner.breathed_ns = now_ns;
@@ -133,15 +135,15 @@ impl Deadlines {
 fn yardstick(mut args: Args) -> Result<(), Failure> {
     let breathe_ns = seconds(args.or("breathe-us", 0.0)? / 1e6);
     let shortest_ns = seconds(args.or("gap-us", GAP_US)? / 1e6);
+    let interval_ns = seconds(args.or("interval-us", 1000.0)? / 1e6);
     let mut wait = match args.mode.as_deref() {
         Some("sleep") => Wait::Sleep,
         Some("spin") => {
             let lost = Lost { shortest_ns, gaps: Vec::new(), looked_ns: 0, watched_ns: 0 };
-            Wait::Spin(Spinner { breathe_ns, breathed_ns: 0, lost })
+            Wait::Spin(Spinner { breathe_ns, interval_ns, breathed_ns: 0, lost })
         }
         other => return Err(format!("a mode is needed, sleep or spin, got {other:?}").into()),
     };
-    let interval_ns = seconds(args.or("interval-us", 1000.0)? / 1e6);
     let duration_ns = seconds(f64::min(args.or("seconds", 10.0)?, program::LONGEST_S));
     let to: Option<SocketAddr> = args.value("to")?;
     let length: usize = args.or("length", 1500)?;
