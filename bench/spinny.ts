@@ -4,12 +4,13 @@ import { CaptureRun } from "../test/helpers/capture.js";
 import { fitGrid } from "../test/helpers/grid.js";
 import type { NetnsPair } from "../test/helpers/netns.js";
 import type { Program } from "../test/helpers/program.js";
-import { percentile, summarize, trim } from "../test/helpers/stats.js";
+import { summarize, trim } from "../test/helpers/stats.js";
 import { icmpPing } from "../test/helpers/traffic.js";
 import { yardstick, type Measured } from "../test/helpers/yardstick.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { PORT, SERVER, Tunnel, type DeviationEvent, type TunnelSettings } from "./lib/tunnel.js";
+import { callLateness } from "./timing/figures.js";
 
 const options = readOptions({
   seconds: 60,
@@ -111,10 +112,9 @@ async function bothSides(pair: NetnsPair): Promise<void> {
 /** What the event of every second says of a stretch, the first one's part before it left out. */
 function stretchOf(events: readonly DeviationEvent[]) {
   const inside = events.slice(1);
-  const sum = (pick: (event: DeviationEvent) => number) => inside.reduce((total, event) => total + pick(event), 0);
-  const [sent, missed] = [sum(({ count }) => count), sum((event) => event.missed)];
-  const median = (pick: (event: DeviationEvent) => number) => rounded(percentile(inside.map(pick), 0.5), 2);
-  return { slots: sent + missed, missed, p50: median(({ p50 }) => p50), p99: median(({ p99 }) => p99) };
+  const { missed, p50, p99 } = callLateness(inside) ?? { missed: 0, p50: NaN, p99: NaN };
+  const sent = inside.reduce((sum, { count }) => sum + count, 0);
+  return { slots: sent + missed, missed, p50: rounded(p50, 2), p99: rounded(p99, 2) };
 }
 
 /** The bare spinner's, before and after the tunnel: slots of the same length missed, and time lost. */

@@ -14,8 +14,7 @@
 //! A spinner under SCHED_FIFO runs into the kernel's real-time throttle, which takes it off its core for 50 ms of
 //! every second. `--breathe-us` sleeps that long after a slot, once in a millisecond (so for slots up to that), and what
 //! is counted is the machine's loss and not the throttle's: slots that pass meanwhile are no slots, and what begins in a
-//! pause isn't seen. Gaps: spells above `--gap-us` in which
-//! the spinner did not run although it wanted to.
+//! pause isn't seen. Gaps: spells above `--gap-us` in which the spinner did not run although it wanted to.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
