@@ -109,7 +109,7 @@ impl Reporter {
         self.collect(seen);
         self.look_after_burners();
         self.pending.extend(self.keeper.as_mut().and_then(|keeper| keeper.look(monotonic_ns())));
-        !self.sink.idle() || self.deliver(Vec::new())
+        !self.sink.idle() || self.deliver()
     }
 
     fn end(mut self, seen: &mut Seen) {
@@ -126,8 +126,17 @@ impl Reporter {
         self.collect(seen);
         let failure = lock(&self.shared.failure).take();
         let failed = failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail });
-        // The last batch does not wait: the listener takes batches in order.
-        self.deliver(failed.into_iter().chain([Event::Closed]).collect());
+        let last = self.batch(failed.into_iter().chain([Event::Closed]).collect());
+        // It does not wait: the listener takes batches in order. Nothing of the tunnel is left when it is told so.
+        self.release().deliver(last);
+    }
+
+    /// Lets go of everything but the way to the program.
+    fn release(self) -> Box<dyn EventSink> {
+        let distributions = lock(&self.shared.window).distributions();
+        // Nobody else sets it.
+        let _ = self.shared.final_lateness.set(distributions);
+        self.sink
     }
 
     fn collect(&mut self, seen: &mut Seen) {
@@ -267,8 +276,14 @@ impl Reporter {
         self.shared.counters.burners.set(burner::cores(&self.burners) as u64);
     }
 
-    /// Delivers what there is, and `last` behind it.
-    fn deliver(&mut self, last: Vec<Event>) -> bool {
+    /// Delivers what there is.
+    fn deliver(&mut self) -> bool {
+        let batch = self.batch(Vec::new());
+        batch.is_empty() || self.sink.deliver(batch)
+    }
+
+    /// What there is, and `last` behind it.
+    fn batch(&mut self, last: Vec<Event>) -> Vec<Event> {
         let mut batch = std::mem::take(&mut self.pending);
         if let Some(packets) = &mut self.packets {
             let mut taken = Vec::new();
@@ -295,7 +310,7 @@ impl Reporter {
             }
         }
         batch.extend(last);
-        batch.is_empty() || self.sink.deliver(batch)
+        batch
     }
 }
 

@@ -14,8 +14,9 @@ use crate::event::Event;
 use crate::own_flow::OwnFlow;
 use crate::queue::{Gate, QueueProducer};
 use crate::stats::Counters;
+use crate::tunnel::FinalLateness;
 use crate::waker::Waker;
-use crate::window::{DeviationReport, LatenessWindow};
+use crate::window::LatenessWindow;
 
 /// Locks even if a holder panicked: what is behind these locks is never left half changed.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -45,13 +46,14 @@ impl SilenceWatch {
     }
 }
 
-/// Shared by the handle and the reporter.
+/// Shared by the handle until it is closed, and the threads. The reporter lets go of it last, before it says so.
 pub struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) wrapper: Wrapper,
     pub(crate) carousel: Mutex<Option<Carousel>>,
-    pub(crate) window: Mutex<LatenessWindow>,
+    pub(crate) window: Arc<Mutex<LatenessWindow>>,
+    pub(crate) final_lateness: FinalLateness,
     pub(crate) silence: SilenceWatch,
     /// The packet device's end of the waiting queue.
     pub(crate) packets_in: Mutex<Option<QueueProducer>>,
@@ -83,11 +85,6 @@ impl Shared {
     /// [`Error::Closed`] if hundreds wait already: the dispatcher is dead.
     pub fn command(&self, command: SendCommand) -> Result<(), Error> {
         lock(&self.send).push(command).map_err(|_| Error::Closed)
-    }
-
-    /// The statistics since the last call.
-    pub fn take_deviation(&self) -> DeviationReport {
-        lock(&self.window).take(&self.counters)
     }
 
     /// A thread died: say so, and end the others.

@@ -68,7 +68,8 @@ pub fn spawn(
     shared: &Arc<Shared>,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, Error> {
-    let shared = Arc::clone(shared);
+    // Nothing of the tunnel hangs on when a thread's last instructions run: the reporter says that all is released.
+    let shared = Arc::downgrade(shared);
     let body = move || {
         sched::block_signals();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
@@ -77,7 +78,9 @@ pub fn spawn(
                 .map(|reason| (*reason).to_owned())
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "unknown reason".to_owned());
-            shared.fail(format!("the thread {name} panicked: {reason}"));
+            if let Some(shared) = shared.upgrade() {
+                shared.fail(format!("the thread {name} panicked: {reason}"));
+            }
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::system("start a thread"))
@@ -140,7 +143,7 @@ fn spawn_timed(
 /// Starts what the poll mode needs, and waits until the timed threads are set up.
 ///
 /// # Errors
-/// [`Error::Cpu`], [`Error::Cores`], [`Error::SchedFifo`], [`Error::System`]; then no timed thread is left.
+/// [`Error::Cpu`], [`Error::Cores`], [`Error::SchedFifo`], [`Error::System`]; then no thread is left.
 pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work: Work) -> Result<Started, Error> {
     let Work { sending, receiving, ingress } = work;
     let cpus = realtime::cores(&config.cpus, config.dispatchers)?;
@@ -176,15 +179,29 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
         }
     }
     let dispatchers = threads.iter().map(|thread| thread.thread().clone()).collect();
-    if let Some((receiving, ingress)) = others {
-        let owner = Arc::clone(shared);
-        threads.push(spawn("i405-receive", shared, move || receiver::run(receiving, &owner.receiver))?);
-        if let Some(ingress) = ingress {
-            let owner = Arc::clone(shared);
-            threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
-        }
+    if let Some((receiving, ingress)) = others
+        && let Err(error) = start_waiting(receiving, ingress, shared, &mut threads)
+    {
+        end(stop, shared, threads);
+        return Err(error);
     }
     Ok(Started { threads, dispatchers, timed, shortfalls, throttle })
+}
+
+/// Starts the threads that wait for input.
+fn start_waiting(
+    receiving: Receiving,
+    ingress: Option<Ingress>,
+    shared: &Arc<Shared>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<(), Error> {
+    let owner = Arc::clone(shared);
+    threads.push(spawn("i405-receive", shared, move || receiver::run(receiving, &owner.receiver))?);
+    if let Some(ingress) = ingress {
+        let owner = Arc::clone(shared);
+        threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
+    }
+    Ok(())
 }
 
 /// Ends threads that were started for nothing.

@@ -4,8 +4,8 @@
 //! a timed thread, and each is complete in itself.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::Thread;
 
 use i405_proto::packer::inner_length;
@@ -19,20 +19,37 @@ use crate::control::{Control, NewKeys};
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::event::EventSink;
-use crate::opening;
+use crate::opening::{self, Opened};
 use crate::shared::{Shared, lock};
 use crate::stats::Counters;
-use crate::window::DeviationReport;
+use crate::window::{DeviationReport, LatenessWindow};
 
 /// A handle. Dropping it closes the tunnel.
 pub struct Tunnel {
-    shared: Arc<Shared>,
-    /// None once it is closed: what it holds of the socket keeps the address, and keys wait in it.
-    control: Mutex<Option<Control>>,
-    dispatchers: Vec<Thread>,
-    closed: AtomicBool,
+    /// None once it is closed. Whoever has the handle keeps it for as long as it likes, in JavaScript until the collector
+    /// comes by; descriptors, the address, rings and keys are not to wait for that.
+    live: Mutex<Option<Live>>,
+    counters: Arc<Counters>,
+    window: Weak<Mutex<LatenessWindow>>,
+    final_lateness: FinalLateness,
     local_address: SocketAddr,
     device_name: Option<String>,
+}
+
+/// Each slot's lateness at the end, for after it.
+pub type FinalLateness = Arc<OnceLock<Vec<(DeviationSource, Distribution)>>>;
+
+/// What a tunnel has while it isn't closed.
+struct Live {
+    shared: Arc<Shared>,
+    control: Control,
+    dispatchers: Vec<Thread>,
+}
+
+impl Live {
+    fn wake_dispatchers(&self) {
+        self.dispatchers.iter().for_each(Thread::unpark);
+    }
 }
 
 /// A schedule to begin with.
@@ -55,11 +72,12 @@ impl Tunnel {
     /// Whatever could not be had; then nothing is left open.
     pub fn open(config: OpenConfig, sink: Box<dyn EventSink>) -> Result<Self, Error> {
         let opened = opening::open(&config, sink)?;
+        let Opened { shared, control, dispatchers, .. } = opened;
         Ok(Tunnel {
-            shared: opened.shared,
-            control: Mutex::new(Some(opened.control)),
-            dispatchers: opened.dispatchers,
-            closed: AtomicBool::new(false),
+            counters: Arc::clone(&shared.counters),
+            window: Arc::downgrade(&shared.window),
+            final_lateness: Arc::clone(&shared.final_lateness),
+            live: Mutex::new(Some(Live { shared, control, dispatchers })),
             local_address: opened.local_address,
             device_name: opened.device_name,
         })
@@ -193,7 +211,9 @@ impl Tunnel {
 
     /// Reports silence of this length, measured from now; None: doesn't.
     pub fn watch_silence(&self, timeout_ns: Option<u64>) {
-        self.shared.silence.set(timeout_ns.unwrap_or(0), monotonic_ns());
+        if let Some(Live { shared, .. }) = lock(&self.live).as_ref() {
+            shared.silence.set(timeout_ns.unwrap_or(0), monotonic_ns());
+        }
     }
 
     /// Says close in the next eight slots.
@@ -229,63 +249,59 @@ impl Tunnel {
     /// # Errors
     /// [`Error::Argument`] for what is no IP packet or where there is no packet device; [`Error::Closed`].
     pub fn write(&self, packet: &[u8]) -> Result<bool, Error> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed);
-        }
+        let live = lock(&self.live);
+        let Live { shared, .. } = live.as_ref().ok_or(Error::Closed)?;
         if inner_length(packet) != Some(packet.len()) {
-            self.shared.counters.ingress.malformed.add(1);
+            shared.counters.ingress.malformed.add(1);
             return Err(Error::Argument(format!(
                 "expected one whole IPv4 or IPv6 packet whose length agrees with its header, got {} bytes",
                 packet.len()
             )));
         }
-        let mut queue = lock(&self.shared.packets_in);
+        let mut queue = lock(&shared.packets_in);
         let Some(queue) = queue.as_mut() else {
             return Err(Error::Argument("packets can be written only to the packet device".to_owned()));
         };
         let taken = queue.push(packet);
         if !taken {
-            self.shared.wants_drain.store(true, Ordering::Release);
+            shared.wants_drain.store(true, Ordering::Release);
         }
         Ok(taken)
     }
 
     /// The counters.
     pub fn counters(&self) -> &Counters {
-        &self.shared.counters
+        &self.counters
     }
 
     /// How late slots were since the tunnel was opened, by what tells it.
     pub fn lateness(&self) -> Vec<(DeviationSource, Distribution)> {
-        lock(&self.shared.window).distributions()
+        let ended = || self.final_lateness.get().cloned();
+        // The end may come between the two.
+        let running = || self.window.upgrade().map(|window| lock(&window).distributions());
+        ended().or_else(running).or_else(ended).unwrap_or_default()
     }
 
-    /// Lateness since the last call.
+    /// Lateness since the last call; zeros after the end.
     pub fn deviation(&self) -> DeviationReport {
-        self.shared.take_deviation()
+        self.window.upgrade().map(|window| lock(&window).take(&self.counters)).unwrap_or_default()
     }
 
     /// Ends the threads and releases everything; [`crate::Event::Closed`] follows. Does not wait. Idempotent.
     pub fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            self.shared.closing.stop();
-            self.wake_dispatchers();
-            drop(lock(&self.control).take());
+        if let Some(live) = lock(&self.live).take() {
+            live.shared.closing.stop();
+            live.wake_dispatchers();
         }
-    }
-
-    fn wake_dispatchers(&self) {
-        self.dispatchers.iter().for_each(Thread::unpark);
     }
 
     fn with(&self, act: impl FnOnce(&mut Control, &Shared) -> Result<(), Error>) -> Result<(), Error> {
-        if self.closed.load(Ordering::Acquire) || self.shared.closing.stopped() {
-            return Err(Error::Closed);
-        }
-        act(lock(&self.control).as_mut().ok_or(Error::Closed)?, &self.shared)?;
-        self.wake_dispatchers();
+        let mut live = lock(&self.live);
+        let live = live.as_mut().filter(|live| !live.shared.closing.stopped()).ok_or(Error::Closed)?;
+        act(&mut live.control, &live.shared)?;
+        live.wake_dispatchers();
         // In `spinny` an idle dispatcher waits where the receiver does.
-        self.shared.receiver.wake();
+        live.shared.receiver.wake();
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::distribution::Distribution;
 use crate::stats::Counters;
 
 /// The statistics of an interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DeviationReport {
     /// The figures.
     pub figures: Deviation,

@@ -10,6 +10,7 @@ use super::*;
 use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
 use crate::event::Event;
 use crate::launch::Launch;
+use crate::socket::OuterSocket;
 use crate::sys::txtime::LaunchClock;
 
 impl EventSink for Sender<Vec<Event>> {
@@ -48,21 +49,25 @@ fn config() -> OpenConfig {
     }
 }
 
+/// 2 ms slots to where nobody listens.
+fn request() -> ScheduleRequest {
+    ScheduleRequest {
+        datagram_length: 472,
+        timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
+        first_deadline_ns: None,
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
+    }
+}
+
 #[test]
 fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() {
     let (sender, receiver) = channel();
     let config = OpenConfig { deviation_source: DeviationSource::Software, ..config() };
     let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();
-    let request = ScheduleRequest {
-        datagram_length: 472,
-        timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
-        first_deadline_ns: None,
-        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
-    };
     // Loopback queues nothing, so the kernel takes the launch times and sends at once.
     let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
     tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
-    tunnel.start_schedule(request).unwrap();
+    tunnel.start_schedule(request()).unwrap();
     tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
     let mut warned = 0;
     while warned == 0 {
@@ -71,7 +76,7 @@ fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() 
         warned = events.iter().filter(is_ours).count();
     }
     assert_eq!(warned, 1);
-    assert!(tunnel.shared.distrusts_launches.load(Ordering::Acquire));
+    assert!(lock(&tunnel.live).as_ref().unwrap().shared.distrusts_launches.load(Ordering::Acquire));
     // From here on the call is at the deadline: never early, as it was by the whole lead.
     let told = tunnel.counters().departure.reported.get();
     while tunnel.counters().departure.reported.get() < told + 40 {
@@ -111,4 +116,48 @@ fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
     assert_eq!(code, "ERR_I405_THREAD");
     assert!(detail.contains("i405-dispatch") && detail.contains("asked to panic"), "{detail}");
     assert!(matches!(tunnel.stop_offer(), Err(Error::Closed)));
+}
+
+/// Says how many hold the tunnel's shared part and its socket as it is told the end.
+struct AtTheEnd {
+    watched: Arc<OnceLock<(Weak<Shared>, Weak<OuterSocket>)>>,
+    holders: Sender<[usize; 2]>,
+}
+
+impl EventSink for AtTheEnd {
+    fn idle(&self) -> bool {
+        true
+    }
+    fn deliver(&mut self, batch: Vec<Event>) -> bool {
+        let Some((shared, socket)) = self.watched.get() else { return true };
+        let ended = matches!(batch.last(), Some(Event::Closed));
+        !ended || self.holders.send([shared.strong_count(), socket.strong_count()]).is_ok()
+    }
+}
+
+#[test]
+fn descriptors_and_memory_are_gone_when_the_end_is_told_however_long_the_handle_is_kept() {
+    for (poll_mode, dispatchers) in [(PollMode::Sleepy, 1), (PollMode::Dozy, 2), (PollMode::Spinny, 1)] {
+        let (holders, ended) = channel();
+        let watched = Arc::new(OnceLock::new());
+        let config = OpenConfig { poll_mode, dispatchers, deviation_source: DeviationSource::Software, ..config() };
+        let sink = AtTheEnd { watched: Arc::clone(&watched), holders };
+        let tunnel = Tunnel::open(config, Box::new(sink)).unwrap();
+        {
+            let live = lock(&tunnel.live);
+            let Live { shared, control, .. } = live.as_ref().unwrap();
+            watched.set((Arc::downgrade(shared), Arc::downgrade(&control.socket))).unwrap();
+        }
+        tunnel.start_schedule(request()).unwrap();
+        while tunnel.counters().dispatched(|each| &each.sent) < 5 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        tunnel.close();
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok([0, 0]), "{poll_mode:?}");
+        assert!(tunnel.counters().dispatched(|each| &each.sent) >= 5, "what was counted stays");
+        let lateness = tunnel.lateness();
+        assert!(lateness[0].1.counts.iter().sum::<u64>() >= 5, "and how late slots were");
+        assert_eq!(tunnel.deviation(), DeviationReport::default());
+        assert!(matches!(tunnel.write(&[0x45; 20]), Err(Error::Closed)));
+    }
 }
