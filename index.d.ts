@@ -90,8 +90,9 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
    */
   listen(options: ListenOptions): Promise<void>;
   /**
-   * Copies one inner IP packet in. False: the queue is full, or no session is up yet, and the packet was not taken;
-   * wait for `drain`.
+   * Copies one inner IP packet in: its memory is the program's again when this returns. False: the waiting queue (`queue`)
+   * is full, or no session is up, and the packet was not taken; nothing of it will be sent. Wait for `drain` and write it
+   * again, or let it go, as a network would; `stats().inner.writeRefusals` counts these calls.
    *
    * @throws {I405Error} `ERR_I405_STATE` before the tunnel is open, `ERR_I405_CLOSED` after, `ERR_I405_DEVICE` if the
    * device isn't `"packets"`, `ERR_I405_OPTION` if this is no Uint8Array, `ERR_I405_ARGUMENT` if it isn't one whole IPv4
@@ -99,23 +100,34 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
    */
   write(packet: Uint8Array): boolean;
   /**
-   * The packet device as an object-mode stream, one IP packet a chunk; the same one at each call. Writing is pushed
-   * back while the queue is full. What comes while 1,024 packets wait to be read is dropped, as a network would, and
-   * counted in `stats().inner.readerDrops`. Ending or destroying the stream leaves the tunnel open.
+   * The packet device as an object-mode stream, one IP packet a chunk. Writing is pushed back while the queue is full, or
+   * there is none yet. What waits for longer than `readerQueue` to be read is dropped, as a network would, and counted in
+   * `stats().inner.readerDrops`; one packet more may wait in the stream itself.
+   *
+   * The same stream at each call, until it is destroyed or its writable half has ended: then another one, so that tunnels
+   * can be joined and parted while they run. Ending or destroying a stream leaves the tunnel open, and so does what is
+   * no packet: it is dropped, the callback of `write` gets the error (`ERR_I405_ARGUMENT`, or `ERR_I405_OPTION` if it
+   * isn't a Uint8Array), `stats().inner.malformed` counts it, the first one is a `warning` (`I405_PACKET_REFUSED`), and
+   * the stream goes on. The stream copies what can't be taken at once.
    *
    * @throws {I405Error} `ERR_I405_DEVICE` if the device isn't `"packets"`.
    */
   stream(): Duplex;
-  /** Inner packets as they come, with the bound of {@link stream}; ends when the tunnel closes. */
+  /**
+   * Inner packets as they come, with the bound of {@link stream}; ends when the tunnel closes. Each loop gets every packet,
+   * in bytes of its own. Leaving one ends nothing else.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array>;
   stats(): TunnelStats;
-  /** An open tunnel keeps the event loop alive: the default. */
+  /** An open tunnel keeps the event loop alive: the default. After `close()` it does so until it is closed, in any case. */
   ref(): this;
   /** An open tunnel doesn't keep the event loop alive; the program may exit without `close()`. */
   unref(): this;
   /**
-   * Sends close blocks, lingers, ends the schedule and releases everything. Idempotent. Rejects only with a fatal
-   * error that nobody has been told of.
+   * Sends close blocks, lingers, ends the schedule and releases everything: sockets, interface, descriptors and memory are
+   * gone when this resolves, however long the object is kept. Idempotent, at any time, also while the tunnel opens and in
+   * a listener. Rejects only with a fatal error that nobody has been told of, which doesn't end a program that doesn't
+   * await it.
    */
   close(): Promise<void>;
   /** The same as {@link close}. */

@@ -5,7 +5,7 @@
  *                        └──────── fatal: released at once ────────────────────────┘
  */
 import type { Connection, TunnelEvents, TunnelState } from "../index.js";
-import type { NativeEvent, NativeStats } from "./addon.js";
+import type { NativeEvent, NativeStats, NativeTunnel } from "./addon.js";
 import { guardedClock, Timers, type Clock } from "./clock.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
@@ -50,6 +50,8 @@ export class Lifecycle {
   readonly #voice: Voice;
   readonly #hub: PacketHub;
   #beginning: Beginning | null = null;
+  /** From the moment on in which it is open, before there is a machine. */
+  #native: NativeTunnel | null = null;
   #running: Running | null = null;
   #closing: Closing | null = null;
   #timers: Timers<"connectTimeout" | "deviation"> | null = null;
@@ -78,8 +80,8 @@ export class Lifecycle {
     return this.state === "closing" || this.state === "closed";
   }
 
-  get native(): Running["native"] | null {
-    return this.#running?.native ?? null;
+  get native(): NativeTunnel | null {
+    return this.#native;
   }
 
   /** @throws {I405Error} `ERR_I405_STATE` */
@@ -114,9 +116,9 @@ export class Lifecycle {
   }
 
   stats(): NativeStats {
-    if (this.#running === null || this.state === "closed") return this.#lastStats;
+    if (this.#native === null || this.state === "closed") return this.#lastStats;
     try {
-      this.#lastStats = this.#running.native.stats();
+      this.#lastStats = this.#native.stats();
     } catch {
       // The addon's side is gone before its last event came: the figures before stay.
     }
@@ -134,9 +136,12 @@ export class Lifecycle {
     const fatal = this.#fatal;
     if (fatal === null) return this.#closed;
     this.#fatal = null;
-    return this.#closed.then(() => {
+    const failed = this.#closed.then(() => {
       throw fatal;
     });
+    // Whoever awaits it gets it all the same; a program that closes and goes on is not ended by it.
+    failed.catch(() => undefined);
+    return failed;
   }
 
   #holdPairing(pairing: Promise<Pairing>): void {
@@ -164,10 +169,15 @@ export class Lifecycle {
           this.#take(events);
         },
         clockReady: (clock) => this.#startTimers(clock, connectTimeoutNs),
+        hold: (native) => {
+          this.#native = native;
+        },
         requireOpen: () => {
           if (this.ending) throw new I405Error("ERR_I405_CLOSED", "the tunnel was closed while it opened");
         },
       });
+      // Closed between two steps of the opening: the addon's side is on its way out already.
+      if (this.ending) return;
       this.#running = running;
       this.localAddress = running.native.localAddress();
       this.deviceName = running.native.deviceName();
@@ -185,6 +195,7 @@ export class Lifecycle {
       this.#mishap(error);
     });
     this.#timers = new Timers(clock);
+    this.#hub.nowMs = () => Number(clock.monotonicNs()) / 1e6;
     if (connectTimeoutNs !== null) {
       this.#timers.set("connectTimeout", connectTimeoutNs / 1e6, () => {
         this.#fail(connectTimeoutError(connectTimeoutNs));
@@ -263,7 +274,7 @@ export class Lifecycle {
     switch (event.type) {
       case "packets":
         for (const packet of event.packets) {
-          this.#hub.deliver(packet);
+          this.#hub.deliver(packet, this.#voice.listenerCount("packet") > 0);
           this.#voice.emit("packet", packet);
         }
         break;
@@ -308,18 +319,33 @@ export class Lifecycle {
     this.#waiting?.reject(reason);
     this.#waiting = null;
     if (running === null) {
-      this.#finish();
+      this.#release();
       return;
     }
     try {
-      // Whoever awaits the end must not be left by an empty event loop.
-      running.native.ref();
+      this.#stayAlive();
       const remains = running.machine.stop();
       this.#closing = new Closing(running.native, running.clock, running.lingerNs, remains);
       this.#closing.start();
     } catch {
-      running.native.close();
+      this.#release();
     }
+  }
+
+  /** Whoever awaits the end must not be left by an empty event loop. */
+  #stayAlive(): void {
+    try {
+      this.#native?.ref();
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** What the addon holds goes, and says so by its last event; the tunnel is closed then. */
+  #release(): void {
+    this.#stayAlive();
+    if (this.#native === null) this.#finish();
+    else this.#native.close();
   }
 
   /** An end that nobody asked for: everything is released at once. */
@@ -340,17 +366,17 @@ export class Lifecycle {
         // A machine that failed half-way can't be asked to end well; what it held goes with the addon's side.
       }
     }
-    this.#fatal = told ? null : error;
+    // Before it is told: a listener that closes the tunnel must not get it a second time, in a promise.
+    this.#fatal = told || this.#voice.listenerCount("error") > 0 ? null : error;
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- index.d.ts declares this class
-    if (this.#voice.emit("error", error)) this.#fatal = null;
-    if (running === null) this.#finish();
-    else running.native.close();
+    this.#voice.emit("error", error);
+    this.#release();
   }
 
   /** Something threw where nobody could catch it: the tunnel ends, the program goes on. */
   #mishap(error: unknown): void {
     if (!this.ending) this.#fail(asError(error));
-    else if (this.state === "closing") this.#running?.native.close();
+    else if (this.state === "closing") this.#native?.close();
   }
 
   #finish(): void {
@@ -361,6 +387,12 @@ export class Lifecycle {
     this.#timers?.clearAll();
     for (const release of this.#releases) release();
     this.#releases = [];
+    // Whoever keeps a closed tunnel keeps what it counted, and nothing else.
+    this.#native = null;
+    this.#running = null;
+    this.#closing = null;
+    this.#beginning = null;
+    this.#timers = null;
     this.#hub.finish(null);
     this.#markClosed();
     this.#voice.emit("close");

@@ -37,6 +37,8 @@ export interface Opening {
   clockReady(clock: Clock): Clock;
   /** Throws if the tunnel was closed meanwhile. */
   requireOpen(): void;
+  /** The addon's side is open, and is closed with the tunnel from now on, whatever becomes of the opening. */
+  hold(native: NativeTunnel): void;
 }
 
 export interface Running {
@@ -213,7 +215,7 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
   const keys = pairing.forRole(byRole.role);
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   try {
-    return addon.open(
+    const native = addon.open(
       {
         ...byRole,
         fwmark,
@@ -236,6 +238,8 @@ function openNative(addon: Addon, opening: Opening, pairing: Pairing, byRole: By
         opening.onEvents(events);
       },
     );
+    opening.hold(native);
+    return native;
   } finally {
     for (const key of Object.values(keys) as Uint8Array[]) key.fill(0);
   }

@@ -39,6 +39,7 @@ export interface LocalSettings {
   burner: BurnerName;
   device: NativeDevice;
   queueNs: number;
+  readerQueueMs: number;
   finalizeNs: number | null;
   reorderWindow: number;
   fwmark: number | null;
@@ -133,6 +134,7 @@ const TUNNEL_FIELDS = [
   "burner",
   "device",
   "queue",
+  "readerQueue",
   "finalizeDelta",
   "reorderWindow",
   "fwmark",
@@ -159,6 +161,7 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
     burner: readChoice("burner", raw.burner, ["off", "cpu", "all"], pollMode === "spinny" ? "cpu" : "off"),
     device: readDevice(raw.device),
     queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),
+    readerQueueMs: parseDuration("readerQueue", raw.readerQueue ?? "50ms", { min: "1ms", max: "10s" }) / 1e6,
     finalizeNs:
       raw.finalizeDelta === undefined
         ? null

@@ -1,23 +1,34 @@
 /**
  * The packet device as Node's streams have it. Writing is pushed back while the waiting queue is full; reading is
- * bounded, and what comes beyond the bound is dropped and counted, as an IP network does.
+ * bounded in time, and what waits for longer is dropped and counted, as an IP network does.
+ *
+ * The program's listeners and callbacks never run within the tunnel's own steps: what they throw is theirs.
  */
 import { Duplex } from "node:stream";
 import { I405Error } from "./errors.js";
+import { emitIsolated, isolated } from "./events.js";
+import { PacketQueue, type PacketBound } from "./packet-queue.js";
 
-/** Ours: packets that wait for a slow reader; 1.5 MB of full-size ones. */
-export const READER_BOUND = 1024;
-/** Ours: packets that wait for the queue, in the stream. The queue itself is bounded in time. */
-const WRITER_BOUND = 16;
+/** Ours: packets that wait for the queue, in the stream: as few as let a taken one be followed by the next at once. */
+const WRITER_BOUND = 2;
+
+/** What is wrong with one packet, and not with the stream. */
+const REFUSALS: ReadonlySet<string> = new Set(["ERR_I405_OPTION", "ERR_I405_ARGUMENT"]);
 
 /** What a stream needs of its tunnel. */
-export interface PacketPort {
+export interface PacketPort extends PacketBound {
   /** True: taken. False: wait for `ready`. Throws if it can't ever be. */
-  write(packet: Uint8Array): boolean;
-  /** Calls back once the tunnel is open and its queue has room, or it is over. */
-  ready(callback: () => void): void;
-  /** A packet was dropped for want of a reader. */
-  dropped(): void;
+  write(packet: unknown): boolean;
+  /**
+   * Calls back once, when the tunnel is open and its queue has room, or it is over.
+   *
+   * @returns What takes it back.
+   */
+  ready(callback: () => void): () => void;
+  /** What was written is no packet; the stream goes on. */
+  refused(error: I405Error): void;
+  /** The stream was destroyed. */
+  left(reader: PacketReader): void;
 }
 
 /** Takes what the tunnel receives. */
@@ -27,24 +38,57 @@ export interface PacketReader {
   finish(error: I405Error | null): boolean;
 }
 
+type Done = (error?: Error | null) => void;
+
+/** A packet on its way into the queue. */
+class Outgoing {
+  refusal: I405Error | null = null;
+  taken = false;
+
+  constructor(public packet: unknown) {}
+
+  /** Whoever wrote it may use its memory for something else from now on. */
+  own(): void {
+    if (!this.taken && this.packet instanceof Uint8Array) this.packet = new Uint8Array(this.packet);
+  }
+}
+
 export class PacketStream extends Duplex implements PacketReader {
   readonly #port: PacketPort;
+  readonly #waiting: PacketQueue;
+  /** Somebody reads, and nothing is left in the stream itself. */
+  #wanted = false;
+  #feeding = false;
+  #over = false;
+  /** The packet that the queue had no room for. */
+  #outgoing: { packet: Outgoing; done: Done; takeBack: () => void } | null = null;
 
   constructor(port: PacketPort) {
-    // Bytes only: a string is no packet, and has to fail here rather than be sent as text.
     super({
+      // Bytes only: a string is no packet, and has to be refused here rather than be sent as text.
       readableObjectMode: true,
       writableObjectMode: true,
-      readableHighWaterMark: READER_BOUND,
+      // What waits for a reader waits here, where it is dropped in time, and not in the stream's own buffer.
+      readableHighWaterMark: 0,
       writableHighWaterMark: WRITER_BOUND,
     });
     this.#port = port;
+    this.#waiting = new PacketQueue(port);
+  }
+
+  /** Whether it is as new for whoever wants to read and to write. */
+  get whole(): boolean {
+    return !this.destroyed && !this.writableEnded;
+  }
+
+  /** Whether anybody has begun to read from it. */
+  get isRead(): boolean {
+    return this.readableFlowing !== null || this.listenerCount("readable") > 0 || this.readableDidRead;
   }
 
   deliver(packet: Uint8Array): void {
-    if (this.destroyed) return;
-    if (this.readableLength >= READER_BOUND) this.#port.dropped();
-    else this.push(packet);
+    this.#waiting.push(packet);
+    this.#feedSoon();
   }
 
   finish(error: I405Error | null): boolean {
@@ -54,98 +98,115 @@ export class PacketStream extends Duplex implements PacketReader {
     if (told) this.destroy(error);
     else if (error !== null) this.destroy();
     else {
-      this.push(null);
+      this.endReading();
       if (!this.writableEnded) this.end();
     }
     return told;
   }
 
-  override _read(): void {
-    // Packets come when they come.
+  /** Nothing is delivered any more; what waits may still be read. */
+  endReading(): void {
+    this.#over = true;
+    this.#wanted = true;
+    this.#feedSoon();
   }
 
-  override _write(packet: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    // Who destroys a stream with an error and doesn't listen for it is told as of any stream.
+    if (event === "error" && this.listenerCount("error") === 0) return super.emit(event, ...values);
+    return emitIsolated(this, event, values);
+  }
+
+  override write(packet: unknown, encoding?: BufferEncoding | Done, callback?: Done): boolean {
+    const told = typeof encoding === "function" ? encoding : callback;
+    // null would end the stream, and is told as of any.
+    if (packet === null) return super.write(packet, told);
+    const outgoing = new Outgoing(packet);
+    const tell = told && isolated(told);
+    const more = super.write(outgoing, (error) => {
+      tell?.(error ?? outgoing.refusal);
+    });
+    outgoing.own();
+    return more;
+  }
+
+  override end(packet?: unknown, encoding?: BufferEncoding | Done, callback?: Done): this {
+    const told = [packet, encoding, callback].find((each) => typeof each === "function") as Done | undefined;
+    if (packet !== undefined && packet !== null && typeof packet !== "function") this.write(packet);
+    return super.end(told && isolated(told));
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#feed();
+  }
+
+  override _write(packet: Outgoing, _encoding: BufferEncoding, done: Done): void {
     try {
-      if (this.#port.write(packet)) {
-        done();
+      if (!this.#port.write(packet.packet)) {
+        // From an empty stack: the program's callbacks come right behind what `done` does.
+        const again = (): void => {
+          process.nextTick(() => {
+            this.#writeAgain();
+          });
+        };
+        this.#outgoing = { packet, done, takeBack: this.#port.ready(again) };
         return;
       }
-    } catch (error) {
-      // What was still to be written when the tunnel closed is lost, as on a network; an error without a listener
-      // would end the program.
-      done(error instanceof I405Error && error.code === "ERR_I405_CLOSED" ? null : (error as Error));
-      return;
+    } catch (thrown) {
+      const { code } = thrown as { code?: string };
+      if (thrown instanceof I405Error && REFUSALS.has(thrown.code)) {
+        packet.refusal = thrown;
+        this.#port.refused(thrown);
+      } else if (code !== "ERR_I405_CLOSED") {
+        done(thrown as Error);
+        return;
+      }
+      // What was still to be written when the tunnel closed is lost, as on a network.
     }
-    this.#port.ready(() => {
-      if (!this.destroyed) this._write(packet, _encoding, done);
-    });
-  }
-}
-
-/** Packets as `for await` takes them. */
-export class PacketIterator implements AsyncIterableIterator<Uint8Array>, PacketReader {
-  readonly #dropped: () => void;
-  readonly #left: (reader: PacketIterator) => void;
-  readonly #packets: Uint8Array[] = [];
-  #waiting: { resolve: (result: IteratorResult<Uint8Array>) => void; reject: (error: Error) => void }[] = [];
-  #over = false;
-  #error: I405Error | null = null;
-
-  /**
-   * @param dropped Called for each packet that found no room.
-   * @param left Called when the loop is left.
-   */
-  constructor(dropped: () => void, left: (reader: PacketIterator) => void) {
-    this.#dropped = dropped;
-    this.#left = left;
+    packet.taken = true;
+    done();
   }
 
-  deliver(packet: Uint8Array): void {
-    if (this.#over) return;
-    const next = this.#waiting.shift();
-    if (next !== undefined) next.resolve({ done: false, value: packet });
-    else if (this.#packets.length >= READER_BOUND) this.#dropped();
-    else this.#packets.push(packet);
+  override _destroy(error: Error | null, callback: Done): void {
+    this.#waiting.clear();
+    this.#port.left(this);
+    const outgoing = this.#outgoing;
+    this.#outgoing = null;
+    outgoing?.takeBack();
+    callback(error);
+    if (outgoing === null) return;
+    const reason = error ?? new I405Error("ERR_I405_CLOSED", "the stream was destroyed before the packet was taken");
+    // Node tells the packets behind it by itself.
+    process.nextTick(outgoing.done, reason);
   }
 
-  finish(error: I405Error | null): boolean {
-    if (this.#over) return false;
-    this.#over = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const first = waiting.shift();
-    if (error === null || first === undefined) {
-      this.#error = error;
-      first?.resolve({ done: true, value: undefined });
-    } else {
-      first.reject(error);
-    }
-    for (const each of waiting) each.resolve({ done: true, value: undefined });
-    return error !== null;
+  #writeAgain(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing === null) return;
+    this.#outgoing = null;
+    this._write(outgoing.packet, "binary", outgoing.done);
   }
 
-  next(): Promise<IteratorResult<Uint8Array>> {
-    const packet = this.#packets.shift();
-    if (packet !== undefined) return Promise.resolve({ done: false, value: packet });
-    if (this.#error !== null) {
-      const error = this.#error;
-      this.#error = null;
-      return Promise.reject(error);
-    }
-    if (this.#over) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+  /** Not at once: listeners of `data` are the program's, and run from an empty stack. */
+  #feedSoon(): void {
+    if (!this.#wanted || this.#feeding) return;
+    this.#feeding = true;
+    process.nextTick(() => {
+      this.#feeding = false;
+      this.#feed();
     });
   }
 
-  return(): Promise<IteratorResult<Uint8Array>> {
-    this.#packets.length = 0;
-    this.finish(null);
-    this.#left(this);
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+  #feed(): void {
+    while (this.#wanted && !this.destroyed) {
+      const packet = this.#waiting.shift();
+      if (packet === undefined) {
+        if (this.#over && !this.readableEnded) this.push(null);
+        if (this.#over) this.#wanted = false;
+        return;
+      }
+      this.#wanted = this.push(packet);
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** The addon's figures as the public interface has them. */
 import type { Deviation, TunnelState, TunnelStats } from "../index.js";
 import type { NativeDeviation, NativeStats } from "./addon.js";
+import type { PacketCounts } from "./packet-hub.js";
 
 /** Before a tunnel is open. */
 export const NO_STATS: NativeStats = {
@@ -42,7 +43,10 @@ export const NO_STATS: NativeStats = {
   lateness: [],
 };
 
-export function publicStats(state: TunnelState, native: NativeStats, readerDrops: bigint): TunnelStats {
+/** Before anything was written or read. */
+const NO_PACKETS: PacketCounts = { readerDrops: 0n, writeRefusals: 0n, malformed: 0n };
+
+export function publicStats(state: TunnelState, native: NativeStats, packets: PacketCounts = NO_PACKETS): TunnelStats {
   return {
     state,
     slots: {
@@ -65,8 +69,9 @@ export function publicStats(state: TunnelState, native: NativeStats, readerDrops
       packetsReceived: native.innerPacketsReceived,
       bytesReceived: native.innerBytesReceived,
       queueDrops: native.queueDrops,
-      readerDrops,
-      malformed: native.malformedInner,
+      writeRefusals: packets.writeRefusals,
+      readerDrops: packets.readerDrops,
+      malformed: native.malformedInner + packets.malformed,
       notAllowed: native.innerNotAllowed,
       looped: native.innerLooped,
       deviceErrors: native.deviceErrors,

@@ -22,7 +22,11 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   constructor(options: TunnelOptions, parts: Parts) {
     super();
     this.#local = parseTunnelOptions(options);
-    this.#hub = new PacketHub((packet) => this.write(packet));
+    this.#hub = new PacketHub({
+      boundMs: this.#local.readerQueueMs,
+      write: (packet) => this.#take(packet),
+      warn: (warning) => this.emit("warning", warning),
+    });
     this.#life = new Lifecycle(this.#local, parts, this, this.#hub);
   }
 
@@ -80,6 +84,12 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   }
 
   write(packet: Uint8Array): boolean {
+    const taken = this.#take(packet);
+    if (!taken) this.#hub.counts.writeRefusals += 1n;
+    return taken;
+  }
+
+  #take(packet: unknown): boolean {
     this.#requirePackets();
     if (!(packet instanceof Uint8Array)) {
       throw optionError({ option: "packet", came: describe(packet), expected: "an inner IP packet as a Uint8Array" });
@@ -89,7 +99,8 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
     if (native === null) {
       throw new I405Error("ERR_I405_STATE", "the tunnel is not open yet: await connect or listen before write");
     }
-    return native.write(packet);
+    // What another thread can change while it is looked at is looked at in a copy.
+    return native.write(packet.buffer instanceof SharedArrayBuffer ? new Uint8Array(packet) : packet);
   }
 
   stream(): Duplex {
@@ -103,7 +114,7 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   }
 
   stats(): TunnelStats {
-    return publicStats(this.#life.state, this.#life.stats(), this.#hub.drops);
+    return publicStats(this.#life.state, this.#life.stats(), this.#hub.counts);
   }
 
   ref(): this {
@@ -129,7 +140,9 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
     const pairing = beginPairing(role, credentials);
     if (credentials.kind === "password" && !looksGenerated(credentials.password)) {
       // Not within the call: whoever calls it has no listener of this tunnel's future yet.
-      setImmediate(() => this.emit("warning", WEAK_PASSWORD));
+      setImmediate(() => {
+        if (!this.#life.ending) this.emit("warning", WEAK_PASSWORD);
+      });
     }
     return pairing;
   }

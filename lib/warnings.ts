@@ -48,6 +48,17 @@ export function stateNotKept(role: Role, failure: unknown): TunnelWarning {
   };
 }
 
+/** The program wrote something else than a packet to its stream. */
+export function packetRefused(error: I405Error): TunnelWarning {
+  return {
+    code: "I405_PACKET_REFUSED",
+    message: `what was written to the stream is no inner packet: ${error.message.replace(/\.$/, "")}`,
+    remedy:
+      "Write whole IPv4 or IPv6 packets, one a chunk. It was dropped, as every such one will be: the callback of write " +
+      "gets the error, stats().inner.malformed counts it",
+  };
+}
+
 /** A password that a person made up. */
 export const WEAK_PASSWORD: TunnelWarning = {
   code: "I405_WEAK_PASSWORD",

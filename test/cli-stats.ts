@@ -23,6 +23,7 @@ export const SOME_STATS: TunnelStats = {
     packetsReceived: 4n,
     bytesReceived: 0n,
     queueDrops: 5n,
+    writeRefusals: 0n,
     readerDrops: 0n,
     malformed: 0n,
     notAllowed: 0n,

@@ -16,11 +16,11 @@ class Measured extends EventEmitter {
   connection: Connection | null = null;
   reads = 0;
   counters = { ...NO_STATS };
-  readerDrops = 0n;
+  packets = { readerDrops: 0n, writeRefusals: 0n, malformed: 0n };
 
   stats(): TunnelStats {
     this.reads += 1;
-    return publicStats(this.state, this.counters, this.readerDrops);
+    return publicStats(this.state, this.counters, this.packets);
   }
 }
 
@@ -48,10 +48,10 @@ t.test("every counter that a tunnel has is in a metric", async (t) => {
     return [name, typeof value === "bigint" ? BigInt(next) : next];
   });
   tunnel.counters = Object.fromEntries(numbered);
-  tunnel.readerDrops = 999n;
+  tunnel.packets = { readerDrops: 999n, writeRefusals: 998n, malformed: 0n };
   const values = new Set((await samples()).map(({ value }) => value));
   t.same(
-    [999, ...numbers].filter((number) => !values.has(number)),
+    [998, 999, ...numbers].filter((number) => !values.has(number)),
     [],
   );
 });

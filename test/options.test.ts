@@ -62,6 +62,7 @@ t.test("defaults", async (t) => {
     burner: "off",
     device: { kind: "packets" },
     queueNs: 50e6,
+    readerQueueMs: 50,
     finalizeNs: null,
     reorderWindow: 3,
     fwmark: null,
@@ -112,13 +113,24 @@ t.test("defaults", async (t) => {
 });
 
 t.test("what is given is taken", async (t) => {
-  t.match(parseTunnelOptions({ schedFifo: "require", cpu: 0, queue: "1ms", reorderWindow: 0, fwmark: 0xffffffff }), {
-    schedFifo: "require",
-    cpus: [0],
-    queueNs: 1e6,
-    reorderWindow: 0,
-    fwmark: 0xffffffff,
-  });
+  t.match(
+    parseTunnelOptions({
+      schedFifo: "require",
+      cpu: 0,
+      queue: "1ms",
+      readerQueue: "10s",
+      reorderWindow: 0,
+      fwmark: 0xffffffff,
+    }),
+    {
+      schedFifo: "require",
+      cpus: [0],
+      queueNs: 1e6,
+      readerQueueMs: 10_000,
+      reorderWindow: 0,
+      fwmark: 0xffffffff,
+    },
+  );
   t.equal(parseTunnelOptions({ pollMode: "spinny" }).burner, "cpu", "its pauses are filled");
   t.equal(parseTunnelOptions({ pollMode: "spinny", burner: "off" }).burner, "off");
   t.equal(parseTunnelOptions({ pollMode: "dozy", burner: "all" }).burner, "all");
@@ -179,6 +191,7 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ queue: "50" }), "queue", /got "50".*Write a number and its unit/],
     [tunnel({ queue: "20s" }), "queue", /"1ms" to "10s"/],
     [tunnel({ queue: 50 }), "queue", /got 50/],
+    [tunnel({ readerQueue: "11s" }), "readerQueue", /"1ms" to "10s"/],
     [tunnel({ reorderWindow: 65 }), "reorderWindow", /0 to 64/],
     [tunnel({ fwmark: 0 }), "fwmark", /1 to 4294967295/],
     [tunnel({ deviationSource: "kernel" }), "deviationSource", /"software"/],

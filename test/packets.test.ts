@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import t from "tap";
-import { READER_BOUND } from "../lib/packet-stream.js";
+import { MOST_WAITING_BYTES } from "../lib/packet-queue.js";
 import { Tunnel } from "../lib/tunnel.js";
 import { turn } from "./fake-addon.js";
 import { innerPacket, LISTEN, Pair } from "./tunnel-pair.js";
@@ -90,15 +90,40 @@ t.test("a stream reads packets, ends with the tunnel, and leaves it open when it
   await ended;
 });
 
-t.test("a reader that is too slow loses packets, which are counted", async (t) => {
-  const pair = new Pair({ queue: "10s" });
+t.test("a reader that is too slow loses the oldest packets, by time, and they are counted", async (t) => {
+  const pair = new Pair({ readerQueue: "30ms" });
   await pair.up();
-  pair.server.stream();
-  const server = pair.simulation.tunnels[0];
-  const packets = Array.from({ length: READER_BOUND + 5 }, () => innerPacket(60));
-  server?.emit({ type: "packets", packets });
+  const [stream, iterator] = [pair.server.stream(), pair.server[Symbol.asyncIterator]()];
+  // One packet every 10 ms for two seconds, and nobody reads.
+  for (let mark = 0; mark < 200; mark += 1) {
+    pair.simulation.tunnels[0]?.emit({ type: "packets", packets: [innerPacket(60, mark)] });
+    await pair.simulation.time.pass(10);
+  }
+  t.ok(pair.server.stats().inner.readerDrops >= 2n * 195n, "both dropped all but the last 30 ms");
+  const read: Uint8Array[] = [];
+  stream.on("data", (packet: Uint8Array) => read.push(packet));
+  await turn();
+  t.same(
+    read.map((packet) => packet.at(-1)),
+    [197, 198, 199],
+    "what comes out is not older than that",
+  );
+  for (const mark of [197, 198, 199]) t.equal((await iterator.next()).value?.at(-1), mark);
+  t.equal(pair.server.stats().inner.readerDrops, 2n * 197n, "each of them is counted, once for each reader");
+  await pair.down();
+});
+
+t.test("whatever the time, not more than so many bytes wait for a reader", async (t) => {
+  const pair = new Pair({ readerQueue: "10s" });
+  await pair.up();
+  const iterator = pair.server[Symbol.asyncIterator]();
+  const length = 60_000;
+  const fit = Math.floor(MOST_WAITING_BYTES / length);
+  const packet = innerPacket(length);
+  pair.simulation.tunnels[0]?.emit({ type: "packets", packets: Array.from({ length: fit + 7 }, () => packet) });
   await pair.simulation.time.pass(10);
-  t.equal(pair.server.stats().inner.readerDrops, 5n);
+  t.equal(pair.server.stats().inner.readerDrops, 7n);
+  await iterator.return?.();
   await pair.down();
 });
 
@@ -118,24 +143,29 @@ t.test("for await takes packets and ends with the tunnel", async (t) => {
   await reading;
 });
 
-t.test("an iterator: bounded, independent of others, and left with break", async (t) => {
+t.test("an iterator: independent of others, and left with break", async (t) => {
   const pair = new Pair();
   await pair.up();
   const server = pair.simulation.tunnels[0];
   const [first, second] = [pair.server[Symbol.asyncIterator](), pair.server[Symbol.asyncIterator]()];
-  server?.emit({
-    type: "packets",
-    packets: Array.from({ length: READER_BOUND + 2 }, (_, mark) => innerPacket(60, mark & 127)),
-  });
+  server?.emit({ type: "packets", packets: [innerPacket(60, 1), innerPacket(60, 2)] });
   await pair.simulation.time.pass(10);
-  t.equal(pair.server.stats().inner.readerDrops, 4n, "two of each");
-  t.same((await first.next()).value, innerPacket(60, 0));
-  t.same((await second.next()).value, innerPacket(60, 0));
+  const taken = (await first.next()).value as Uint8Array;
+  t.same(taken, innerPacket(60, 1));
+  taken.fill(0);
+  t.same((await second.next()).value, innerPacket(60, 1), "each has bytes of its own");
+  await first.next();
+  const waiting = [first.next(), first.next()];
   await first.return?.();
+  t.same(await Promise.all(waiting), [
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ]);
   t.equal((await first.next()).done, true);
-  server?.emit({ type: "packets", packets: [innerPacket(60), innerPacket(60)] });
+  await pair.simulation.time.pass(100);
+  server?.emit({ type: "packets", packets: [innerPacket(60)] });
   await pair.simulation.time.pass(10);
-  t.equal(pair.server.stats().inner.readerDrops, 5n, "the one that was left counts no more");
+  t.equal(pair.server.stats().inner.readerDrops, 1n, "the one that was left counts no more");
   await pair.down();
 });
 

@@ -95,8 +95,9 @@ export interface ArrivalRecords {
 }
 
 /**
- * A listener that throws doesn't disturb the tunnel: what it threw is thrown again from an empty stack, as an uncaught
- * exception of the program's own.
+ * A listener that throws disturbs neither the tunnel nor the other listeners: what it threw is thrown again from an empty
+ * stack, as an uncaught exception of the program's own. The same holds for those of {@link I405Tunnel.stream}. A listener
+ * may call any method of the tunnel, `close` included.
  */
 export type TunnelEvents = {
   /** A session is up: data may flow. Again after every new handshake. */
@@ -123,12 +124,15 @@ export type TunnelEvents = {
   departures: (departures: DepartureRecords) => void;
   /** With `record`: what opened in the last few hundredths of a second. */
   arrivals: (arrivals: ArrivalRecords) => void;
-  /** Inner packets for this program (`device: "packets"`). The bytes belong to the listener. */
+  /** Inner packets for this program (`device: "packets"`). The bytes belong to the listeners, and to nobody else. */
   packet: (packet: Uint8Array) => void;
   /** The waiting queue has room again after `write` returned false. */
   drain: () => void;
   warning: (warning: TunnelWarning) => void;
-  /** Fatal, and never thrown: pending promises, streams and iterators get it too, or else the first `close()`. */
+  /**
+   * Fatal, and never thrown: pending promises, streams and iterators get it too, or else the first `close()`. What the
+   * tunnel held is released when `close` is emitted.
+   */
   error: (error: I405Error) => void;
   /** Everything is released; the last event. */
   close: () => void;
@@ -166,11 +170,16 @@ export interface TunnelStats {
     bytesSent: bigint;
     packetsReceived: bigint;
     bytesReceived: bigint;
-    /** Packets dropped because the waiting queue was full. */
+    /** Packets from the interface dropped because the waiting queue was full or no session was up. */
     queueDrops: bigint;
-    /** Packets dropped because the stream or iterator that should have read them was full. */
+    /**
+     * Calls of `write` that returned false: the waiting queue was full, or no session was up. The packet was not taken, and
+     * is lost unless the program writes it again. A stream does that by itself, and isn't counted here.
+     */
+    writeRefusals: bigint;
+    /** Packets that waited for longer than `readerQueue` for a stream or an iterator to be read, and were dropped. */
     readerDrops: bigint;
-    /** Neither IPv4 nor IPv6, or of a length that the header contradicts. */
+    /** Neither IPv4 nor IPv6, or of a length that the header contradicts; received, from the interface, or written. */
     malformed: bigint;
     /** Received packets whose source isn't within `allowedIps`, or that are from or to this machine itself. */
     notAllowed: bigint;

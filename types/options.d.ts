@@ -143,6 +143,12 @@ export interface TunnelOptions {
   /** Bound of the waiting queue as a duration of slots, `"1ms"` to `"10s"`. Default `"50ms"`. */
   queue?: Duration;
   /**
+   * How long a received packet waits at most for a stream or an iterator of the program's to be read, `"1ms"` to `"10s"`;
+   * 16 MiB at most. What has waited for longer is dropped, the oldest first, and counted (`stats().inner.readerDrops`), so
+   * that a slow reader gets new packets and not a growing delay. Default `"50ms"`.
+   */
+  readerQueue?: Duration;
+  /**
    * How long before its deadline a slot's contents are fixed, `"10us"` to `"1s"`. Longer costs latency, shorter can
    * make slots late. Default: by poll mode, `"100us"` in `sleepy`, `"20us"` in `spinny`; in `dozy` `"120us"` at
    * first, then learnt from how late this machine wakes, `"60us"` to `"200us"`. Where two waits don't fit between two

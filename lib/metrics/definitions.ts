@@ -90,6 +90,11 @@ const INSIDE: readonly Definition[] = [
     not_allowed: ({ stats }) => stats.inner.notAllowed,
     looped: ({ stats }) => stats.inner.looped,
   }),
+  counter(
+    "i405_write_refusals_total",
+    "Packets that a program wrote and that were not taken, because the queue was full or no session up.",
+    (m) => m.stats.inner.writeRefusals,
+  ),
   gauge("i405_queue_bytes", "Inner bytes that wait for a slot.", (m) => m.stats.inner.queuedBytes),
   counter("i405_device_errors_total", "Device writes that failed.", (m) => m.stats.inner.deviceErrors),
   counter("i405_payloads_lost_total", "Payloads given up as lost on the way.", (m) => m.stats.reassembly.payloadsLost),

@@ -29,6 +29,13 @@ const REPORT_NS = 1e6;
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
+/** Whether the length agrees with the IP header's. */
+function isWhole(packet: Uint8Array): boolean {
+  if (packet.length < 20) return false;
+  const field = (at: number) => (packet[at]! << 8) | packet[at + 1]!;
+  return packet[0]! >> 4 === 4 ? field(2) === packet.length : packet[0]! >> 4 === 6 && field(4) + 40 === packet.length;
+}
+
 export class FakeTunnel implements NativeTunnel, Port {
   readonly options: NativeOpenOptions;
   /** Commands by name, in order, for tests that look at what a machine does. */
@@ -210,6 +217,10 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   write(packet: Uint8Array): boolean {
+    if (!isWhole(packet)) {
+      this.#stats.malformedInner += 1n;
+      throw new I405Error("ERR_I405_ARGUMENT", `expected one whole IPv4 or IPv6 packet, got ${packet.length} bytes`);
+    }
     const schedule = this.#slots.current;
     const bytes = this.#queue.reduce((sum, each) => sum + each.length, 0);
     const slots = schedule === null ? 4 : Math.max(1, this.options.queueNs / schedule.intervalNs);

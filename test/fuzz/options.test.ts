@@ -24,7 +24,17 @@ const limits = record(["maxRateUp", "maxRateDown", "minInterval", "maxLength", "
 const tun = record(["name", "ipv4", "ipv6", "mtu", "fd"]).map((tun) => ({ tun }));
 const nested = fc.oneof(value, direction, limits, tun);
 
-const TUNNEL = ["pollMode", "schedFifo", "cpu", "device", "queue", "fwmark", "deviationInterval", "deviationSource"];
+const TUNNEL = [
+  "pollMode",
+  "schedFifo",
+  "cpu",
+  "device",
+  "queue",
+  "readerQueue",
+  "fwmark",
+  "deviationInterval",
+  "deviationSource",
+];
 const MORE = [
   "sendBy",
   "burner",

@@ -90,7 +90,7 @@ const FIGURES = { count: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0, p999: 0,
 const TEMPLATE = {
   format: STATUS_FORMAT,
   ...{ version: "", name: "", command: "", pid: 0, pollMode: "", address: "", since: "", clockMs: 0, state: "" },
-  stats: plainCounters(publicStats("new", NO_STATS, 0n)),
+  stats: plainCounters(publicStats("new", NO_STATS)),
 };
 
 /**
