@@ -4,9 +4,16 @@ import t from "tap";
 import { here, type Program } from "../helpers/program.js";
 import { node } from "./support.js";
 
-function program(name: string, ...args: string[]): Program {
-  return node(here, [fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url)), ...args]);
+function programFile(name: string): string {
+  return fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
 }
+
+function program(name: string, ...args: string[]): Program {
+  return node(here, [programFile(name), ...args]);
+}
+
+/** Starts a program that may have a hundred descriptors. */
+const FEW_DESCRIPTORS = ["sh", "-c", 'ulimit -n 100 && exec "$@"', "sh"];
 
 t.test("promise: own-schedule: an event loop that stands still for two seconds costs no slots", async (t) => {
   const running = program("blocked");
@@ -38,9 +45,42 @@ t.test("several tunnels in one program, and in worker threads", async (t) => {
   t.equal(running.stderr, "");
 });
 
+t.test("what was closed has no descriptor left, whether the collector came by or not", async (t) => {
+  const marks = [3, 6, 30];
+  // Five descriptors were left of each pair, until the collector came by.
+  const running = node(here, [programFile("pairs"), ...marks.map(String)], FEW_DESCRIPTORS);
+  t.match(await running.exit, { code: 0, signal: null });
+  t.equal(running.stderr, "");
+  const reached = running.events as unknown as { pairs: number; descriptors: number }[];
+  t.same(
+    reached.map(({ pairs }) => pairs),
+    marks,
+  );
+  // Node itself opens one or two when it first needs them.
+  const counts = reached.map(({ descriptors }) => descriptors);
+  t.ok(Math.max(...counts) - Math.min(...counts) < 5, `not even one pair's: ${counts.join(", ")}`);
+});
+
+t.test("out of descriptors: opening fails, and leaves none behind", async (t) => {
+  const running = node(here, [programFile("exhausted")], FEW_DESCRIPTORS);
+  interface Exhausted {
+    codes: string[];
+    before: number;
+    after: number;
+  }
+  const { codes, before, after } = await running.event<Exhausted>("exhausted");
+  t.ok(codes.length > 3, "it failed at each of several steps");
+  t.same([...new Set(codes)], ["ERR_I405_SYSTEM"]);
+  t.equal(after, before);
+  t.match(await running.exit, { code: 0, signal: null });
+  t.equal(running.stderr, "");
+});
+
 for (const [how, code] of [
   ["exit", 7],
   ["exit while connecting", 7],
+  ["exit in a listener", 7],
+  ["exit in a stream's listener", 7],
   ["throw", 1],
   ["unref", 0],
   ["terminate", 0],

@@ -6,10 +6,11 @@ import { generatePassword, I405Tunnel } from "i405";
 
 const [how] = process.argv.slice(2);
 const password = generatePassword();
+const packet = Buffer.from("4500001c00000000401166cf0a0000020a0000010009000900080000", "hex");
 const way = { interval: "2ms", length: 400 };
 const server = new I405Tunnel({ schedFifo: false });
 await server.listen({ address: "127.0.0.1:0", password });
-const client = new I405Tunnel({ schedFifo: false });
+const client = new I405Tunnel({ schedFifo: false, deviationInterval: "100ms" });
 const connected = client.connect({ peer: server.localAddress ?? "", password, up: way, down: way });
 // In the middle of a handshake as well as in the middle of a session.
 if (how !== "exit while connecting") await connected;
@@ -31,6 +32,14 @@ switch (how) {
   case "exit":
   case "exit while connecting":
     process.exit(7);
+    break;
+  case "exit in a listener":
+    client.on("deviation", () => process.exit(7));
+    break;
+  case "exit in a stream's listener":
+    client.stream().on("data", () => process.exit(7));
+    // The server's session may come up after the client's.
+    while (!server.write(packet)) await once(server, "drain");
     break;
   case "throw":
     throw new Error("on purpose");

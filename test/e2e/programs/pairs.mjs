@@ -38,9 +38,7 @@ async function pair() {
 for (let done = 1; done <= Math.max(...marks); done += 1) {
   await pair();
   if (!marks.includes(done)) continue;
-  const descriptors = readdirSync("/proc/self/fd").length;
-  const threads = readdirSync("/proc/self/task").length;
-  console.log(
-    JSON.stringify({ event: "pairs", pairs: done, descriptors, threads, resident: process.memoryUsage.rss() }),
-  );
+  const { rss: resident, heapTotal: heap } = process.memoryUsage();
+  const [descriptors, threads] = ["fd", "task"].map((kind) => readdirSync(`/proc/self/${kind}`).length);
+  console.log(JSON.stringify({ event: "pairs", pairs: done, descriptors, threads, resident, heap }));
 }
