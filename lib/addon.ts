@@ -130,7 +130,7 @@ export interface NativeOffer {
   /** 1: every slot carries a fragment; 8: every eighth, the others go on with the older session. */
   every: number;
   /**
-   * Server: fragments of the initiation with this stamp name the destination; until then `endpoint`.
+   * Server: where the initiation with this stamp came from, as far as that is known, else `endpoint`.
    * Client: always the server.
    */
   endpoint: string;
@@ -254,8 +254,11 @@ export type NativeEvent =
   /** The first datagram that opens under a generation. */
   | { type: "opened"; generation: number; source: string; receivedNs: bigint }
   | { type: "control"; generation: number; kind: number; body: Uint8Array }
-  /** Server: the client sends from here now, under the current generation. Nothing moved yet: `moveEndpoint` does. */
-  | { type: "roamed"; generation: number; source: string }
+  /**
+   * Server: the client is believed to be there, and slots go there already; an end of the schedule was taken back if it
+   * was the first time. `confirmed`: the generation given to `ask`; null: the client was somewhere else before.
+   */
+  | { type: "believed"; confirmed: number | null; source: string }
   /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */
   | { type: "silent"; forNs: bigint }
   | { type: "heard" }
@@ -298,6 +301,13 @@ export interface NativeTunnel {
   /** Zero the generation's keys; if it was being sent under, a throwaway key takes over. */
   forget(generation: number): void;
   moveEndpoint(endpoint: string): void;
+  /**
+   * Server: a datagram from `source` confirmed this generation. Challenges it, the sources that the response went to, and
+   * whatever else datagrams under that generation come from, in turns; `believed` follows when one of them answers.
+   */
+  ask(generation: number, source: string): void;
+  /** Server: where the newest initiation came from, if it has this stamp, likeliest first. */
+  handshakeSources(stamp: number): string[];
   /**
    * Client: the server is there from the next slot on and datagrams have this UDP length; the deadlines go on as they
    * were. A message in the carousel has to be offered again.

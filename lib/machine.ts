@@ -70,7 +70,16 @@ export function watchAge(
   check();
 }
 
+/** Between a peer's address and our own, in an endpoint as the addon writes it: `192.0.2.1:1405 via 198.51.100.7`. */
+const VIA = " via ";
+
+/** The peer's address and port, without the own address that a server on several addresses talks to it from. */
+export function peerOf(endpoint: string): string {
+  return endpoint.split(VIA, 1)[0] ?? endpoint;
+}
+
 /** An address and port, as the addon writes and reads them, without the port. */
 export function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  const peer = peerOf(endpoint);
+  return peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 }

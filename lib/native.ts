@@ -143,6 +143,8 @@ function adaptTunnel(native: NativeModule, handle: Handle): NativeTunnel {
     sendUnder: (generation, stamp) => own(() => native.tunnelSendUnder(handle, generation, stamp)),
     forget: (generation) => own(() => native.tunnelForget(handle, generation)),
     moveEndpoint: (endpoint) => own(() => native.tunnelMoveEndpoint(handle, endpoint)),
+    ask: (generation, source) => own(() => native.tunnelAsk(handle, generation, source)),
+    handshakeSources: (stamp) => own(() => native.tunnelHandshakeSources(handle, stamp)),
     redirect: (endpoint, length) => own(() => native.tunnelRedirect(handle, endpoint, length)),
     watchSilence: (timeoutNs) => own(() => native.tunnelWatchSilence(handle, timeoutNs)),
     repeatControl: (control) => own(() => native.tunnelRepeatControl(handle, control)),

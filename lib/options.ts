@@ -119,7 +119,7 @@ const DEFAULT_RATE = "100KiB/s";
 /** Ours: far above a core's capacity; a client has to be told something else before it asks for that. */
 const DEFAULT_MAX_RATE = "128MiB/s";
 /** Ours: a silent client is waited for this long, and who has its address by now gets cover no longer. */
-const DEFAULT_MAX_TIMEOUT = "1h";
+const DEFAULT_MAX_TIMEOUT = "5min";
 /** An IPv6 link carries at least 1280 bytes (RFC 8200 section 5), an IPv4 host at least 576 (RFC 1122). */
 const LEAST_MTU_IPV6 = 1280;
 const LEAST_MTU = 576;

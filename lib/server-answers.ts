@@ -96,13 +96,17 @@ export class ServerAnswers {
     return true;
   }
 
-  /** A datagram opened under this generation: what was offered with it, no longer pending. null: it is none of these. */
-  confirm(generation: number): Offered | null {
+  /**
+   * A datagram opened under this generation: what was offered with it, no longer pending, and when its attempt ends. null:
+   * it is none of these.
+   */
+  confirm(generation: number): { offered: Offered; endNs: bigint } | null {
     const pending = this.#pending.find((each) => each.offered?.generation === generation);
     const offered = pending?.offered ?? null;
-    if (pending !== undefined) pending.offered = null;
-    if (offered !== null) this.drop();
-    return offered;
+    if (pending === undefined || offered === null) return null;
+    pending.offered = null;
+    this.drop();
+    return { offered, endNs: pending.endNs };
   }
 
   drop(): void {

@@ -1,32 +1,22 @@
 /**
  * The server's side of handshakes and sessions (docs/protocol.md, "Handshake and sessions").
  *
- *     listening ──initiation──> pending ──opened──> session ──silent, closed, schedule ended──> listening
- *                               │               rekey ^ │
- *                               │                     └─┘
- *                               │ refused, or nothing opened: the schedule ends `attempt` after its first deadline
+ *     listening ──initiation──> pending ──opened──> asking ──believed──> session ──silent, closed, ended──> listening
+ *                               │                   │                rekey ^ │
+ *                               │                   │                      └─┘
+ *                               │ refused, nothing opened, or no answer to a challenge: the schedule ends `attempt`
+ *                               │ after its first deadline
  *
  * An initiation may come at any time; the session that is up goes on until a pending one is confirmed. What is pending
- * (accepted or refused alike) is `server-answers.ts`; when the schedule ends follows from that, `#session` and
+ * (accepted or refused alike) is `server-answers.ts`, how it comes about `server-initiations.ts`; when the schedule ends follows from that, `#session` and
  * `#coverEndNs` alone: see `#planEnd`.
  */
 import type { Wire } from "../index.js";
-import {
-  CONTROL_CLOSE,
-  CONTROL_NEWEST_STAMP,
-  KIND_INITIATION,
-  KIND_RESPONSE,
-  type AeadId,
-  type NativeEvent,
-  type NativeTiming,
-} from "./addon.js";
+import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION, type NativeEvent, type NativeTiming } from "./addon.js";
 import { Timers } from "./clock.js";
-import { I405Error } from "./errors.js";
-import { chooseAead } from "./handshake-messages.js";
-import type { InitiationSettings, Refusal } from "./handshake-payloads.js";
 import {
   cipherName,
-  hostOf,
+  peerOf,
   watchAge,
   type DisconnectReason,
   type Machine,
@@ -36,42 +26,25 @@ import {
 import { FloorKeeper } from "./floor.js";
 import { RetiredGeneration } from "./retired-generation.js";
 import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
+import { ServerAsking } from "./server-asking.js";
+import { ServerInitiations, type InitiationConfig } from "./server-initiations.js";
 import { ServerRekey, type ServerRekeyConfig } from "./server-rekey.js";
 import { ServerSchedule } from "./server-schedule.js";
 import { versionAnswer } from "./server-versions.js";
 import type { SessionKeys } from "./session-keys.js";
-import { expiryNs, firstDeadlineNs, retentionNs } from "./session-times.js";
-import { staleInitiation, stateNotKept } from "./warnings.js";
-import { sameTiming, timingOf, type Judgement } from "./wire-settings.js";
+import { expiryNs, retentionNs } from "./session-times.js";
+import { notBelieved, staleInitiation, stateNotKept } from "./warnings.js";
+import { sameTiming } from "./wire-settings.js";
 
-/** One initiation as read; `ResponderHandshake` is one. Who reads it destroys it, answered or not. */
-export interface Answer {
-  readonly settings: InitiationSettings;
-  readonly understood: boolean;
-  accept(aead: AeadId): { message: Uint8Array; session: SessionKeys };
-  refuse(verdict: Refusal, limit: number): Uint8Array;
-  destroy(): void;
-}
-
-export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey"> {
-  /** AEADs of this end, as bits. */
-  aeads: number;
-  /** A client that asks for a longer timeout gets this one. */
-  maxServerTimeoutMs: number;
+export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey">, InitiationConfig {
   /** How long cover goes on after a session's end; asked at each. */
   drawLingerNs(): number;
   /** What is sent, and where to, from the start on and whenever nothing else is; null: nothing. */
   ownStart: { timing: NativeTiming; endpoint: string } | null;
   /** Default: one that is remembered while the program runs. */
   floor?: FloorKeeper;
-  /** @throws {I405Error} if it doesn't authenticate. */
-  read(stamp: number, message: Uint8Array): Answer;
-  judge(wire: Wire, source: string): Judgement;
-  /** How long an attempt of a client with this wire lasts. */
-  attemptNs(wire: Wire, upDatagramLength: number, down: NativeTiming): number;
 }
 
-type HandshakeEvent = Extract<NativeEvent, { type: "handshake" }>;
 /** The session that is up: what was offered, and confirmed since. */
 type Session = Offered;
 
@@ -84,6 +57,8 @@ export class ServerMachine implements Machine {
   readonly #timers: Timers<"age">;
   readonly #schedule: ServerSchedule;
   readonly #answers: ServerAnswers;
+  readonly #initiations: ServerInitiations;
+  readonly #asking: ServerAsking;
   readonly #rekey: ServerRekey;
   /** The replaced session's. */
   readonly #retired: RetiredGeneration;
@@ -108,6 +83,20 @@ export class ServerMachine implements Machine {
     });
     this.#retired = new RetiredGeneration(context);
     this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
+    this.#initiations = new ServerInitiations(context, config, {
+      keepFloor: (stamp) => this.#keepFloor(stamp),
+      install: (keys, wire, receiveLength) => this.#install(keys, wire, receiveLength),
+      offer: (pending, timing, first) => {
+        this.#offer(pending, timing, first);
+      },
+      // Before a new key is installed: the core keeps as many as this end does.
+      makeRoom: () => {
+        this.#answers.makeRoom();
+      },
+    });
+    this.#asking = new ServerAsking(context.clock, () => {
+      this.#notBelieved();
+    });
   }
 
   /** A server sends nothing before it is asked, unless it was told everything beforehand: then its start answers nobody. */
@@ -121,6 +110,8 @@ export class ServerMachine implements Machine {
   stop(): Remains {
     this.#stopped = true;
     this.#timers.clearAll();
+    this.#initiations.stop();
+    this.#asking.end();
     this.#answers.drop();
     this.#rekey.stop();
     this.#retired.stop();
@@ -133,7 +124,7 @@ export class ServerMachine implements Machine {
     if (this.#stopped) return;
     switch (event.type) {
       case "handshake":
-        if (event.kind === KIND_INITIATION) this.#readInitiation(event);
+        if (event.kind === KIND_INITIATION) this.#initiations.read(event);
         break;
       case "otherVersion":
         if (this.#schedule.timing === null && this.#keepFloor(event.stamp)) {
@@ -147,8 +138,8 @@ export class ServerMachine implements Machine {
       case "opened":
         this.#opened(event.generation, event.source);
         break;
-      case "roamed":
-        if (event.generation === this.#session?.generation) this.#roam(event.source);
+      case "believed":
+        this.#believed(event.confirmed, event.source);
         break;
       case "control":
         if (event.generation === this.#session?.generation) this.#readControl(event.kind, event.body);
@@ -169,60 +160,11 @@ export class ServerMachine implements Machine {
     }
   }
 
-  #readInitiation(event: HandshakeEvent): void {
-    let answer: Answer;
-    try {
-      answer = this.#config.read(event.stamp, event.message);
-    } catch (error) {
-      // Wrapped under this pairing's key and still not the client's: silence, as to any stranger.
-      if (error instanceof I405Error) return;
-      throw error;
-    }
-    try {
-      if (this.#keepFloor(event.stamp)) this.#answerInitiation(answer, event);
-    } finally {
-      answer.destroy();
-    }
-  }
-
-  #answerInitiation(answer: Answer, event: HandshakeEvent): void {
-    const { clock } = this.#context;
-    const { wire, refusal } = this.#config.judge(answer.settings.wire, event.source);
-    const down = timingOf(wire.down, hostOf(event.source));
-    // Before the new key is installed: the core keeps as many as this end does.
-    this.#answers.makeRoom();
-    const { message, offered } = this.#answer(answer, wire, refusal, down, event.datagramLength);
-
-    const first = firstDeadlineNs(event.receivedNs, clock.monotonicNs(), wire.down);
-    const endNs = first + BigInt(Math.ceil(this.#config.attemptNs(wire, event.datagramLength, down)));
-    const { stamp, source } = event;
-    this.#offer({ kind: KIND_RESPONSE, stamp, message, source, endNs, offered }, down, first);
-  }
-
   /** On disk before it is acted on; null: what isn't there yet. False: it couldn't be written, and nothing is done. */
   #keepFloor(stamp: number | null): boolean {
     const failure = stamp === null ? this.#floor.flush() : this.#floor.raise(stamp);
     if (failure !== null) this.#context.report.warning(stateNotKept("server", failure));
     return failure === null;
-  }
-
-  /** The response's bytes; if it accepts, its session is installed, for receiving only. */
-  #answer(
-    answer: Answer,
-    wire: Wire,
-    refusal: Judgement["refusal"],
-    timing: NativeTiming,
-    receiveLength: number,
-  ): Pick<Pending, "message" | "offered"> {
-    if (!answer.understood) return { message: answer.refuse("notUnderstood", 0), offered: null };
-    if (refusal !== null) return { message: answer.refuse(refusal.verdict, refusal.limit), offered: null };
-    const aead = chooseAead(answer.settings.aeads, this.#config.aeads);
-    const { message, session: keys } = answer.accept(aead);
-    const root = keys.root();
-    const generation = this.#install(keys, wire, receiveLength);
-    const serverTimeoutMs = Math.min(answer.settings.serverTimeoutMs, this.#config.maxServerTimeoutMs);
-    const madeAtNs = this.#context.clock.boottimeNs();
-    return { message, offered: { generation, aead, wire, timing, serverTimeoutMs, madeAtNs, root, receiveLength } };
   }
 
   /** For receiving; the addon has copies, ours are zeroed. */
@@ -245,7 +187,9 @@ export class ServerMachine implements Machine {
     let endNs: bigint | null = this.#coverEndNs ?? 0n;
     const answersEndNs = this.#answers.endNs;
     if (answersEndNs > endNs) endNs = answersEndNs;
-    if (this.#session !== null && this.#coverEndNs === null && this.#scheduleIsSessions) endNs = null;
+    if (this.#session !== null && this.#coverEndNs === null && this.#scheduleIsSessions) {
+      endNs = this.#asking.now?.endNs ?? null;
+    }
     const { ownStart } = this.#config;
     const { timing } = this.#schedule;
     if (ownStart !== null && timing !== null && sameTiming(timing, ownStart.timing)) endNs = null;
@@ -264,17 +208,19 @@ export class ServerMachine implements Machine {
       return;
     }
     const confirmed = this.#answers.confirm(generation);
-    if (confirmed !== null) this.#confirm(confirmed, source);
+    if (confirmed !== null) this.#confirm(confirmed.offered, confirmed.endNs, source);
   }
 
-  #confirm(confirmed: Offered, source: string): void {
-    const { native, report } = this.#context;
-    const { generation, wire, timing, serverTimeoutMs } = confirmed;
+  /** The client has the keys. Where it is, it is asked now. */
+  #confirm(confirmed: Offered, endNs: bigint, source: string): void {
+    const { native } = this.#context;
+    const { generation, timing } = confirmed;
     this.#rekey.stop();
-    this.#schedule.move(source);
     native.sendUnder(generation, null);
-    native.watchSilence(Math.max(serverTimeoutMs * 1e6, TIMEOUT_SLOTS * wire.up.intervalNs));
-    const replaced = this.#session !== null;
+    native.ask(generation, source);
+    native.watchSilence(null);
+    const replaces = this.#asking.now?.replaces ?? this.#session !== null;
+    this.#asking.begin({ generation, source, endNs, replaces });
     this.#coverEndNs = null;
     this.#scheduleIsSessions = true;
     this.#adopt(confirmed);
@@ -282,8 +228,38 @@ export class ServerMachine implements Machine {
     const running = this.#schedule.timing;
     if (running === null || !sameTiming(running, timing)) this.#schedule.start(timing, source, null);
     this.#planEnd();
-    if (replaced) report.disconnected("replaced");
-    report.connected({ endpoint: source, wire, cipher: cipherName(confirmed.aead) });
+  }
+
+  /** Something came back from there. The core has moved; an end that it took back is planned again where there is one. */
+  #believed(confirmed: number | null, source: string): void {
+    const { native, report } = this.#context;
+    this.#schedule.moved(source);
+    const session = this.#session;
+    const asking = this.#asking.now;
+    if (session === null || confirmed !== (asking?.generation ?? null)) {
+      this.#planEnd();
+    } else if (asking === null) {
+      report.roamed(peerOf(source));
+    } else {
+      const { wire, serverTimeoutMs, aead } = session;
+      this.#asking.end();
+      native.watchSilence(Math.max(serverTimeoutMs * 1e6, TIMEOUT_SLOTS * wire.up.intervalNs));
+      this.#planEnd();
+      if (asking.replaces) report.disconnected("replaced");
+      report.connected({ endpoint: peerOf(source), wire, cipher: cipherName(aead) });
+    }
+  }
+
+  /** The attempt is over, and nothing came back from anywhere. */
+  #notBelieved(): void {
+    const asking = this.#asking.now;
+    if (asking === null) return;
+    this.#lose("silent");
+    this.#coverEndNs = null;
+    const { ownStart } = this.#config;
+    if (ownStart !== null) this.#schedule.move(ownStart.endpoint);
+    this.#planEnd();
+    this.#context.report.warning(notBelieved(peerOf(asking.source)));
   }
 
   /** This is the session from now on; the key of the one before opens for a while. */
@@ -301,13 +277,6 @@ export class ServerMachine implements Machine {
     watchAge(this.#context.clock, madeAtNs + BigInt(expiryNs(wire)), again, () => {
       this.#outgrow("expired");
     });
-  }
-
-  /** The core says so again until it is moved; a move that is under way is none. */
-  #roam(source: string): void {
-    if (this.#schedule.endpoint === source) return;
-    this.#schedule.move(source);
-    this.#context.report.roamed(source);
   }
 
   #readControl(kind: number, body: Uint8Array): void {
@@ -335,18 +304,24 @@ export class ServerMachine implements Machine {
 
   /** The client closed: as with one's own close, cover for `linger`, then the end. */
   #closedByPeer(): void {
-    this.#forgetSession();
-    this.#coverFor(this.#config.drawLingerNs());
-    this.#context.report.disconnected("peerClosed");
+    this.#lose("peerClosed", this.#config.drawLingerNs());
   }
 
   /** The keys are used up; the client is about to handshake, and the schedule waits for it as for a silent one. */
   #outgrow(reason: DisconnectReason): void {
     if (this.#session === null) return;
     const { serverTimeoutMs } = this.#session;
+    this.#lose(reason, serverTimeoutMs * 1e6 + this.#config.drawLingerNs());
+  }
+
+  /** The session is over, and cover goes on for so long; not where the client was not believed to be anywhere. */
+  #lose(reason: DisconnectReason, coverNs = 0): void {
+    const asking = this.#asking.now;
     this.#forgetSession();
-    this.#coverFor(serverTimeoutMs * 1e6 + this.#config.drawLingerNs());
-    this.#context.report.disconnected(reason);
+    this.#coverFor(asking === null ? coverNs : 0);
+    // Nobody was told of a session that was not believed, but perhaps of the one that it replaced.
+    if (asking === null) this.#context.report.disconnected(reason);
+    else if (asking.replaces) this.#context.report.disconnected("replaced");
   }
 
   #forgetSession(): void {
@@ -357,6 +332,7 @@ export class ServerMachine implements Machine {
     native.watchSilence(null);
     this.#session.root.destroy();
     this.#session = null;
+    this.#asking.end();
     this.#timers.clear("age");
     this.#retired.forget();
   }
@@ -368,9 +344,11 @@ export class ServerMachine implements Machine {
     this.#coverEndNs = null;
     this.#answers.drop();
     const ended = this.#session !== null;
+    const asking = this.#asking.now;
     this.#forgetSession();
     this.start();
-    if (ended) this.#context.report.disconnected(reason);
+    if (asking !== null) this.#context.report.warning(notBelieved(peerOf(asking.source)));
+    if (asking === null ? ended : asking.replaces) this.#context.report.disconnected(reason);
   }
 }
 

@@ -23,10 +23,6 @@ export class ServerSchedule {
     return this.#running?.timing ?? null;
   }
 
-  get endpoint(): string | null {
-    return this.#running?.endpoint ?? null;
-  }
-
   /** One that runs ends as this one begins. Its end has to be planned afterwards. */
   start(timing: NativeTiming, endpoint: string, firstDeadlineNs: bigint | null): void {
     this.#context.native.startSchedule({ ...timing, firstDeadlineNs, endpoint });
@@ -35,6 +31,11 @@ export class ServerSchedule {
 
   move(endpoint: string): void {
     this.#context.native.moveEndpoint(endpoint);
+    this.moved(endpoint);
+  }
+
+  /** The addon has moved it. */
+  moved(endpoint: string): void {
     if (this.#running !== null) this.#running.endpoint = endpoint;
   }
 

@@ -35,6 +35,17 @@ export function staleInitiation(stampMs: number, floorMs: number, wallMs: number
   };
 }
 
+/** A client that has the keys, and isn't where its datagrams say. */
+export function notBelieved(source: string): TunnelWarning {
+  return {
+    code: "I405_NOT_BELIEVED",
+    message: `a client with the right keys confirmed a session from ${source}, and nothing that was sent there came back`,
+    remedy:
+      "Its datagrams may carry a forged source, or this server's don't reach it: look at firewalls and NAT between the " +
+      "two, and run the same version of i405 at both ends. Nothing is sent there any more; it may try again",
+  };
+}
+
 /** The state file could not be written; `failure` says why. */
 export function stateNotKept(role: Role, failure: unknown): TunnelWarning {
   const why = failure instanceof Error ? failure.message : String(failure);

@@ -109,8 +109,26 @@ export function resolveRekeyNs(askedNs: number | null, wire: Wire): number {
 
 /** A direction as the addon runs it towards this address. */
 export function timingOf(direction: WireDirection, address: string): NativeTiming {
+  return timingWith(direction, headerOverhead(address));
+}
+
+/** The same where the bytes of IP and UDP headers are known. */
+export function timingWith(direction: WireDirection, overhead: number): NativeTiming {
   const { length, intervalNs, jitterNs, jitterShape } = direction;
-  return { datagramLength: length - headerOverhead(address), intervalNs, jitterNs, shape: jitterShape };
+  return { datagramLength: length - overhead, intervalNs, jitterNs, shape: jitterShape };
+}
+
+/**
+ * Bytes of IP and UDP headers at the client, told by its initiation: sources can be forged, and a translator may lie
+ * between the families.
+ *
+ * @param askedLength IP bytes of the datagrams that it means to send.
+ * @param datagramLength UDP bytes of those that it sends.
+ * @param source Decides where the difference is neither of the two.
+ */
+export function clientOverhead(askedLength: number, datagramLength: number, source: string): number {
+  const overhead = askedLength - datagramLength;
+  return overhead === OVERHEAD_IPV4 || overhead === OVERHEAD_IPV6 ? overhead : headerOverhead(source);
 }
 
 export function sameTiming(a: NativeTiming, b: NativeTiming): boolean {

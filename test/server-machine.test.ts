@@ -84,7 +84,10 @@ t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the sa
   for (const [settings, source, answered, timing] of cases) {
     const bench = new ServerBench();
     bench.settings = { ...bench.settings, ...settings };
+    bench.around.commands.sources = [source];
     bench.initiate(source);
+    // Another source may have a wider route.
+    await bench.around.time.pass(300);
     t.same(bench.answered, answered);
     const log = bench.around.commands.take();
     t.same(
@@ -101,6 +104,28 @@ t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the sa
   bench.understood = false;
   bench.initiate();
   t.same(bench.answered, ["notUnderstood", 0]);
+});
+
+t.test("a copy from where the route is too narrow doesn't have the client refused", async (t) => {
+  const bench = new ServerBench();
+  bench.around.commands.sources = [ELSEWHERE, CLIENT];
+  bench.initiate(ELSEWHERE);
+  t.same([bench.answered, bench.around.commands.take()], [["nothing"], []]);
+  await bench.around.time.pass(300);
+  t.same(bench.answered, ["accepted", 1]);
+  t.match(bench.around.commands.last("startSchedule"), { endpoint: CLIENT, datagramLength: 472 });
+  t.equal(bench.read.left, 0);
+  const newer = new ServerBench();
+  newer.initiate(ELSEWHERE);
+  await newer.around.time.pass(1000);
+  t.same(newer.answered, ["nothing"], "another initiation came meanwhile");
+});
+
+t.test("the client's own lengths tell its family, whoever sent the first copy", (t) => {
+  const bench = new ServerBench();
+  bench.initiate("[2001:db8::7]:9");
+  t.match(bench.around.commands.last("startSchedule"), { datagramLength: 472 });
+  t.end();
 });
 
 t.test("two attempts are pending; the third drops the first", async (t) => {

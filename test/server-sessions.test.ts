@@ -5,26 +5,77 @@ import { ATTEMPT_NS, CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "./fake/s
 
 const down = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" };
 
-t.test("confirmed: the endpoint moves, the carousel ends, the schedule stays", async (t) => {
+t.test("confirmed: the client is asked where it is; believed: the session is up", async (t) => {
   const bench = new ServerBench();
   bench.initiate();
   await bench.around.time.pass(700);
+  const { firstDeadlineNs } = bench.around.commands.last("startSchedule");
+  const endNs = BigInt(firstDeadlineNs) + BigInt(ATTEMPT_NS);
   bench.around.commands.take();
-  bench.opened(1, ELSEWHERE);
-  const log = bench.around.commands.take();
-  t.same(log, [
+  bench.confirmed(1, ELSEWHERE);
+  t.same(bench.around.commands.take(), [
     ["stopOffer"],
-    ["moveEndpoint", ELSEWHERE],
     ["sendUnder", 1, null],
+    ["ask", 1, ELSEWHERE],
+    ["watchSilence", null],
+    ["endAt", endNs],
+  ]);
+  t.same(bench.around.reports, [], "nobody is told yet");
+  bench.confirmed(1);
+  t.same(bench.around.commands.take(), [], "once");
+  bench.believed(1, `${CLIENT} via 192.0.2.7`);
+  t.same(bench.around.commands.take(), [
     ["watchSilence", 20e9],
     ["endAt", null],
   ]);
-  const connection = { endpoint: ELSEWHERE, wire: wireOf(), cipher: "aes-256-gcm" };
+  const connection = { endpoint: CLIENT, wire: wireOf(), cipher: "aes-256-gcm" };
   t.same(bench.around.reports, [["connected", connection]]);
-  bench.opened(1);
-  t.same(bench.around.commands.take(), [], "once");
   await bench.around.time.pass(30_000);
   t.same(bench.around.commands.take(), [], "no end that was planned before comes through");
+});
+
+t.test("promise: unconfirmed-ends: confirmed, and nothing comes back: it ends with the attempt", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  await bench.around.time.pass(700);
+  bench.confirmed(1);
+  bench.around.commands.take();
+  await bench.around.time.pass(6000);
+  t.same(bench.around.commands.last("forget"), 1);
+  t.same(bench.around.reports, [["warning", "I405_NOT_BELIEVED"]]);
+  bench.believed(1);
+  t.equal(bench.around.commands.last("endAt"), 0n, "an echo that comes too late has its end taken back again");
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.same(bench.around.reports.slice(1), []);
+});
+
+t.test("a client that was not believed to be anywhere gets no cover after its close", async (t) => {
+  const bench = new ServerBench(5e9);
+  bench.initiate();
+  await bench.around.time.pass(700);
+  bench.confirmed(1);
+  bench.control(1, 4, new Uint8Array(0));
+  const endNs: bigint = bench.around.commands.last("endAt");
+  t.ok(endNs <= bench.now, "no linger");
+  t.same(bench.around.reports, []);
+});
+
+t.test("a session is replaced when the new one is believed, or ends with it", async (t) => {
+  for (const believed of [true, false]) {
+    const bench = new ServerBench();
+    await bench.connect();
+    bench.initiate(ELSEWHERE.replace("2", "1"));
+    await bench.around.time.pass(700);
+    bench.confirmed(2);
+    t.same(bench.around.reports, []);
+    if (believed) bench.believed(2);
+    else await bench.around.time.pass(7000);
+    const names = bench.around.reports.map(([name, value]) => (name === "connected" ? name : `${name} ${value}`));
+    t.same(
+      names,
+      believed ? ["disconnected replaced", "connected"] : ["disconnected replaced", "warning I405_NOT_BELIEVED"],
+    );
+  }
 });
 
 t.test("beside a session that is alive, the answer takes every eighth slot", async (t) => {
@@ -180,16 +231,10 @@ t.test("stop: what is left, and nothing afterwards", async (t) => {
   t.same(bench.around.reports, []);
 });
 
-t.test("roaming: the current session's schedule and nothing else goes to the new endpoint", async (t) => {
+t.test("roaming: the core has moved, and the user is told", async (t) => {
   const bench = new ServerBench();
   await bench.connect();
-  const roamed = (generation: number) => {
-    bench.machine.handle({ type: "roamed", generation, source: ELSEWHERE });
-  };
-  roamed(7);
-  t.same(bench.around.commands.take(), [], "a session that is none");
-  roamed(1);
-  roamed(1);
-  t.same(bench.around.commands.take(), [["moveEndpoint", ELSEWHERE]], "said again, and done once");
+  bench.believed(null, `${ELSEWHERE} via 192.0.2.7`);
+  t.same(bench.around.commands.take(), [], "nothing is left to be moved");
   t.same(bench.around.reports, [["roamed", ELSEWHERE]]);
 });

@@ -12,6 +12,8 @@ export type Command = [name: string, ...values: any[]];
 export class Commands {
   readonly log: Command[] = [];
   readonly native: NativeTunnel;
+  /** What `handshakeSources()` gives. */
+  sources: string[] = [];
   /** What `stats()` gives. */
   stats: NativeStats = { ...NO_STATS };
 
@@ -33,6 +35,8 @@ export class Commands {
       sendUnder: write("sendUnder"),
       forget: write("forget"),
       moveEndpoint: write("moveEndpoint"),
+      ask: write("ask"),
+      handshakeSources: () => this.sources,
       redirect: write("redirect"),
       watchSilence: write("watchSilence"),
       repeatControl: write("repeatControl"),

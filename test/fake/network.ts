@@ -22,6 +22,9 @@ export type Content =
       announce: number | null;
       close: boolean;
       control: { kind: number; body: Uint8Array } | null;
+      /** Of control blocks of these kinds, the bytes as a number. */
+      challenge: number | null;
+      echo: number | null;
     };
 
 export interface Datagram {

@@ -97,9 +97,20 @@ export class ServerBench {
     return this.#stamp;
   }
 
+  /** The first datagram under a generation; where the client is asked then, it answers. */
   opened(generation: number, source = CLIENT): void {
+    this.confirmed(generation, source);
+    if (this.around.commands.last("ask") === generation) this.believed(generation, source);
+  }
+
+  /** The same, and it doesn't answer. */
+  confirmed(generation: number, source = CLIENT): void {
     this.around.commands.stats.lastOpenedNs = this.now;
     this.machine.handle({ type: "opened", generation, source, receivedNs: this.now });
+  }
+
+  believed(confirmed: number | null, source = CLIENT): void {
+    this.machine.handle({ type: "believed", confirmed, source });
   }
 
   /** A control block came under this generation. */

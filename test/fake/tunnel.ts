@@ -13,6 +13,7 @@ import type {
 import { CONTROL_CLOSE } from "../../lib/addon.js";
 import { I405Error } from "../../lib/errors.js";
 import { NO_STATS } from "../../lib/stats.js";
+import { FakeAsking } from "./asking.js";
 import { FakeInbound } from "./inbound.js";
 import type { Content, Datagram, FakeNetwork, Port } from "./network.js";
 import { FakeSlots } from "./slots.js";
@@ -22,8 +23,6 @@ const WRAP_OVERHEAD = 44;
 /** Counter, tag and BlockOffset. */
 const DATA_OVERHEAD = 22;
 const CLOSE_SLOTS = 8;
-/** Datagrams in a row from a new source after which a server's client has moved. */
-const ROAMING_RUN = 8;
 /** How often the reporter hands events over. */
 const REPORT_NS = 1e6;
 
@@ -63,8 +62,10 @@ export class FakeTunnel implements NativeTunnel, Port {
   #controlInSlots = 0;
   #queue: Uint8Array[] = [];
   #refused = false;
-  #endpoint = "";
-  #run: { source: string; length: number } = { source: "", length: 0 };
+  readonly #asking = new FakeAsking((event) => {
+    this.emit(event);
+  });
+  #echo: number | null = null;
   #silence: { afterNs: number; timer: object; silent: boolean } | null = null;
   #lastHeardNs: bigint;
   #events: NativeEvent[] = [];
@@ -180,14 +181,24 @@ export class FakeTunnel implements NativeTunnel, Port {
   forget(generation: number): void {
     this.#command("forget");
     this.#sessions.delete(generation);
+    this.#asking.forget(generation);
     if (this.#sending?.generation === generation) this.#sending = null;
   }
 
   moveEndpoint(endpoint: string): void {
     this.#command("moveEndpoint");
-    this.#endpoint = endpoint;
-    this.#run = { source: "", length: 0 };
+    this.#asking.moved(endpoint);
     this.#slots.move(endpoint);
+  }
+
+  ask(generation: number, source: string): void {
+    this.#command("ask");
+    this.#asking.ask(generation, source);
+  }
+
+  handshakeSources(stamp: number): string[] {
+    const source = this.#inbound.sources.get(stamp);
+    return source === undefined ? [] : [source];
   }
 
   redirect(endpoint: string, datagramLength: number): void {
@@ -302,7 +313,14 @@ export class FakeTunnel implements NativeTunnel, Port {
       if (this.#sending?.generation === generation) this.#sending.announce = null;
       this.emit({ type: "opened", generation, source: datagram.from, receivedNs: this.#time.nowNs });
     }
-    if (this.options.role === "server") this.#lookForMove(generation, datagram.from);
+    if (this.options.role === "server") {
+      if (this.#sending?.generation === generation) this.#asking.opened(datagram.from);
+      const moved = content.echo === null ? null : this.#asking.echoed(content.echo);
+      if (moved !== null) {
+        this.#slots.move(moved);
+        this.#slots.endAt(null);
+      }
+    } else if (content.challenge !== null) this.#echo = content.challenge;
     if (content.announce !== null && this.options.role === "server") {
       this.#inbound.floorMs = Math.max(this.#inbound.floorMs, content.announce);
     }
@@ -323,13 +341,6 @@ export class FakeTunnel implements NativeTunnel, Port {
     this.emit({ type: "heard" });
   }
 
-  /** The run alone: nobody copies datagrams here. */
-  #lookForMove(generation: number, source: string): void {
-    if (source === this.#endpoint || this.#sending?.generation !== generation) return;
-    this.#run = { source, length: source === this.#run.source ? this.#run.length + 1 : 1 };
-    if (this.#run.length === ROAMING_RUN) this.emit({ type: "roamed", generation, source });
-  }
-
   #slot(schedule: NativeSchedule): void {
     const { datagramLength: length } = schedule;
     const offer = this.#offer;
@@ -340,7 +351,12 @@ export class FakeTunnel implements NativeTunnel, Port {
     if (handshake) this.#stats.slotsHandshake += 1n;
     else if (content.type === "data" && content.packets.length > 0) this.#stats.slotsCarrying += 1n;
     else this.#stats.slotsCover += 1n;
-    const to = handshake ? (this.#inbound.sources.get(offer.stamp) ?? offer.endpoint) : schedule.endpoint;
+    let to = handshake ? (this.#inbound.sources.get(offer.stamp) ?? offer.endpoint) : schedule.endpoint;
+    const asked = handshake || this.#sending === null ? null : this.#asking.next();
+    if (asked !== null && content.type === "data") {
+      content.challenge = asked.token;
+      to = asked.source;
+    }
     this.#network.send({ from: this.#address, to, length, sentNs: this.#time.nowNs, content });
   }
 
@@ -360,8 +376,10 @@ export class FakeTunnel implements NativeTunnel, Port {
       if (this.#closeSlots === 0) this.emit({ type: "closeSent" });
     }
     const packets = key === null ? [] : this.#take(length - DATA_OVERHEAD);
+    const echo = key === null ? null : this.#echo;
+    if (key !== null) this.#echo = null;
     const control = key === null ? null : this.#dueControl();
-    return { type: "data", key, packets, announce: sending?.announce ?? null, close, control };
+    return { type: "data", key, packets, announce: sending?.announce ?? null, close, control, challenge: null, echo };
   }
 
   #dueControl(): { kind: number; body: Uint8Array } | null {

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::inner::{AllowedIps, Prefix};
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
@@ -130,6 +131,14 @@ pub(crate) fn address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult
     match text.parse() {
         Ok(address) => Ok(address),
         Err(_) => bad(cx, format!("expected a socket address such as 203.0.113.7:1405, got \"{text}\"")),
+    }
+}
+
+/// Where a peer is, as the events name it.
+pub(crate) fn endpoint<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult<Endpoint> {
+    match text.parse() {
+        Ok(endpoint) => Ok(endpoint),
+        Err(error) => bad(cx, format!("{error}, got \"{text}\"")),
     }
 }
 
@@ -301,7 +310,7 @@ pub(crate) fn schedule<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> Ne
         datagram_length: as_usize(number(cx, from, "datagramLength")?),
         timing,
         first_deadline_ns: instant(cx, first)?,
-        endpoint: address(cx, &endpoint)?,
+        endpoint: self::endpoint(cx, &endpoint)?,
     })
 }
 
@@ -316,7 +325,7 @@ pub(crate) fn offer<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonR
         stamp: number(cx, from, "stamp")?,
         message,
         every: narrow(cx, "every", every)?,
-        endpoint: address(cx, &endpoint)?,
+        endpoint: self::endpoint(cx, &endpoint)?,
     })
 }
 

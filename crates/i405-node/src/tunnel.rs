@@ -159,14 +159,28 @@ pub(crate) fn forget(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
 pub(crate) fn move_endpoint(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let endpoint = cx.argument::<JsString>(1)?.value(&mut cx);
-    let endpoint = read::address(&mut cx, &endpoint)?;
+    let endpoint = read::endpoint(&mut cx, &endpoint)?;
     done(&mut cx, handle.tunnel.move_endpoint(endpoint))
+}
+
+pub(crate) fn ask(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let handle = handle(&mut cx)?;
+    let generation = read::argument_u32(&mut cx, 1, "generation")?;
+    let source = cx.argument::<JsString>(2)?.value(&mut cx);
+    let source = read::endpoint(&mut cx, &source)?;
+    done(&mut cx, handle.tunnel.ask(generation, source))
+}
+
+pub(crate) fn handshake_sources(mut cx: FunctionContext<'_>) -> JsResult<'_, JsArray> {
+    let handle = handle(&mut cx)?;
+    let stamp = cx.argument::<JsNumber>(1)?.value(&mut cx);
+    write::endpoints(&mut cx, &handle.tunnel.handshake_sources(stamp as u64))
 }
 
 pub(crate) fn redirect(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let endpoint = cx.argument::<JsString>(1)?.value(&mut cx);
-    let endpoint = read::address(&mut cx, &endpoint)?;
+    let endpoint = read::endpoint(&mut cx, &endpoint)?;
     let datagram_length = read::argument_u32(&mut cx, 2, "datagramLength")?;
     done(&mut cx, handle.tunnel.redirect(endpoint, datagram_length as usize))
 }

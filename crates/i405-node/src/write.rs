@@ -1,5 +1,6 @@
 //! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
 
+use i405_proto::endpoint::Endpoint;
 use i405_rt::config::DeviationSource;
 use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, Tunnel};
 use neon::prelude::*;
@@ -34,6 +35,16 @@ fn set_bytes<'cx>(cx: &mut impl Context<'cx>, to: Handle<'cx, JsObject>, name: &
     let value = JsUint8Array::from_slice(cx, value)?;
     to.set(cx, name, value)?;
     Ok(())
+}
+
+/// Endpoints as text.
+pub(crate) fn endpoints<'cx>(cx: &mut impl Context<'cx>, endpoints: &[Endpoint]) -> JsResult<'cx, JsArray> {
+    let array = cx.empty_array();
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let text = cx.string(endpoint.to_string());
+        array.set(cx, index as u32, text)?;
+    }
+    Ok(array)
 }
 
 /// A batch.
@@ -84,10 +95,16 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
             set_bytes(cx, to, "body", &body)?;
             "control"
         }
-        Event::Roamed { generation, source } => {
-            set_number(cx, to, "generation", generation.into())?;
+        Event::Believed { confirmed, source } => {
+            match confirmed {
+                Some(generation) => set_number(cx, to, "confirmed", generation.into())?,
+                None => {
+                    let nothing = cx.null();
+                    to.set(cx, "confirmed", nothing)?;
+                }
+            }
             set_text(cx, to, "source", &source.to_string())?;
-            "roamed"
+            "believed"
         }
         Event::Silent { for_ns } => {
             set_bigint(cx, to, "forNs", for_ns)?;

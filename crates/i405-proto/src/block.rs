@@ -13,6 +13,10 @@ pub const CONTROL_REKEY_RESPONSE: u8 = 2;
 pub const CONTROL_NEWEST_STAMP: u8 = 3;
 /// Empty body.
 pub const CONTROL_CLOSE: u8 = 4;
+/// Body: 8 random bytes, which show where the client is when they come back.
+pub const CONTROL_CHALLENGE: u8 = 5;
+/// Body: those of the challenge.
+pub const CONTROL_ECHO: u8 = 6;
 
 /// First nibble of padding, which goes on to the end of the payload.
 pub const NIBBLE_PAD: u8 = 0x0;

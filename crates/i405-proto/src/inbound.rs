@@ -1,14 +1,14 @@
 //! The receiver's whole state for one peer: what becomes of each datagram that the socket yields.
 //!
 //! 1. drop what cannot be ours: not from a client's server, shorter or longer than any datagram
-//! 2. from the peer's endpoint: try the sessions' keys
+//! 2. from the peer's endpoint, or where it may be: try the sessions' keys
 //! 3. else, or if none opens it: try the pairings
 //! 4. from elsewhere: try the sessions' keys (the peer may have moved)
 //! 5. an opened datagram: replay window, reorder window, unpacker, sink
 //! 6. an unwrapped fragment: stamp, copies, reassembly, rate, sink
 //!
-//! At a server every opened datagram also says where the client is (`inbound/roaming.rs`); a copy from the endpoint is
-//! opened for that where a run of another source is under way.
+//! At a server every opened datagram also hints at where the client is (`inbound/whereabouts.rs`); copies are opened for
+//! that where something came from elsewhere.
 //!
 //! Steps 3 and 4 draw on the budget, so that strangers can't take more than it gives. Everything that comes in is
 //! hostile until it authenticated, and may be malformed even then: nothing here panics, allocates (but `install`), or
@@ -20,22 +20,27 @@ mod keyring;
 mod pairing;
 mod pairings;
 mod receiving_key;
-mod roaming;
 mod sink;
+mod whereabouts;
 
 use std::net::SocketAddr;
 
 use crate::budget::Budget;
+use crate::challenge::Challenges;
+use crate::endpoint::Endpoint;
 use crate::handshake_wire::Unwrapper;
 use crate::seal::MIN_DATAGRAM;
 
 use keyring::{Keyring, Trial};
 use pairing::Pairing;
 use pairings::Pairings;
-use roaming::{Opened, Roaming};
+use sink::ServerSide;
+use whereabouts::{Opened, Whereabouts};
+
 
 pub use receiving_key::{InstallError, NewSession, ReceivingKey};
 pub use sink::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion};
+pub use whereabouts::Believed;
 
 /// Longest UDP payload over IPv4.
 pub const MAX_DATAGRAM: usize = 65_507;
@@ -66,6 +71,8 @@ pub struct InboundConfig {
     pub max_stamp_age_ms: Option<u64>,
     /// Longest datagram to look at, in bytes. Longer ones are dropped.
     pub max_datagram: usize,
+    /// Random bytes that nobody else knows: challenges are drawn from them.
+    pub seed: [u8; 32],
 }
 
 /// What a further pairing is made from; the fields are those of [`InboundConfig`].
@@ -87,7 +94,7 @@ struct Arrival {
     now_ns: u64,
     received_ns: u64,
     wall_ms: u64,
-    source: SocketAddr,
+    source: Endpoint,
 }
 
 /// What has come so far. Each datagram counts once among opened, fragments, unknown, replayed and over budget.
@@ -119,10 +126,9 @@ pub struct InboundCounters {
 #[derive(Debug)]
 pub struct Inbound {
     role: Role,
-    endpoint: Option<SocketAddr>,
+    whereabouts: Whereabouts,
     pairings: Pairings,
     keyring: Keyring,
-    roaming: Roaming,
     budget: Budget,
     counters: InboundCounters,
     /// Where datagrams are opened.
@@ -133,14 +139,14 @@ impl Inbound {
     /// The state before anything has come.
     pub fn new(config: InboundConfig) -> Self {
         let max_datagram = config.max_datagram.clamp(MIN_DATAGRAM, MAX_DATAGRAM);
-        let InboundConfig { role, peer, unwrapper, initiation_length, floor_ms, max_stamp_age_ms, .. } = config;
+        let InboundConfig { role, peer, unwrapper, initiation_length, floor_ms, max_stamp_age_ms, seed, .. } = config;
         let first = PairingConfig { unwrapper, initiation_length, floor_ms, max_stamp_age_ms };
+        let mut whereabouts = Whereabouts::new(peer.map(Endpoint::from), seed);
         Self {
             role,
-            endpoint: peer.map(canonical),
             keyring: Keyring::new(max_datagram),
-            pairings: Pairings::new(Pairing::new(0, role, first)),
-            roaming: Roaming::default(),
+            pairings: Pairings::new(Pairing::new(0, role, first, || whereabouts.draw())),
+            whereabouts,
             budget: Budget::new(),
             counters: InboundCounters::default(),
             scratch: vec![0; max_datagram].into_boxed_slice(),
@@ -153,7 +159,7 @@ impl Inbound {
     /// of `spinny` may (docs/protocol.md, "Wire format").
     pub fn add_pairing(&mut self, config: PairingConfig) -> usize {
         let index = self.pairings.len();
-        self.pairings.add(Pairing::new(index, self.role, config));
+        self.pairings.add(Pairing::new(index, self.role, config, || self.whereabouts.draw()));
         index
     }
 
@@ -163,8 +169,7 @@ impl Inbound {
     pub fn serve(&mut self, pairing: usize) {
         if self.pairings.serve(pairing) {
             self.keyring.forget_all(&mut self.counters);
-            self.roaming = Roaming::default();
-            self.endpoint = None;
+            self.whereabouts.reset();
         }
     }
 
@@ -177,23 +182,27 @@ impl Inbound {
         now_ns: u64,
         received_ns: u64,
         wall_ms: u64,
-        source: SocketAddr,
+        source: impl Into<Endpoint>,
         datagram: &[u8],
         sink: &mut impl InboundSink,
     ) {
         self.counters.received += 1;
+        let source = source.into().canonical();
         let arrival = Arrival { now_ns, received_ns, wall_ms, source };
-        let from_endpoint = self.endpoint == Some(canonical(source));
-        let ours = self.role == Role::Server || from_endpoint;
+        let ours = match self.role {
+            Role::Server => source.can_be_answered(),
+            Role::Client => self.whereabouts.is_endpoint(source),
+        };
         if !ours || datagram.len() < MIN_DATAGRAM || datagram.len() > self.scratch.len() {
             self.counters.unknown += 1;
             return;
         }
+        let expected = self.whereabouts.expects(source) || self.pairings.get_served().answers(source);
         let mut sessions = Trial::Failed { replayed: false };
-        if from_endpoint {
+        if expected {
             sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, None);
             if matches!(sessions, Trial::Failed { replayed: true }) {
-                self.look_at_copy(source, datagram);
+                self.look_at_copy(&arrival, datagram);
             }
         }
         if !matches!(sessions, Trial::Opened { .. }) {
@@ -210,20 +219,26 @@ impl Inbound {
                     pairing.fragment(&arrival, datagram.len(), &unwrapped, handovers, &mut self.counters, sink);
                     return;
                 }
-                pairings::Trial::Replayed => sessions = Trial::Failed { replayed: true },
+                pairings::Trial::Replayed { index, nonce } => {
+                    self.pairings.opened(index).0.copy(&nonce, source, sink);
+                    sessions = Trial::Failed { replayed: true };
+                }
                 pairings::Trial::OverBudget => sessions = Trial::OverBudget,
-                pairings::Trial::Failed if !from_endpoint => {
+                pairings::Trial::Failed if !expected => {
                     sessions = self.keyring.try_keys(now_ns, datagram, &mut self.scratch, Some(&mut self.budget));
+                    if matches!(sessions, Trial::Failed { replayed: true }) {
+                        self.look_at_copy(&arrival, datagram);
+                    }
                 }
                 pairings::Trial::Failed => {}
             }
         }
         match sessions {
             Trial::Opened { position, counter, payload } => {
-                self.look_at_source(from_endpoint, position, counter, source, sink);
+                self.look_at_source(position, counter, &arrival);
                 let payload = &self.scratch[..payload];
-                let floor = (self.role == Role::Server).then(|| self.pairings.served().floor());
-                self.keyring.deliver(position, counter, payload, &arrival, floor, &mut self.counters, sink);
+                let server = server_side(self.role, &mut self.pairings, &mut self.whereabouts);
+                self.keyring.deliver(position, counter, payload, &arrival, server, &mut self.counters, sink);
             }
             Trial::Failed { replayed: true } => self.counters.replayed += 1,
             Trial::Failed { replayed: false } => self.counters.unknown += 1,
@@ -232,32 +247,33 @@ impl Inbound {
     }
 
     /// Server: what a datagram that opened says of where the client is.
-    fn look_at_source(
-        &mut self,
-        from_endpoint: bool,
-        position: usize,
-        counter: u32,
-        source: SocketAddr,
-        sink: &mut impl InboundSink,
-    ) {
+    fn look_at_source(&mut self, position: usize, counter: u32, arrival: &Arrival) {
         if self.role == Role::Client {
             return;
         }
         let Some((generation, highest)) = self.keyring.generation_and_highest(position) else { return };
-        let is_current = self.keyring.is_current(position);
-        let is_newest = i64::from(counter) > highest;
-        let source = canonical(source);
-        if self.roaming.opened(Opened { source, from_endpoint, counter, is_current, is_newest }) {
-            sink.roamed(generation, source);
-        }
+        self.whereabouts.opened(Opened {
+            source: arrival.source,
+            generation,
+            counter,
+            now_ns: arrival.now_ns,
+            is_current: self.keyring.is_current(position),
+            is_newest: i64::from(counter) > highest,
+        });
     }
 
-    /// Server: a copy from the endpoint of what came from elsewhere. The original may be the one from the endpoint.
-    fn look_at_copy(&mut self, source: SocketAddr, datagram: &[u8]) {
-        let Some(contested) = self.roaming.contested().filter(|_| self.role == Role::Server) else { return };
-        if let Some(counter) = self.keyring.open_copy(datagram, contested, &mut self.scratch) {
-            let source = canonical(source);
-            self.roaming.opened(Opened { source, from_endpoint: true, counter, is_current: true, is_newest: false });
+    /// Server: a copy of what came before. The client may be where it came from, now or still. Whoever copies without end
+    /// has none of them opened in the end.
+    fn look_at_copy(&mut self, arrival: &Arrival, datagram: &[u8]) {
+        let from = self.whereabouts.contested_from().filter(|_| self.role == Role::Server);
+        let (Some(from), Some(generation)) = (from, self.keyring.current()) else { return };
+        let Arrival { now_ns, source, .. } = *arrival;
+        if !self.budget.begin(now_ns) {
+            return;
+        }
+        if let Some(counter) = self.keyring.open_copy(now_ns, datagram, from, &mut self.scratch, &mut self.budget) {
+            let seen = Opened { source, generation, counter, now_ns, is_current: true, is_newest: false };
+            self.whereabouts.opened(seen);
         }
     }
 
@@ -268,8 +284,8 @@ impl Inbound {
 
     /// Gives up the payloads that have been missing for too long, and hands out what waited for them.
     pub fn on_timer(&mut self, now_ns: u64, sink: &mut impl InboundSink) {
-        let floor = (self.role == Role::Server).then(|| self.pairings.served().floor());
-        self.keyring.on_timer(now_ns, floor, &mut self.counters, sink);
+        let server = server_side(self.role, &mut self.pairings, &mut self.whereabouts);
+        self.keyring.on_timer(now_ns, server, &mut self.counters, sink);
     }
 
     /// Installs a generation for receiving, as pending. Of pending ones the three newest are kept: two attempts
@@ -290,21 +306,39 @@ impl Inbound {
     /// Makes a pending generation the current one. The current one before it opens on as the previous; older pending
     /// ones and the previous before are forgotten. Does nothing if the generation is not pending.
     pub fn set_current(&mut self, generation: u32) {
-        self.roaming.restart();
+        self.whereabouts.restart();
         self.keyring.set_current(generation, &mut self.counters);
     }
 
     /// The generation opens nothing from now on. Its keys are zeroed when the retired key is dropped.
     pub fn forget(&mut self, generation: u32) {
+        if self.keyring.current() == Some(generation) {
+            self.whereabouts.session_ended();
+        }
         self.keyring.forget(generation, &mut self.counters);
     }
 
-    /// The peer is there now. Server: because a session was confirmed from there, or as [`InboundSink::roamed`] said. A
-    /// client says so only where it turns to another of its server's addresses; nothing that comes in moves its server.
-    pub fn set_endpoint(&mut self, endpoint: SocketAddr) {
-        let endpoint = canonical(endpoint);
-        self.roaming.moved_to(endpoint);
-        self.endpoint = Some(endpoint);
+    /// The peer is there now, as it was told. A client says so where it turns to another of its server's addresses;
+    /// nothing that comes in moves its server. A server's endpoint moves by itself ([`Inbound::take_believed`]).
+    pub fn set_endpoint(&mut self, endpoint: impl Into<Endpoint>) {
+        self.whereabouts.moved_to(endpoint.into());
+    }
+
+    /// Server: this generation is confirmed, by a datagram from `source`. From now on the places that its response went
+    /// to are challenged, and wherever else datagrams under it come from, until one of them is believed.
+    pub fn ask(&mut self, generation: u32, source: Endpoint, now_ns: u64) {
+        let answered = self.pairings.get_served().answered_sources();
+        self.whereabouts.ask(generation, answered, source, now_ns);
+    }
+
+    /// Server: where the client is believed to be, if that has changed since the last call. It has moved already.
+    pub fn take_believed(&mut self) -> Option<Believed> {
+        self.whereabouts.take_believed()
+    }
+
+    /// Whom the sender is to challenge, if that has changed since the last call.
+    pub fn take_challenges(&mut self) -> Option<Challenges> {
+        self.whereabouts.take_challenges()
     }
 
     /// Client: only answers to the initiations with these stamps count.
@@ -322,11 +356,6 @@ impl Inbound {
         self.pairings.get_served().floor_ms()
     }
 
-    /// Server: while a response is in the carousel, fragments of its initiation say where it goes.
-    pub fn track_source(&mut self, stamp: Option<u64>) {
-        self.pairings.served().track_source(stamp);
-    }
-
     /// Masks computed for datagrams that no session of their endpoint's opened.
     pub fn masks_spent(&self) -> u64 {
         self.budget.masks_spent()
@@ -338,16 +367,11 @@ impl Inbound {
     }
 }
 
-/// One form for each address: IPv4 as IPv4, even if a socket for both families yields it as IPv6, and no flow label.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
-            Some(v4) => SocketAddr::from((v4, v6.port())),
-            None => {
-                v6.set_flowinfo(0);
-                SocketAddr::V6(v6)
-            }
-        },
-        SocketAddr::V4(_) => address,
-    }
+/// What only a server has; borrowed by parts, because keys are borrowed beside it.
+fn server_side<'a>(
+    role: Role,
+    pairings: &'a mut Pairings,
+    whereabouts: &'a mut Whereabouts,
+) -> Option<ServerSide<'a>> {
+    (role == Role::Server).then(|| ServerSide { floor: pairings.served().floor(), whereabouts })
 }

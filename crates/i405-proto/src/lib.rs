@@ -5,12 +5,14 @@
 //! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
 //!
 //! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
-//! `inbound`; `hedge`.
+//! `endpoint`, `sources`, `challenge`; `inbound`; `outbound`; `hedge`.
 
 #![deny(unsafe_code)]
 
 pub mod block;
 pub mod budget;
+pub mod challenge;
+pub mod endpoint;
 pub mod handshake_wire;
 pub mod hedge;
 pub mod inbound;
@@ -26,6 +28,7 @@ pub mod reorder;
 pub mod replay;
 pub mod schedule;
 pub mod seal;
+pub mod sources;
 pub mod stamp;
 pub mod unpacker;
 

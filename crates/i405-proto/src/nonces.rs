@@ -1,15 +1,16 @@
 //! Which copies of handshake datagrams have come already.
 //!
 //! Every slot of a carousel has a nonce of its own, so a nonce that comes twice is a copy that somebody else sent. It
-//! must not name the source, or the copier would draw the stream to itself ([`SeenNonces`]); and it need not be opened,
-//! or the copier would use up what genuine ones are opened with ([`RecentNonces`]).
+//! counts once for each source that it came from ([`SeenNonces`], for `sources.rs`); and it need not be opened again, or
+//! the copier would use up what genuine ones are opened with ([`RecentNonces`]).
 
 use std::fmt;
 
 use crate::handshake_wire::NONCE;
 
-/// Copies remembered per stamp. A carousel lasts 5 s and 4 rounds, which at 10 us slots is half a million slots; but
-/// it ends with the first answer, and past this bound the source merely stays where it is.
+/// What is remembered per stamp: nonces, and from which sources they came. A carousel lasts 5 s and 4 rounds, which at
+/// 10 us slots is half a million slots; but it ends with the first answer, and what is forgotten at the bound only
+/// makes a copy look like a first one.
 pub const MAX_NONCES: usize = 65_536;
 
 /// Twice the bound, so that probing stays short: about 1.5 places on average at the fullest.
@@ -22,7 +23,7 @@ const RECENT_PLACES: usize = 16_384;
 const EMPTY: u64 = 0;
 
 /// Half of a nonce, never [`EMPTY`], which makes two of 2^64 halves the same.
-fn half_of(nonce: &[u8; NONCE]) -> u64 {
+pub(crate) fn half_of(nonce: &[u8; NONCE]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *nonce;
     u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
 }
@@ -38,7 +39,8 @@ pub enum Seen {
     Full,
 }
 
-/// The nonces of one stamp: a table with open addressing, allocated once.
+/// Halves of nonces of one stamp, also mixed with the source they came from: a table with open addressing, allocated
+/// once.
 ///
 /// Only half of a nonce is kept. Nonces are random and authenticated before they get here, so nobody can choose one to
 /// collide, and by chance two of 65,536 halves do so with a probability of 2^-33. Beside it stands the number of the
@@ -75,27 +77,47 @@ impl SeenNonces {
     pub fn begin(&mut self, stamp: u64) {
         if self.stamp != Some(stamp) {
             self.stamp = Some(stamp);
-            self.used = 0;
-            self.epoch = self.epoch.wrapping_add(1);
-            if self.epoch == 0 {
-                // After 2^32 stamps, which at one in each datagram that is opened is ten days.
-                self.epochs.fill(0);
-                self.epoch = 1;
-            }
+            self.clear();
         }
     }
 
-    /// Whether the nonce is new, which it isn't afterwards.
-    pub fn insert(&mut self, nonce: &[u8; NONCE]) -> Seen {
-        let half = half_of(nonce);
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.used = 0;
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            // After 2^32 stamps, which at one in each datagram that is opened is ten days.
+            self.epochs.fill(0);
+            self.epoch = 1;
+        }
+    }
+
+    /// How many more can be remembered.
+    pub fn free(&self) -> usize {
+        MAX_NONCES - self.used
+    }
+
+    /// Whether this half is among them.
+    pub fn contains(&self, half: u64) -> bool {
+        self.find(half).is_ok()
+    }
+
+    /// Its place, or the empty one where it would be.
+    fn find(&self, half: u64) -> Result<usize, usize> {
         let mut place = half as usize % PLACES;
         // Ends at an empty place, of which there are at least as many as used ones.
         while self.epochs[place] == self.epoch {
             if self.halves[place] == half {
-                return Seen::Before;
+                return Ok(place);
             }
             place = (place + 1) % PLACES;
         }
+        Err(place)
+    }
+
+    /// Whether the half is new, which it isn't afterwards.
+    pub fn insert(&mut self, half: u64) -> Seen {
+        let Err(place) = self.find(half) else { return Seen::Before };
         if self.used == MAX_NONCES {
             return Seen::Full;
         }
@@ -157,11 +179,11 @@ mod tests {
         let mut seen = SeenNonces::new();
         seen.begin(1);
         for number in 0..MAX_NONCES as u64 {
-            assert_eq!(seen.insert(&nonce(number)), Seen::New);
+            assert_eq!(seen.insert(half_of(&nonce(number))), Seen::New);
         }
-        assert_eq!(seen.insert(&nonce(u64::MAX)), Seen::Full);
+        assert_eq!(seen.insert(half_of(&nonce(u64::MAX))), Seen::Full);
         for number in 0..MAX_NONCES as u64 {
-            assert_eq!(seen.insert(&nonce(number)), Seen::Before);
+            assert_eq!(seen.insert(half_of(&nonce(number))), Seen::Before);
         }
     }
 
@@ -169,15 +191,10 @@ mod tests {
     fn neighbours_in_the_table_are_told_apart() {
         let mut seen = SeenNonces::new();
         seen.begin(1);
-        let at = |half: u64| {
-            let mut nonce = [0; NONCE];
-            nonce[..8].copy_from_slice(&half.to_le_bytes());
-            nonce
-        };
         let last = PLACES as u64 - 1;
         for half in [last, last + PLACES as u64, last + 2 * PLACES as u64, 5] {
-            assert_eq!(seen.insert(&at(half)), Seen::New);
-            assert_eq!(seen.insert(&at(half)), Seen::Before);
+            assert_eq!(seen.insert(half), Seen::New);
+            assert_eq!(seen.insert(half), Seen::Before);
         }
     }
 
@@ -185,13 +202,13 @@ mod tests {
     fn the_last_epoch_is_followed_by_an_empty_table() {
         let mut seen = SeenNonces::new();
         seen.begin(1);
-        assert_eq!(seen.insert(&nonce(4)), Seen::New);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::New);
         seen.epoch = u32::MAX;
         seen.begin(2);
         assert_eq!(seen.epoch, 1);
         assert!(seen.epochs.iter().all(|epoch| *epoch == 0));
-        assert_eq!(seen.insert(&nonce(4)), Seen::New);
-        assert_eq!(seen.insert(&nonce(4)), Seen::Before);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::New);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::Before);
     }
 
     #[test]
@@ -216,11 +233,11 @@ mod tests {
     fn another_stamp_begins_with_nothing() {
         let mut seen = SeenNonces::new();
         seen.begin(1);
-        assert_eq!(seen.insert(&nonce(4)), Seen::New);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::New);
         seen.begin(1);
-        assert_eq!(seen.insert(&nonce(4)), Seen::Before);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::Before);
         seen.begin(2);
         assert_eq!(seen.stamp(), Some(2));
-        assert_eq!(seen.insert(&nonce(4)), Seen::New);
+        assert_eq!(seen.insert(half_of(&nonce(4))), Seen::New);
     }
 }

@@ -1,6 +1,6 @@
 //! Building slots: which key, which contents, which bytes leave.
 //!
-//! 1. decide whether this is a handshake slot (carousel turn and a prepared copy at hand)
+//! 1. decide whether this is a handshake slot (carousel turn and a prepared copy at hand), or one with a challenge
 //! 2. choose the sealer: the session's, or in a handshake slot and without a session the throwaway one
 //! 3. fill the payload (data) or pad it (cover): every byte is written either way
 //! 4. seal; counter and mask are the sealer's business
@@ -9,9 +9,12 @@
 //! Steps 3 and 4 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
 //! (docs/protocol.md, "No key, or not yet").
 
-use std::net::SocketAddr;
-
-use crate::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP, ControlBlock, InnerQueue, Packer};
+use crate::challenge::{CHALLENGE_BYTES, Challenge, Challenges, MOST_CANDIDATES};
+use crate::endpoint::Endpoint;
+use crate::packer::{
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, ControlBlock, Filled, InnerQueue,
+    Packer,
+};
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
 
 /// A close is said in this many slots (docs/protocol.md, "Close").
@@ -33,7 +36,7 @@ pub struct SendingSession {
 /// A handshake datagram that the reporter wrapped beforehand.
 pub struct Prepared {
     /// Where this copy goes: the handshake's source, which need not be the session's endpoint.
-    pub endpoint: SocketAddr,
+    pub endpoint: Endpoint,
     /// Exactly one slot's bytes.
     pub bytes: Box<[u8]>,
 }
@@ -81,7 +84,7 @@ pub const NO_SESSION: u32 = u32::MAX;
 /// A slot whose bytes are final. Any sender may take it from here.
 pub struct SealedSlot<'a> {
     /// Where to.
-    pub endpoint: SocketAddr,
+    pub endpoint: Endpoint,
     /// The whole UDP payload.
     pub datagram: &'a [u8],
     /// For the counters.
@@ -103,6 +106,9 @@ pub struct Outbound {
     repeated: Option<Box<RepeatedControl>>,
     /// Slots until the next copy of `repeated` is due.
     repeat_in: u32,
+    asked: Asked,
+    /// The challenge that the next data slot answers.
+    echo: Option<[u8; CHALLENGE_BYTES]>,
 }
 
 /// What changed in a build that others have to hear of.
@@ -130,6 +136,8 @@ impl Outbound {
             close_slots_left: 0,
             repeated: None,
             repeat_in: 0,
+            asked: Asked::nobody(),
+            echo: None,
         }
     }
 
@@ -195,6 +203,16 @@ impl Outbound {
         std::mem::replace(&mut self.repeated, control)
     }
 
+    /// Challenges these from the next data slot on; returns the ones before, to be freed elsewhere.
+    pub fn challenge(&mut self, challenges: Box<Challenges>) -> Box<Challenges> {
+        self.asked.replace(challenges)
+    }
+
+    /// Answers the peer's challenge in the next data slot with room for it.
+    pub fn echo(&mut self, token: u64) {
+        self.echo = Some(token.to_be_bytes());
+    }
+
     /// Whether the next slot is the carousel's.
     pub fn wants_handshake(&self) -> bool {
         self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
@@ -203,7 +221,7 @@ impl Outbound {
     /// Builds and seals the next slot. `prepared` is used only if [`Self::wants_handshake`] and its length fits.
     pub fn build<'a>(
         &'a mut self,
-        endpoint: SocketAddr,
+        endpoint: Endpoint,
         prepared: Option<&'a Prepared>,
         queue: &mut impl InnerQueue,
     ) -> (SealedSlot<'a>, Notices) {
@@ -227,26 +245,45 @@ impl Outbound {
 
         let payload = &mut self.datagram[COUNTER_LENGTH..length - TAG_LENGTH];
         let mut contents = Contents::Cover;
+        let mut endpoint = endpoint;
         let session = self.session.as_mut().filter(|session| prepared.is_none() && session.sealer.remaining() > 0);
         let (sealer, generation) = if let Some(session) = session {
             let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
-            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 3];
-            let mut count = 0;
+            let asked = self.asked.next();
+            let apart = asked.is_some() && self.asked.is_apart();
+            let token = asked.map(|asked| asked.token).or(self.asked.challenges.endpoint_token);
+            let challenge = token.unwrap_or(0).to_be_bytes();
+            let echo = self.echo.unwrap_or_default();
+            let mut controls = Said::nothing();
+            if let Some(asked) = asked {
+                endpoint = asked.source;
+            }
+            if token.is_some() {
+                controls.say(CONTROL_CHALLENGE, &challenge);
+            }
+            let echoed_by = self.echo.map_or(usize::MAX, |_| controls.say(CONTROL_ECHO, &echo));
+            let urgent = controls.count;
             if session.announce_stamp.is_some() {
-                controls[count] = ControlBlock { kind: CONTROL_NEWEST_STAMP, body: &stamp[2..] };
-                count += 1;
+                controls.say(CONTROL_NEWEST_STAMP, &stamp[2..]);
             }
             let closing = self.close_slots_left > 0;
-            // The array holds a close block already.
-            count += usize::from(closing);
-            let said = count;
-            // Last: it may be longer than a slot, and must not hold up the others.
-            if let Some(repeated) = self.repeated.as_ref().filter(|_| self.repeat_in == 0) {
-                controls[count] = ControlBlock { kind: repeated.kind, body: &repeated.body };
-                count += 1;
+            let closed_by = if closing { controls.say(CONTROL_CLOSE, &[]) } else { usize::MAX };
+            let said = controls.count;
+            let filled = if apart {
+                let written = self.packer.fill_apart(payload, controls.blocks());
+                Filled { controls: written, ..Filled::default() }
+            } else {
+                // Last: it may be longer than a slot, and must not hold up the others.
+                if let Some(repeated) = self.repeated.as_ref().filter(|_| self.repeat_in == 0) {
+                    controls.say(repeated.kind, &repeated.body);
+                }
+                self.packer.make_room(payload.len(), &controls.blocks()[..urgent]);
+                self.packer.fill(payload, controls.blocks(), queue)
+            };
+            if filled.controls >= echoed_by {
+                self.echo = None;
             }
-            let filled = self.packer.fill(payload, &controls[..count], queue);
-            if closing && filled.controls >= said {
+            if filled.controls >= closed_by {
                 self.close_slots_left -= 1;
                 notices.close_said = self.close_slots_left == 0;
             }
@@ -279,5 +316,81 @@ impl Outbound {
             }
             None => (SealedSlot { endpoint, datagram: &self.datagram, contents, under }, notices),
         }
+    }
+}
+
+/// Control blocks that one slot may hold.
+const MOST_CONTROLS: usize = 5;
+
+/// The control blocks of one slot, the most urgent first.
+struct Said<'a> {
+    blocks: [ControlBlock<'a>; MOST_CONTROLS],
+    count: usize,
+}
+
+impl<'a> Said<'a> {
+    fn nothing() -> Self {
+        Self { blocks: [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; MOST_CONTROLS], count: 0 }
+    }
+
+    /// Adds one; how many there are with it.
+    fn say(&mut self, kind: u8, body: &'a [u8]) -> usize {
+        self.blocks[self.count] = ControlBlock { kind, body };
+        self.count += 1;
+        self.count
+    }
+
+    fn blocks(&self) -> &[ControlBlock<'a>] {
+        &self.blocks[..self.count]
+    }
+}
+
+/// Who is challenged, and how often that was said.
+struct Asked {
+    challenges: Box<Challenges>,
+    /// Datagrams so far, for each.
+    sent: [u32; MOST_CANDIDATES],
+    /// Whose turn it is.
+    turn: usize,
+    /// Slots until the next challenge may be said.
+    wait: u32,
+}
+
+impl Asked {
+    fn nobody() -> Self {
+        Self { challenges: Box::new(Challenges::NONE), sent: [0; MOST_CANDIDATES], turn: 0, wait: 0 }
+    }
+
+    /// What was said to those that stay goes on to count.
+    fn replace(&mut self, challenges: Box<Challenges>) -> Box<Challenges> {
+        let before = std::mem::replace(&mut self.challenges, challenges);
+        let said = std::mem::take(&mut self.sent);
+        for (now, sent) in self.challenges.sources.iter().zip(&mut self.sent) {
+            let Some(now) = now else { continue };
+            let mut each = before.sources.iter().zip(said);
+            let known = each.find(|(each, _)| each.is_some_and(|each| each.token == now.token));
+            *sent = known.map_or(0, |(_, said)| said);
+        }
+        before
+    }
+
+    /// Whether datagrams with a challenge hold nothing else: there is another receiver than the one challenged.
+    fn is_apart(&self) -> bool {
+        self.challenges.every_slots > 1 || self.challenges.sources.iter().flatten().count() > 1
+    }
+
+    /// Whom this data slot challenges.
+    fn next(&mut self) -> Option<Challenge> {
+        self.wait = self.wait.saturating_sub(1);
+        if self.wait > 0 {
+            return None;
+        }
+        let places = (0..MOST_CANDIDATES).map(|step| (self.turn + step) % MOST_CANDIDATES);
+        let due = |place: &usize| self.challenges.sources[*place].is_some_and(|each| self.sent[*place] < each.datagrams);
+        let place = places.into_iter().find(due)?;
+        self.turn = place + 1;
+        self.sent[place] = self.sent[place].saturating_add(1);
+        self.wait = self.challenges.every_slots;
+        self.challenges.sources[place]
     }
 }

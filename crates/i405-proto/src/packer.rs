@@ -9,8 +9,8 @@
 //! 5. Zeros: a pad block to the end.
 
 pub use crate::block::{
-    CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE, ControlBlock, MAX_BLOCK,
-    NIBBLE_CONTROL, inner_length,
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION,
+    CONTROL_REKEY_RESPONSE, ControlBlock, MAX_BLOCK, NIBBLE_CONTROL, inner_length,
 };
 
 use crate::block::CONTROL_HEADER;
@@ -128,6 +128,33 @@ impl Packer {
         }
         body[at..].fill(0);
         filled
+    }
+
+    /// Control blocks that don't wait: where the block under way leaves no room for them in a payload of this length, it
+    /// starts again behind them.
+    pub fn make_room(&mut self, payload_length: usize, urgent: &[ControlBlock<'_>]) {
+        let wanted: usize = urgent.iter().map(ControlBlock::block_len).sum();
+        let continues = if self.sent > 0 { self.length - self.sent } else { 0 };
+        if wanted > 0 && continues + wanted + 2 > payload_length {
+            self.restart();
+        }
+    }
+
+    /// Writes a payload for another receiver than the session's: control blocks, as far as they fit, and pad. The one at
+    /// the endpoint will miss it and drop the block under way, so a packet starts again in the next payload; a control
+    /// block is given up. Returns how many control blocks went in.
+    pub fn fill_apart(&mut self, payload: &mut [u8], controls: &[ControlBlock<'_>]) -> usize {
+        self.restart();
+        payload.fill(0);
+        let mut at = payload.len().min(2);
+        let mut written = 0;
+        for control in controls {
+            let Some(room) = payload.get_mut(at..at + control.block_len()) else { break };
+            write_control(control, room);
+            at += room.len();
+            written += 1;
+        }
+        written
     }
 
     /// Writes a payload that is pad only. What is under way stays as it is: this is for datagrams under a throwaway

@@ -1,9 +1,9 @@
 //! What slots are built from: session, waiting queue, carousel, schedule; and the commands that change them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::outbound::{Contents, Notices, Outbound, Prepared, SealedSlot, SealedUnder};
 use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
@@ -26,7 +26,7 @@ pub struct Parts {
 /// The schedule that runs.
 pub struct Running {
     pub(crate) schedule: Schedule,
-    pub(crate) endpoint: SocketAddr,
+    pub(crate) endpoint: Endpoint,
     pub(crate) end_at_ns: Option<u64>,
     /// How slots get launch times; None: they leave at the call.
     pub(crate) launch: Option<Launch>,
@@ -34,7 +34,7 @@ pub struct Running {
 
 /// A slot whose bytes are final: in the outbound buffer, or in the handshake copy that takes their place.
 pub struct Built {
-    pub(crate) endpoint: SocketAddr,
+    pub(crate) endpoint: Endpoint,
     pub(crate) contents: Contents,
     pub(crate) under: SealedUnder,
     pub(crate) notices: Notices,
@@ -49,12 +49,14 @@ pub struct Assembler {
     next: Option<Box<Start>>,
     feed: Option<Box<Feed>>,
     spares: Vec<Box<[u8]>>,
+    /// Of the peer's challenges; each is echoed.
+    challenges_seen: u64,
 }
 
 impl Assembler {
     /// Idle at first: no schedule.
     pub fn new(parts: Parts) -> Self {
-        Assembler { parts, running: None, next: None, feed: None, spares: Vec::new() }
+        Assembler { parts, running: None, next: None, feed: None, spares: Vec::new(), challenges_seen: 0 }
     }
 
     /// The schedule that runs.
@@ -103,7 +105,13 @@ impl Assembler {
             self.apply(command);
         }
         self.change_schedule(agree);
-        let opened = self.parts.counters.receive.opened_generation.get();
+        let receive = &self.parts.counters.receive;
+        let challenges = receive.challenges.get();
+        if challenges != self.challenges_seen {
+            self.challenges_seen = challenges;
+            self.parts.outbound.echo(receive.newest_challenge.get());
+        }
+        let opened = receive.opened_generation.get();
         if opened > 0 {
             self.parts.outbound.opened((opened - 1) as u32);
         }
@@ -142,6 +150,10 @@ impl Assembler {
                 if let Some(next) = &mut self.next {
                     next.endpoint = endpoint;
                 }
+            }
+            SendCommand::Challenge(challenges) => {
+                let old = self.parts.outbound.challenge(challenges);
+                self.discard(Trash::Challenges(old));
             }
             SendCommand::Launch(launch) => {
                 if let Some(running) = &mut self.running {

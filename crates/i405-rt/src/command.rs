@@ -1,7 +1,7 @@
 //! What the control side tells the timed threads. Wait-free rings; everything is allocated before and freed after.
 
-use std::net::SocketAddr;
-
+use i405_proto::challenge::Challenges;
+use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::ReceivingKey;
 use i405_proto::outbound::{Prepared, RepeatedControl, SendingSession};
 use i405_proto::schedule::Schedule;
@@ -22,7 +22,7 @@ pub struct Start {
     pub(crate) datagram: Box<[u8]>,
     /// Further buffers of that length, where dispatchers hand slots to each other.
     pub(crate) spares: Vec<Box<[u8]>>,
-    pub(crate) endpoint: SocketAddr,
+    pub(crate) endpoint: Endpoint,
     pub(crate) end_at_ns: Option<u64>,
     /// Goes on with the deadlines of the schedule that runs, from its next slot on; only length and address change.
     pub(crate) continues: bool,
@@ -45,7 +45,9 @@ pub enum SendCommand {
     Carousel(Option<Box<Feed>>),
     Session(Option<Box<SendingSession>>),
     Throwaway(Box<Sealer>),
-    Endpoint(SocketAddr),
+    Endpoint(Endpoint),
+    /// Who is challenged from the next data slot on.
+    Challenge(Box<Challenges>),
     SayClose,
     RepeatControl(Option<Box<RepeatedControl>>),
     /// How slots get launch times from the next one on.
@@ -59,9 +61,10 @@ pub enum ReceiveCommand {
     Install(Box<ReceivingKey>),
     SetCurrent(u32),
     Forget(u32),
-    Endpoint(SocketAddr),
+    Endpoint(Endpoint),
+    /// Server: this generation is confirmed, by a datagram from there.
+    Ask(u32, Endpoint),
     ExpectStamps([Option<u64>; 2]),
-    TrackSource(Option<u64>),
 }
 
 /// For the thread that reads the device.
@@ -78,5 +81,6 @@ pub enum Trash {
     Feed(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Feed>),
     Session(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<SendingSession>),
     Control(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<RepeatedControl>),
+    Challenges(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Challenges>),
     Key(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<ReceivingKey>),
 }

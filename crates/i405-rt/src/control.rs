@@ -1,10 +1,10 @@
 //! The control side's own state: what commands are made from.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::{NewSession, ReceivingKey, Role};
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::outbound::{RepeatedControl, SendingSession};
@@ -138,7 +138,7 @@ impl Control {
     /// The newest schedule with another length and to another address; its deadlines go on.
     pub(crate) fn redirect(
         &mut self,
-        endpoint: SocketAddr,
+        endpoint: Endpoint,
         datagram_length: usize,
         shared: &Shared,
     ) -> Result<Box<Start>, Error> {
@@ -152,20 +152,19 @@ impl Control {
     }
 
     /// Slots go there from now on.
-    pub(crate) fn lead_to(&self, endpoint: SocketAddr, shared: &Shared) {
-        *lock(&shared.departing_to) = Some(endpoint.ip());
-        shared.own_flow.leads_to(endpoint);
+    pub(crate) fn lead_to(&self, endpoint: Endpoint, shared: &Shared) {
+        shared.lead_to(endpoint);
         if self.role == Role::Client {
-            self.socket.hear_only(endpoint);
+            self.socket.hear_only(endpoint.address);
         }
     }
 
     /// How slots to this address get launch times; where they can't, the user is told why.
-    fn launch_towards(&self, endpoint: SocketAddr, shared: &Shared) -> Option<Launch> {
+    fn launch_towards(&self, endpoint: Endpoint, shared: &Shared) -> Option<Launch> {
         if self.send_by == SendBy::Call || shared.distrusts_launches.load(Ordering::Acquire) {
             return None;
         }
-        let launch = launch::towards(&self.socket, endpoint.ip(), self.fwmark);
+        let launch = launch::towards(&self.socket, endpoint.address.ip(), self.fwmark);
         launch.inspect_err(|error| lock(&shared.notices).push(warnings::no_launches(error))).ok()
     }
 

@@ -4,10 +4,10 @@
 //! that opens under no key. It is sealed before it is needed and aimed at the schedule's endpoint.
 
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
-use socket2::SockAddr;
 
 use crate::sending::transmit;
 use crate::socket::OuterSocket;
+use crate::sys::own_address::Destination;
 
 /// One dispatcher's.
 pub struct Emergency {
@@ -15,7 +15,7 @@ pub struct Emergency {
     /// Room for the longest datagram; what is sent is as long as the schedule's.
     buffer: Box<[u8]>,
     length: usize,
-    address: Option<SockAddr>,
+    address: Option<Destination>,
     sealed: bool,
 }
 
@@ -32,7 +32,7 @@ impl Emergency {
     }
 
     /// The schedule's datagrams are this long and go there.
-    pub fn aim(&mut self, address: Option<SockAddr>, length: usize) {
+    pub fn aim(&mut self, address: Option<Destination>, length: usize) {
         self.sealed &= length == self.length;
         self.address = address;
         self.length = length.clamp(MIN_DATAGRAM, self.buffer.len());

@@ -1,6 +1,8 @@
 //! What a tunnel reports, and how it gets from the receiver to whoever listens.
 
-use std::net::SocketAddr;
+use i405_proto::challenge::Challenges;
+use i405_proto::endpoint::Endpoint;
+use i405_proto::sources::MOST_SOURCES;
 
 use crate::records::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
 
@@ -15,6 +17,9 @@ pub struct InlineBytes {
 }
 
 impl InlineBytes {
+    /// None.
+    pub const EMPTY: Self = InlineBytes { length: 0, bytes: [0; MESSAGE_CAPACITY] };
+
     /// A copy of `bytes`; None if they are more than [`MESSAGE_CAPACITY`].
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut inline = InlineBytes { length: bytes.len() as u16, bytes: [0; MESSAGE_CAPACITY] };
@@ -37,13 +42,14 @@ pub struct ReceiverEvent {
 /// The part of a receiver event that is not bytes.
 #[derive(Clone, Copy)]
 pub(crate) enum Notice {
-    Handshake { kind: u8, version: u8, stamp: u64, source: SocketAddr, datagram_length: usize, received_ns: u64 },
-    OtherVersion { version: u8, stamp: u64, source: SocketAddr, datagram_length: usize, received_ns: u64 },
+    Handshake { kind: u8, version: u8, stamp: u64, source: Endpoint, datagram_length: usize, received_ns: u64 },
+    OtherVersion { version: u8, stamp: u64, source: Endpoint, datagram_length: usize, received_ns: u64 },
     Stale { stamp: u64, floor_ms: u64 },
-    Opened { generation: u32, source: SocketAddr, received_ns: u64 },
+    Opened { generation: u32, source: Endpoint, received_ns: u64 },
     Control { generation: u32, kind: u8 },
-    Roamed { generation: u32, source: SocketAddr },
-    HandshakeSource(SocketAddr),
+    Believed { confirmed: Option<u32>, source: Endpoint },
+    Challenges(Challenges),
+    HandshakeSources { stamp: u64, sources: [Option<Endpoint>; MOST_SOURCES] },
 }
 
 /// What a tunnel reports, in batches. `lib/addon.ts` has the meaning of each.
@@ -59,8 +65,8 @@ pub enum Event {
         stamp: u64,
         /// The message.
         message: Vec<u8>,
-        /// Where its last fragment came from.
-        source: SocketAddr,
+        /// Where it came from; at a server, the likeliest of several sources.
+        source: Endpoint,
         /// Length of its datagrams.
         datagram_length: usize,
         /// When the kernel received the last one, CLOCK_MONOTONIC.
@@ -73,7 +79,7 @@ pub enum Event {
         /// Stamp in its head.
         stamp: u64,
         /// Where it came from.
-        source: SocketAddr,
+        source: Endpoint,
         /// Length of its datagrams.
         datagram_length: usize,
         /// When the kernel received it, CLOCK_MONOTONIC.
@@ -91,7 +97,7 @@ pub enum Event {
         /// Which.
         generation: u32,
         /// Where it came from.
-        source: SocketAddr,
+        source: Endpoint,
         /// When the kernel received it, CLOCK_MONOTONIC.
         received_ns: u64,
     },
@@ -104,12 +110,12 @@ pub enum Event {
         /// Its body.
         body: Vec<u8>,
     },
-    /// Server: the client sends from another address now.
-    Roamed {
-        /// The current generation.
-        generation: u32,
-        /// Where from.
-        source: SocketAddr,
+    /// Server: the client is believed to be there, and slots go there already.
+    Believed {
+        /// The generation whose confirmation began the asking; None: it was somewhere else before.
+        confirmed: Option<u32>,
+        /// There.
+        source: Endpoint,
     },
     /// Nothing opened for the watched time.
     Silent {

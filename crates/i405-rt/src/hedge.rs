@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use i405_proto::hedge::{Cells, Claims, Position};
 use i405_proto::outbound::{Contents, NO_SESSION, Prepared, SealedUnder};
 use i405_proto::schedule::Schedule;
-use socket2::SockAddr;
 
 use crate::assembling::Assembler;
 use crate::command::Trash;
 use crate::sending::transmit;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
+use crate::sys::own_address::Destination;
 
 /// How many dispatchers hedge a slot.
 pub const DISPATCHERS: usize = 2;
@@ -34,7 +34,7 @@ pub const NOBODYS: SealedUnder = SealedUnder { generation: NO_SESSION, counter: 
 struct Sealed {
     datagram: Box<[u8]>,
     copy: Option<Prepared>,
-    address: Option<SockAddr>,
+    address: Option<Destination>,
     contents: Contents,
     under: SealedUnder,
     close_said: bool,
@@ -52,7 +52,7 @@ pub struct Sent {
 pub struct Plan {
     pub(crate) epoch: u16,
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) address: Option<SockAddr>,
+    pub(crate) address: Option<Destination>,
     pub(crate) length: usize,
 }
 
@@ -162,7 +162,7 @@ impl Hedge {
         let running = work.assembler.running();
         plan.epoch = work.at.epoch;
         plan.schedule = running.map(|running| running.schedule.at_same_place());
-        plan.address = running.map(|running| self.socket.address(running.endpoint));
+        plan.address = running.map(|running| self.socket.destination(running.endpoint));
         plan.length = work.assembler.datagram().len();
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -186,7 +186,7 @@ impl Hedge {
             if !assembler.swap_datagram(&mut cell.datagram) {
                 return false;
             }
-            cell.address = Some(self.socket.address(built.endpoint));
+            cell.address = Some(self.socket.destination(built.endpoint));
             cell.contents = built.contents;
             cell.under = built.under;
             cell.close_said = built.notices.close_said;

@@ -111,9 +111,10 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
     let tun = Tun::open(&config.device)?.map(Arc::new);
     socket.ignore_interface(tun.as_ref().and_then(|tun| tun.index()));
-    // A server's client comes from anywhere at first, and may move.
-    if let Some(server) = config.peer.filter(|_| config.role == Role::Client) {
-        socket.hear_only(server);
+    // A server's client comes from anywhere at first, to any of our addresses, and may move.
+    match config.role {
+        Role::Server => socket.tell_own_address()?,
+        Role::Client => config.peer.iter().for_each(|server| socket.hear_only(*server)),
     }
     let own_flow = Arc::new(OwnFlow::new(local_address.port(), config.peer));
     let device_name = tun.as_ref().and_then(|tun| tun.name()).map(str::to_owned);
@@ -162,6 +163,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         floor_ms: config.floor_ms,
         max_stamp_age_ms: config.max_stamp_age_ms,
         max_datagram: LONGEST_DATAGRAM,
+        seed: random()?,
     });
     let shared = Arc::new(Shared {
         counters: Arc::clone(&counters),
@@ -170,6 +172,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         carousel: Mutex::new(None),
         window: Arc::new(Mutex::new(LatenessWindow::new(config.deviation_source))),
         final_lateness: Default::default(),
+        handshake_sources: Mutex::default(),
         silence: SilenceWatch::default(),
         packets_in: Mutex::new(packets_in),
         wants_drain: AtomicBool::new(false),
@@ -241,7 +244,6 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
                 arrivals,
                 stamp_ns: 0,
                 counters,
-                handshake_source: None,
                 current: 0,
                 control_blocks: 0,
             },

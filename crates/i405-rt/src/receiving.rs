@@ -7,11 +7,13 @@
 //! Nothing here allocates, locks or logs: in `spinny` it runs on the timed thread.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OpenedDatagram, OtherVersion};
+use i405_proto::challenge::Challenges;
+use i405_proto::endpoint::Endpoint;
+use i405_proto::inbound::{Believed, HandshakeMessage, Inbound, InboundSink, OpenedDatagram, OtherVersion};
 use i405_proto::inner::{AllowedIps, may_enter};
+use i405_proto::sources::MOST_SOURCES;
 use rtrb::{Consumer, Producer};
 
 use crate::backlog::Backlog;
@@ -63,8 +65,6 @@ pub struct Outlet {
     /// The kernel's receive time of the datagram under way, CLOCK_REALTIME; 0: none.
     pub(crate) stamp_ns: u64,
     pub(crate) counters: Arc<Counters>,
-    /// The source told last, so that only a change takes room in the ring.
-    pub(crate) handshake_source: Option<SocketAddr>,
     /// The generation that is sent under, 0 before the first.
     pub(crate) current: u32,
     /// Control blocks of this turn that were told of.
@@ -75,12 +75,20 @@ pub struct Outlet {
 pub struct Receiving {
     parts: ReceivingParts,
     buffer: Box<[u8]>,
+    untold: Untold,
+}
+
+/// What the reporter has to know in the end: kept until its ring has room.
+#[derive(Default)]
+struct Untold {
+    believed: Option<Believed>,
+    challenges: Option<Challenges>,
 }
 
 impl Receiving {
     /// Ready to receive.
     pub fn new(parts: ReceivingParts) -> Self {
-        Receiving { parts, buffer: vec![0; LARGEST_DATAGRAM].into_boxed_slice() }
+        Receiving { parts, buffer: vec![0; LARGEST_DATAGRAM].into_boxed_slice(), untold: Untold::default() }
     }
 
     /// The socket, for poll.
@@ -101,16 +109,37 @@ impl Receiving {
                 }
                 ReceiveCommand::Forget(generation) => inbound.forget(generation),
                 ReceiveCommand::Endpoint(endpoint) => inbound.set_endpoint(endpoint),
+                ReceiveCommand::Ask(generation, source) => inbound.ask(generation, source, monotonic_ns()),
                 ReceiveCommand::ExpectStamps(stamps) => inbound.expect_stamps(stamps),
-                ReceiveCommand::TrackSource(stamp) => {
-                    inbound.track_source(stamp);
-                    outlet.handshake_source = None;
-                }
             }
             while let Some(key) = inbound.take_retired() {
                 // Wiped and freed by the reporter; here only if it is far behind.
                 drop(trash.push(Trash::Key(key)));
             }
+        }
+        self.tell();
+    }
+
+    /// Tells who is to be challenged and who is believed. What is newer takes the place of what could not be told yet.
+    fn tell(&mut self) {
+        let ReceivingParts { inbound, outlet, .. } = &mut self.parts;
+        let Untold { believed, challenges } = &mut self.untold;
+        if let Some(newer) = inbound.take_believed() {
+            *believed = Some(newer);
+        }
+        if let Some(newer) = inbound.take_challenges() {
+            *challenges = Some(newer);
+        }
+        // In this order: the endpoint is there before the others get nothing more.
+        if let Some(Believed { confirmed, source }) = *believed
+            && outlet.try_report(Notice::Believed { confirmed, source })
+        {
+            *believed = None;
+        }
+        if let Some(newest) = *challenges
+            && outlet.try_report(Notice::Challenges(newest))
+        {
+            *challenges = None;
         }
     }
 
@@ -149,10 +178,11 @@ impl Receiving {
             now_ns,
             now_ns.saturating_sub(age_ns),
             wall_ns / MILLISECOND_NS,
-            received.source,
+            Endpoint { address: received.source, local: received.local },
             &self.buffer[..received.length],
             &mut self.parts.outlet,
         );
+        self.tell();
         self.publish_counters();
         true
     }
@@ -166,6 +196,7 @@ impl Receiving {
     pub fn on_timer(&mut self, now_ns: u64) {
         self.parts.outlet.control_blocks = 0;
         self.parts.inbound.on_timer(now_ns, &mut self.parts.outlet);
+        self.tell();
         self.publish_counters();
     }
 
@@ -186,6 +217,12 @@ impl Receiving {
 }
 
 impl Outlet {
+    /// False: there is no room now.
+    fn try_report(&mut self, notice: Notice) -> bool {
+        let bytes = InlineBytes::EMPTY;
+        self.events.push(ReceiverEvent { notice, bytes }).is_ok()
+    }
+
     fn report(&mut self, notice: Notice, bytes: &[u8]) {
         let event = InlineBytes::new(bytes).map(|bytes| ReceiverEvent { notice, bytes });
         if event.is_none_or(|event| self.events.push(event).is_err()) {
@@ -266,21 +303,22 @@ impl InboundSink for Outlet {
         self.report(Notice::Stale { stamp, floor_ms }, &[]);
     }
 
-    fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64) {
+    fn opened(&mut self, generation: u32, source: Endpoint, received_ns: u64) {
         let highest = &self.counters.receive.opened_generation;
         highest.set(highest.get().max(u64::from(generation) + 1));
         self.report(Notice::Opened { generation, source, received_ns }, &[]);
     }
 
-    fn roamed(&mut self, generation: u32, source: SocketAddr) {
-        self.report(Notice::Roamed { generation, source }, &[]);
+    fn challenged(&mut self, token: u64) {
+        let counters = &self.counters.receive;
+        counters.newest_challenge.set(token);
+        counters.challenges.add(1);
     }
 
-    fn handshake_source(&mut self, source: SocketAddr) {
-        if self.handshake_source.replace(source) == Some(source) {
-            return;
-        }
-        self.report(Notice::HandshakeSource(source), &[]);
+    fn handshake_sources(&mut self, stamp: u64, from: &mut dyn Iterator<Item = Endpoint>) {
+        let mut sources = [None; MOST_SOURCES];
+        sources.iter_mut().zip(from).for_each(|(place, source)| *place = Some(source));
+        self.report(Notice::HandshakeSources { stamp, sources }, &[]);
     }
 
     fn heard(&mut self, datagram: OpenedDatagram) {
@@ -310,7 +348,6 @@ mod tests {
             allowed_ips: AllowedIps::ALL,
             events,
             counters: Arc::new(Counters::default()),
-            handshake_source: None,
             current: 2,
             arrivals: None,
             stamp_ns: 0,

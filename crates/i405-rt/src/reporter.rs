@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use i405_proto::endpoint::Endpoint;
 use rtrb::Consumer;
 
 use crate::burner::{self, Burners};
+use crate::carousel::HandshakeSources;
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
 use crate::departures::Departures;
@@ -188,19 +190,38 @@ impl Reporter {
             Notice::Stale { stamp, floor_ms } => Event::StaleInitiation { stamp, floor_ms },
             Notice::Opened { generation, source, received_ns } => Event::Opened { generation, source, received_ns },
             Notice::Control { generation, kind } => Event::Control { generation, kind, body: bytes() },
-            Notice::Roamed { generation, source } => {
+            Notice::Believed { confirmed, source } => {
+                self.move_to(confirmed, source);
                 // Where it was in between matters to nobody, and a peer can move as often as it likes.
-                self.pending.retain(|event| !matches!(event, Event::Roamed { .. }));
-                Event::Roamed { generation, source }
+                self.pending.retain(|event| !matches!(event, Event::Believed { confirmed: None, .. }));
+                Event::Believed { confirmed, source }
             }
-            Notice::HandshakeSource(source) => {
-                if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
-                    carousel.set_endpoint(source);
+            Notice::Challenges(challenges) => {
+                // Refused only where the dispatcher is dead.
+                let _ = self.shared.command(SendCommand::Challenge(Box::new(challenges)));
+                return;
+            }
+            Notice::HandshakeSources { stamp, sources } => {
+                let newest = HandshakeSources { stamp, sources };
+                let mut carousel = lock(&self.shared.carousel);
+                *lock(&self.shared.handshake_sources) = newest;
+                if let Some(carousel) = carousel.as_mut() {
+                    carousel.set_sources(&newest);
                 }
                 return;
             }
         };
         self.pending.push(event);
+    }
+
+    /// Slots go where the client is believed to be, whatever the program is at. The end of a schedule that nobody
+    /// confirmed is no end any more; the program plans the next one when it hears of it.
+    fn move_to(&self, confirmed: Option<u32>, source: Endpoint) {
+        self.shared.lead_to(source);
+        let _ = self.shared.command(SendCommand::Endpoint(source));
+        if confirmed.is_some() {
+            let _ = self.shared.command(SendCommand::EndAt(None));
+        }
     }
 
     fn look_at_counters(&mut self, seen: &mut Seen) {

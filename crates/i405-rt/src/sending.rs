@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use i405_proto::outbound::{Contents, Notices, Prepared, SealedUnder};
 use rtrb::Producer;
-use socket2::SockAddr;
 
 use crate::assembling::{Assembler, Built, Running};
 use crate::command::Trash;
@@ -15,10 +14,11 @@ use crate::records::SlotRecord;
 use crate::slots::Slots;
 use crate::socket::OuterSocket;
 use crate::stats::{LATE_NS, SendCounters};
+use crate::sys::own_address::Destination;
 
 /// Sends it. The only system call between a deadline and the wire. Returns the kernel's refusal, 0 for none.
 #[inline]
-pub fn transmit(socket: &OuterSocket, datagram: &[u8], address: &SockAddr) -> i32 {
+pub fn transmit(socket: &OuterSocket, datagram: &[u8], address: &Destination) -> i32 {
     errno_of(socket.send(datagram, address))
 }
 
@@ -111,7 +111,7 @@ impl Tally {
 
 /// A slot that waits for its deadline: sealed, addressed, in the kernel's terms.
 struct Ready {
-    address: SockAddr,
+    address: Destination,
     /// With its deadline, where the kernel is told it.
     launch: Option<(Launch, u64)>,
     contents: Contents,
@@ -192,7 +192,7 @@ impl Slots for Sending {
 
     fn assemble(&mut self) -> bool {
         let Some(built) = self.assembler.build() else { return false };
-        let address = self.socket.address(built.endpoint);
+        let address = self.socket.destination(built.endpoint);
         let launch = self.running().and_then(|running| Some((running.launch?, running.schedule.deadline_ns())));
         let Built { contents, under, notices, copy, .. } = built;
         self.ready = Some(Ready { address, launch, contents, under, notices, copy });

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::Wrapper;
 use rtrb::Producer;
 
-use crate::carousel::Carousel;
+use crate::carousel::{Carousel, HandshakeSources};
 use crate::command::SendCommand;
 use crate::error::Error;
 use crate::event::Event;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub(crate) gate: Arc<Gate>,
     pub(crate) wrapper: Wrapper,
     pub(crate) carousel: Mutex<Option<Carousel>>,
+    /// Of the newest initiation that was handed over.
+    pub(crate) handshake_sources: Mutex<HandshakeSources>,
     pub(crate) window: Arc<Mutex<LatenessWindow>>,
     pub(crate) final_lateness: FinalLateness,
     pub(crate) silence: SilenceWatch,
@@ -85,6 +88,12 @@ impl Shared {
     /// [`Error::Closed`] if hundreds wait already: the dispatcher is dead.
     pub fn command(&self, command: SendCommand) -> Result<(), Error> {
         lock(&self.send).push(command).map_err(|_| Error::Closed)
+    }
+
+    /// Slots go there from now on: for who looks for their timestamps, and for datagrams of our own in the tunnel.
+    pub fn lead_to(&self, endpoint: Endpoint) {
+        *lock(&self.departing_to) = Some(endpoint.address.ip());
+        self.own_flow.leads_to(endpoint.address);
     }
 
     /// A thread died: say so, and end the others.

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 use rtrb::Consumer;
-use socket2::SockAddr;
 
 use crate::packet_ring;
 use crate::receiving::Receiving;
@@ -22,6 +21,7 @@ use crate::reporter::{Reporter, Seen};
 use crate::shared::{Shared, lock};
 use crate::slots::Slots;
 use crate::stats::Counters;
+use crate::sys::own_address::Destination;
 use crate::sys::socket::Received;
 use crate::threads::{Dispatch, Work};
 
@@ -114,7 +114,7 @@ pub(crate) fn fill_random(bytes: &mut [u8]) -> bool {
 }
 
 /// A send of this thread; None: to the real socket.
-pub(crate) fn send(datagram: &[u8], to: &SockAddr) -> Option<io::Result<usize>> {
+pub(crate) fn send(datagram: &[u8], to: &Destination) -> Option<io::Result<usize>> {
     NOW.get()?;
     STAGE.with_borrow_mut(|stage| {
         let to = to.as_socket()?;
@@ -133,7 +133,7 @@ pub(crate) fn receive(buffer: &mut [u8]) -> Option<io::Result<Received>> {
         // As the kernel does it: what doesn't fit is cut off.
         let length = datagram.len().min(buffer.len());
         buffer[..length].copy_from_slice(&datagram[..length]);
-        Some(Ok(Received { length, source, kernel_realtime_ns: Some(received_realtime_ns) }))
+        Some(Ok(Received { length, source, local: None, kernel_realtime_ns: Some(received_realtime_ns) }))
     })
 }
 

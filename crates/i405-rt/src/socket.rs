@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
+use i405_proto::endpoint::Endpoint;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::egress;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::outer_filter::{self, Passing};
 use crate::sys::errqueue::{self, Report, Timestamps};
 use crate::sys::filter;
+use crate::sys::own_address::{self, Destination};
 use crate::sys::socket::{self, Received};
 use crate::sys::txtime::{self, LaunchClock};
 
@@ -31,6 +33,8 @@ const PMTUDISC_PROBE: i32 = libc::IP_PMTUDISC_PROBE;
 pub struct OuterSocket {
     socket: Socket,
     ipv6: bool,
+    /// Bound to all addresses: the kernel says which one a datagram came to.
+    asks_own_address: bool,
     passing: Mutex<Passing>,
 }
 
@@ -51,7 +55,8 @@ impl OuterSocket {
             opened => opened,
         };
         let socket = opened.map_err(Error::system("open a UDP socket"))?;
-        let outer = OuterSocket { socket, ipv6: bind.is_ipv6(), passing: Mutex::default() };
+        let asks_own_address = bind.ip().is_unspecified();
+        let outer = OuterSocket { socket, ipv6: bind.is_ipv6(), asks_own_address, passing: Mutex::default() };
         if outer.ipv6 && bind.ip().is_unspecified() {
             // Both families, whatever net.ipv6.bindv6only says.
             outer.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0, "IPV6_V6ONLY")?;
@@ -120,12 +125,26 @@ impl OuterSocket {
         address.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))
     }
 
-    /// The form in which the kernel wants an address on this socket.
-    pub fn address(&self, endpoint: SocketAddr) -> SockAddr {
-        match endpoint {
+    /// Has the kernel say of each datagram which of our addresses it came to, if there are several. For a server: it
+    /// answers from there.
+    ///
+    /// # Errors
+    /// [`Error::SocketOption`].
+    pub fn tell_own_address(&self) -> Result<(), Error> {
+        if !self.asks_own_address {
+            return Ok(());
+        }
+        own_address::tell(self.socket.as_fd(), self.ipv6)
+            .map_err(|source| Error::SocketOption { option: "IP_PKTINFO or IPV6_RECVPKTINFO", source })
+    }
+
+    /// An endpoint in the form in which the kernel wants it on this socket.
+    pub fn destination(&self, endpoint: Endpoint) -> Destination {
+        let address = match endpoint.address {
             SocketAddr::V4(v4) if self.ipv6 => SockAddr::from(SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port()))),
             other => SockAddr::from(other),
-        }
+        };
+        Destination::new(address, endpoint.local.filter(|_| self.asks_own_address), self.ipv6)
     }
 
     /// Sends one datagram. Never blocks: a full send buffer is an error like any other.
@@ -133,17 +152,17 @@ impl OuterSocket {
     /// # Errors
     /// What the kernel says.
     #[inline]
-    pub fn send(&self, datagram: &[u8], to: &SockAddr) -> io::Result<usize> {
+    pub fn send(&self, datagram: &[u8], to: &Destination) -> io::Result<usize> {
         #[cfg(feature = "simulation")]
         if let Some(sent) = crate::simulation::send(datagram, to) {
             return sent;
         }
-        self.socket.send_to(datagram, to)
+        own_address::send(self.socket.as_fd(), datagram, to, 0)
     }
 
     /// Warms the path that [`Self::send`] takes; nothing is sent.
     #[inline]
-    pub fn probe(&self, to: &SockAddr) {
+    pub fn probe(&self, to: &Destination) {
         socket::probe(self.socket.as_fd(), to);
     }
 
@@ -152,7 +171,7 @@ impl OuterSocket {
     /// # Errors
     /// What the kernel says.
     #[inline]
-    pub fn send_at(&self, datagram: &[u8], to: &SockAddr, launch_ns: u64) -> io::Result<usize> {
+    pub fn send_at(&self, datagram: &[u8], to: &Destination, launch_ns: u64) -> io::Result<usize> {
         txtime::send_at(self.socket.as_fd(), datagram, to, launch_ns)
     }
 

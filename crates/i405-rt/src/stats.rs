@@ -134,6 +134,10 @@ counters! {
         last_opened_ns,
         /// Highest generation that opened, plus one; the dispatcher reads it.
         opened_generation,
+        /// Client: challenges of the server's; the dispatcher reads it, and echoes the newest.
+        challenges,
+        /// Client: what the newest one says. Written before it is counted.
+        newest_challenge,
     }
 }
 

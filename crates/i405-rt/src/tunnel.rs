@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread::Thread;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::packer::inner_length;
 use i405_proto::schedule::Timing;
 
@@ -62,7 +63,7 @@ pub struct ScheduleRequest {
     /// None: one drawn interval from now.
     pub first_deadline_ns: Option<u64>,
     /// Where datagrams go that are no handshake copies.
-    pub endpoint: SocketAddr,
+    pub endpoint: Endpoint,
 }
 
 impl Tunnel {
@@ -118,12 +119,15 @@ impl Tunnel {
     /// [`Error::Closed`]; [`Error::Argument`] before the first schedule.
     pub fn offer(&self, offer: Offer) -> Result<(), Error> {
         self.with(|control, shared| {
-            let (stamp, every) = (offer.stamp, offer.every);
+            let every = offer.every;
             let (length, interval_ns) = control.schedule_shape()?;
-            let (carousel, feed) = Carousel::new(offer, length, interval_ns, &shared.wrapper);
-            *lock(&shared.carousel) = Some(carousel);
+            // Held, so that no change of the sources falls between.
+            let mut carousel = lock(&shared.carousel);
+            let sources = *lock(&shared.handshake_sources);
+            let (newest, feed) = Carousel::new(offer, &sources, length, interval_ns, &shared.wrapper);
+            *carousel = Some(newest);
+            drop(carousel);
             control.carousel_every(Some(every), &shared.gate);
-            control.receive(ReceiveCommand::TrackSource(Some(stamp)), &shared.receiver)?;
             shared.command(SendCommand::Carousel(Some(feed)))
         })
     }
@@ -136,7 +140,6 @@ impl Tunnel {
         self.with(|control, shared| {
             *lock(&shared.carousel) = None;
             control.carousel_every(None, &shared.gate);
-            control.receive(ReceiveCommand::TrackSource(None), &shared.receiver)?;
             shared.command(SendCommand::Carousel(None))
         })
     }
@@ -189,7 +192,7 @@ impl Tunnel {
     ///
     /// # Errors
     /// [`Error::Closed`].
-    pub fn move_endpoint(&self, endpoint: SocketAddr) -> Result<(), Error> {
+    pub fn move_endpoint(&self, endpoint: Endpoint) -> Result<(), Error> {
         self.with(|control, shared| {
             control.lead_to(endpoint, shared);
             control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;
@@ -197,11 +200,26 @@ impl Tunnel {
         })
     }
 
+    /// Server: this generation is confirmed, by a datagram from `source`. Where its response went, and wherever else its
+    /// datagrams come from, is challenged in turns, until [`crate::Event::Believed`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn ask(&self, generation: u32, source: Endpoint) -> Result<(), Error> {
+        self.with(|control, shared| control.receive(ReceiveCommand::Ask(generation, source), &shared.receiver))
+    }
+
+    /// Server: where the newest initiation came from, if it has this stamp, likeliest first.
+    pub fn handshake_sources(&self, stamp: u64) -> Vec<Endpoint> {
+        let newest = *lock(&self.shared.handshake_sources);
+        if newest.stamp == stamp { newest.sources.into_iter().flatten().collect() } else { Vec::new() }
+    }
+
     /// Client: another address and length from the next slot on, at the same deadlines. Offers have to be made again.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::Argument`] before the first schedule, or for a length out of bounds.
-    pub fn redirect(&self, endpoint: SocketAddr, datagram_length: usize) -> Result<(), Error> {
+    pub fn redirect(&self, endpoint: Endpoint, datagram_length: usize) -> Result<(), Error> {
         self.with(|control, shared| {
             let start = SendCommand::Start(control.redirect(endpoint, datagram_length, shared)?);
             control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;

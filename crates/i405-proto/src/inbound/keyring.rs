@@ -1,12 +1,9 @@
 //! The keys of one peer's sessions, in the order in which they are tried.
 
-use std::ops::RangeInclusive;
-
 use crate::budget::Budget;
-use crate::stamp::Floor;
 
 use super::receiving_key::{InstallError, Plausibility, ReceivingKey};
-use super::sink::InboundSink;
+use super::sink::{InboundSink, ServerSide};
 use super::{Arrival, InboundCounters};
 
 // Places in the order of trial: current, pending (the newest first: two attempts and a rekey), previous.
@@ -158,11 +155,27 @@ impl Keyring {
         self.keys[position].as_ref().map(|key| (key.generation, key.highest()))
     }
 
-    /// Opens a datagram that the current key has seen, if its counter is one of these: the counter, if it authenticates.
-    pub(super) fn open_copy(&self, datagram: &[u8], counters: RangeInclusive<u32>, scratch: &mut [u8]) -> Option<u32> {
+    /// Opens a datagram that the current key has seen, if its counter is this one or a later one: the counter, if it
+    /// authenticates.
+    pub(super) fn open_copy(
+        &self,
+        now_ns: u64,
+        datagram: &[u8],
+        from: u32,
+        scratch: &mut [u8],
+        budget: &mut Budget,
+    ) -> Option<u32> {
         let key = self.keys[CURRENT].as_ref().filter(|key| key.has_length(datagram))?;
-        let counter = key.counter(datagram);
-        (counters.contains(&counter) && key.open(counter, datagram, scratch).is_some()).then_some(counter)
+        let counter = budget.take_mask(now_ns).then(|| key.counter(datagram))?;
+        if counter < from || !key.has_seen(counter) || !budget.take_opening(now_ns) {
+            return None;
+        }
+        key.open(counter, datagram, scratch).map(|_| counter)
+    }
+
+    /// Which generation is the current one.
+    pub(super) fn current(&self) -> Option<u32> {
+        self.keys[CURRENT].as_ref().map(|key| key.generation)
     }
 
     /// Takes the payload of a datagram that the key at this position opened.
@@ -173,12 +186,12 @@ impl Keyring {
         counter: u32,
         payload: &[u8],
         arrival: &Arrival,
-        floor: Option<&mut Floor>,
+        server: Option<ServerSide<'_>>,
         counters: &mut InboundCounters,
         sink: &mut impl InboundSink,
     ) {
         if let Some(key) = &mut self.keys[position] {
-            key.deliver(counter, payload, arrival, floor, counters, sink);
+            key.deliver(counter, payload, arrival, server, counters, sink);
         }
     }
 
@@ -189,12 +202,12 @@ impl Keyring {
     pub(super) fn on_timer(
         &mut self,
         now_ns: u64,
-        mut floor: Option<&mut Floor>,
+        mut server: Option<ServerSide<'_>>,
         counters: &mut InboundCounters,
         sink: &mut impl InboundSink,
     ) {
         for key in self.keys.iter_mut().flatten() {
-            key.on_timer(now_ns, floor.as_deref_mut(), counters, sink);
+            key.on_timer(now_ns, server.as_mut().map(ServerSide::again), counters, sink);
         }
     }
 

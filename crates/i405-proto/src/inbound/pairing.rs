@@ -3,11 +3,12 @@
 use std::fmt;
 
 use crate::budget::Budget;
+use crate::endpoint::Endpoint;
 use crate::handshake_wire::{
-    KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION, RESPONSE, Unwrapped, Unwrapper, VERSION, WRONG_VERSION,
+    KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION, NONCE, RESPONSE, Unwrapped, Unwrapper, VERSION, WRONG_VERSION,
 };
-use crate::nonces::{Seen, SeenNonces};
 use crate::reassembly::Reassembly;
+use crate::sources::Sources;
 use crate::stamp::{AtMostOncePer, Floor, HANDOVER_INTERVAL_NS, Judgement, STALE_REPORT_INTERVAL_NS};
 
 use super::pairings::Handovers;
@@ -29,25 +30,24 @@ pub(super) struct Pairing {
 enum End {
     /// The stamps of its two newest attempts: no other is answered any more.
     Client([Option<u64>; 2]),
-    Server(Copies),
+    Server(Box<Asked>),
 }
 
-/// The server's: which copies of fragments came, and whether they name the source.
-struct Copies {
+/// The server's: where initiations come from.
+struct Asked {
     /// Of the stamp that is being put together.
-    assembling: SeenNonces,
+    assembling: Sources,
     /// Of the stamp that was handed over last.
-    answered: SeenNonces,
-    /// The stamp whose fragments name the source.
-    tracked: Option<u64>,
+    answered: Sources,
     stale_report: AtMostOncePer,
 }
 
 impl Pairing {
-    pub(super) fn new(index: usize, role: Role, config: PairingConfig) -> Self {
+    /// `draw`: random bytes that nobody else knows.
+    pub(super) fn new(index: usize, role: Role, config: PairingConfig, draw: impl FnMut() -> [u8; 16]) -> Self {
         let (end, message_length) = match role {
             Role::Client => (End::Client([None; 2]), RESPONSE),
-            Role::Server => (End::Server(Copies::new()), config.initiation_length),
+            Role::Server => (End::Server(Box::new(Asked::new(draw))), config.initiation_length),
         };
         Self {
             index,
@@ -67,9 +67,27 @@ impl Pairing {
         self.floor.get()
     }
 
-    pub(super) fn track_source(&mut self, stamp: Option<u64>) {
-        if let End::Server(copies) = &mut self.end {
-            copies.tracked = stamp;
+    /// Server: whether a response goes there.
+    pub(super) fn answers(&self, source: Endpoint) -> bool {
+        self.answered_sources().any(|best| best == source)
+    }
+
+    /// Server: where the newest response goes.
+    pub(super) fn answered_sources(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        let asked = match &self.end {
+            End::Server(asked) => Some(asked),
+            End::Client(_) => None,
+        };
+        asked.into_iter().flat_map(|asked| asked.answered.best())
+    }
+
+    /// Server: a copy of a fragment that was opened before. It isn't opened again, and its source counts.
+    pub(super) fn copy(&mut self, nonce: &[u8; NONCE], source: Endpoint, sink: &mut impl InboundSink) {
+        let End::Server(asked) = &mut self.end else { return };
+        if asked.answered.know(nonce) {
+            asked.came(nonce, source, sink);
+        } else if asked.assembling.know(nonce) {
+            asked.assembling.came(nonce, source);
         }
     }
 
@@ -114,26 +132,37 @@ impl Pairing {
             may
         };
         match (end, unwrapped.head.kind) {
-            (End::Server(copies), KIND_INITIATION) => {
+            (End::Server(asked), KIND_INITIATION) => {
                 let judgement = floor.judge(unwrapped.head.stamp, arrival.wall_ms);
                 match judgement {
                     Judgement::Stale => {
                         counters.stale += 1;
-                        copies.report_stale(arrival, unwrapped, floor, sink);
+                        asked.report_stale(arrival, unwrapped, floor, sink);
                     }
-                    Judgement::Known => copies.name_source(arrival, unwrapped, sink),
+                    Judgement::Known if asked.answered.stamp() == Some(unwrapped.head.stamp) => {
+                        asked.came(&unwrapped.nonce, arrival.source, sink);
+                    }
+                    Judgement::Known => {}
                     Judgement::Fresh if unwrapped.head.version != VERSION => {
                         if may_hand_over() {
+                            asked.assembling.begin(unwrapped.head.stamp);
+                            asked.assembling.came(&unwrapped.nonce, arrival.source);
+                            asked.answer(sink);
                             other_version(arrival, of, unwrapped, floor, sink);
                         }
                     }
                     Judgement::Fresh => {
-                        let taken = copies.is_new(reassembly, datagram_length, unwrapped);
-                        if taken && take(reassembly, unwrapped) && may_hand_over() {
+                        let stamp = unwrapped.head.stamp;
+                        if !reassembly.admit(stamp, datagram_length) {
+                            return;
+                        }
+                        asked.assembling.begin(stamp);
+                        asked.assembling.came(&unwrapped.nonce, arrival.source);
+                        if take(reassembly, unwrapped) && may_hand_over() {
                             // The floor rises before anybody acts on the message.
-                            floor.act_on(unwrapped.head.stamp);
-                            copies.answer();
-                            hand_over(arrival, of, unwrapped, reassembly, sink);
+                            floor.act_on(stamp);
+                            let source = asked.answer(sink).unwrap_or(arrival.source);
+                            hand_over(&Arrival { source, ..*arrival }, of, unwrapped, reassembly, sink);
                         }
                     }
                 }
@@ -163,12 +192,11 @@ impl Pairing {
     }
 }
 
-impl Copies {
-    fn new() -> Self {
+impl Asked {
+    fn new(mut draw: impl FnMut() -> [u8; 16]) -> Self {
         Self {
-            assembling: SeenNonces::new(),
-            answered: SeenNonces::new(),
-            tracked: None,
+            assembling: Sources::new(draw()),
+            answered: Sources::new(draw()),
             stale_report: AtMostOncePer::new(STALE_REPORT_INTERVAL_NS),
         }
     }
@@ -185,29 +213,24 @@ impl Copies {
         }
     }
 
-    /// A fragment of an attempt that was acted on. Unless it is a copy, it says where the client is.
-    fn name_source(&mut self, arrival: &Arrival, unwrapped: &Unwrapped<'_>, sink: &mut impl InboundSink) {
-        let stamp = Some(unwrapped.head.stamp);
-        if self.answered.stamp() == stamp
-            && self.answered.insert(&unwrapped.nonce) == Seen::New
-            && self.tracked == stamp
-        {
-            sink.handshake_source(arrival.source);
+    /// A fragment of the attempt that was acted on last, or a copy of one.
+    fn came(&mut self, nonce: &[u8; NONCE], source: Endpoint, sink: &mut impl InboundSink) {
+        if self.answered.came(nonce, source) {
+            self.tell(sink);
         }
     }
 
-    /// Whether the fragment belongs to the newest initiation and is no copy.
-    fn is_new(&mut self, reassembly: &mut Reassembly, datagram_length: usize, unwrapped: &Unwrapped<'_>) -> bool {
-        if !reassembly.admit(unwrapped.head.stamp, datagram_length) {
-            return false;
+    fn tell(&mut self, sink: &mut impl InboundSink) {
+        if let Some(stamp) = self.answered.stamp() {
+            sink.handshake_sources(stamp, &mut self.answered.best());
         }
-        self.assembling.begin(unwrapped.head.stamp);
-        self.assembling.insert(&unwrapped.nonce) != Seen::Before
     }
 
-    /// The stamp that was put together is to be answered: its copies are remembered further.
-    fn answer(&mut self) {
+    /// The stamp that was put together is to be answered, first of all to the source that is returned.
+    fn answer(&mut self, sink: &mut impl InboundSink) -> Option<Endpoint> {
         std::mem::swap(&mut self.assembling, &mut self.answered);
+        self.tell(sink);
+        self.answered.best().next()
     }
 }
 

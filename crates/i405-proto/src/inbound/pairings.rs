@@ -1,7 +1,7 @@
 //! All pairings of a listener, tried in order under one budget, and how often they may trouble JavaScript together.
 
 use crate::budget::Budget;
-use crate::handshake_wire::{Unwrapped, nonce_of};
+use crate::handshake_wire::{NONCE, Unwrapped, nonce_of};
 use crate::nonces::RecentNonces;
 
 use super::pairing::Pairing;
@@ -17,7 +17,7 @@ pub(super) enum Trial<'a> {
     /// It is nobody's.
     Failed,
     /// It is a copy of one that was opened before, whatever became of that.
-    Replayed,
+    Replayed { index: usize, nonce: [u8; NONCE] },
     /// The budget ended first.
     OverBudget,
 }
@@ -80,8 +80,8 @@ impl Pairings {
         // Zeros under the masks of two pairings happen once in 2^64 tries: then the second one goes without.
         let Some((index, pairing)) = self.all.iter().enumerate().find(&mut looks) else { return Trial::Failed };
         // Copies pass the mask like their originals: whoever recorded one could have no other opened.
-        if nonce_of(datagram).is_some_and(|nonce| self.opened.contain(&nonce)) {
-            return Trial::Replayed;
+        if let Some(nonce) = nonce_of(datagram).filter(|nonce| self.opened.contain(nonce)) {
+            return Trial::Replayed { index, nonce };
         }
         if !budget.take_opening(now_ns) {
             return Trial::OverBudget;

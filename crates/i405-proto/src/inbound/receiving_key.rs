@@ -6,10 +6,9 @@ use crate::keys::{Aead, DirectionKeys};
 use crate::reorder::ReorderWindow;
 use crate::replay::ReplayWindow;
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, MIN_DATAGRAM, Opener};
-use crate::stamp::Floor;
 use crate::unpacker::Unpacker;
 
-use super::sink::{Blocks, InboundSink, OpenedDatagram};
+use super::sink::{Blocks, InboundSink, OpenedDatagram, ServerSide};
 use super::{Arrival, InboundCounters, MAX_DATAGRAM};
 
 // The protocol's.
@@ -136,6 +135,11 @@ impl ReceivingKey {
         self.opener.counter(datagram)
     }
 
+    /// Whether a datagram with this counter has opened.
+    pub(super) fn has_seen(&self, counter: u32) -> bool {
+        self.replay.seen(counter)
+    }
+
     /// Unmasks the counter and says whether it can be the peer's. Costs one mask.
     pub(super) fn plausibility(&self, datagram: &[u8], now_ns: u64) -> Plausibility {
         let counter = self.opener.counter(datagram);
@@ -164,7 +168,7 @@ impl ReceivingKey {
         counter: u32,
         payload: &[u8],
         arrival: &Arrival,
-        floor: Option<&mut Floor>,
+        server: Option<ServerSide<'_>>,
         counters: &mut InboundCounters,
         sink: &mut impl InboundSink,
     ) {
@@ -183,7 +187,7 @@ impl ReceivingKey {
         });
         let Self { reorder, unpacker, generation, .. } = self;
         let malformed = &mut counters.malformed_inner;
-        let mut blocks = Blocks { sink, generation: *generation, floor, malformed };
+        let mut blocks = Blocks { sink, generation: *generation, server, malformed };
         reorder.insert(counter, payload, arrival.now_ns, &mut |payload, contiguous| {
             counters.blocks_dropped += u64::from(unpacker.payload(payload, contiguous, &mut blocks));
         });
@@ -196,13 +200,13 @@ impl ReceivingKey {
     pub(super) fn on_timer(
         &mut self,
         now_ns: u64,
-        floor: Option<&mut Floor>,
+        server: Option<ServerSide<'_>>,
         counters: &mut InboundCounters,
         sink: &mut impl InboundSink,
     ) {
         let Self { reorder, unpacker, generation, .. } = self;
         let malformed = &mut counters.malformed_inner;
-        let mut blocks = Blocks { sink, generation: *generation, floor, malformed };
+        let mut blocks = Blocks { sink, generation: *generation, server, malformed };
         reorder.expire(now_ns, &mut |payload, contiguous| {
             counters.blocks_dropped += u64::from(unpacker.payload(payload, contiguous, &mut blocks));
         });

@@ -1,12 +1,15 @@
 //! What comes out of the receiver.
 
-use std::net::SocketAddr;
-
 use crate::block::{
-    CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE, inner_length,
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION,
+    CONTROL_REKEY_RESPONSE, inner_length,
 };
+use crate::challenge::token_of;
+use crate::endpoint::Endpoint;
 use crate::stamp::Floor;
 use crate::unpacker::BlockSink;
+
+use super::whereabouts::Whereabouts;
 
 /// A whole handshake message that passed trial, stamp and rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub struct HandshakeMessage<'a> {
     pub stamp: u64,
     /// The message.
     pub message: &'a [u8],
-    /// Where the completing datagram came from.
-    pub source: SocketAddr,
+    /// Where it came from. At a server, the likeliest of several sources.
+    pub source: Endpoint,
     /// Length of its datagrams.
     pub datagram_length: usize,
     /// When the kernel received the completing datagram.
@@ -39,7 +42,7 @@ pub struct OtherVersion {
     /// Its stamp, to which the floor has risen.
     pub stamp: u64,
     /// Where the datagram came from.
-    pub source: SocketAddr,
+    pub source: Endpoint,
     /// Its length.
     pub datagram_length: usize,
     /// When the kernel received it.
@@ -72,14 +75,13 @@ pub trait InboundSink {
     /// Server: a genuine initiation at or below the floor, or too old. At most once a minute.
     fn stale(&mut self, stamp: u64, floor_ms: u64);
     /// The first datagram that opens under a generation.
-    fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64);
-    /// Server: the client of this generation, the current one, sends from here now. Nothing has moved yet: see
-    /// [`super::Inbound::set_endpoint`].
-    fn roamed(&mut self, generation: u32, source: SocketAddr) {
-        let _ = (generation, source);
+    fn opened(&mut self, generation: u32, source: Endpoint, received_ns: u64);
+    /// Client: the server asks where we are; the next data slot is to say these bytes in an echo.
+    fn challenged(&mut self, token: u64) {
+        let _ = token;
     }
-    /// Server: a fragment of the initiation that is being answered came from here.
-    fn handshake_source(&mut self, source: SocketAddr);
+    /// Server: fragments of the initiation that was handed over last came from these sources, likeliest first.
+    fn handshake_sources(&mut self, stamp: u64, sources: &mut dyn Iterator<Item = Endpoint>);
     /// A datagram opened; of each one, before its contents.
     fn heard(&mut self, datagram: OpenedDatagram);
 }
@@ -87,12 +89,25 @@ pub trait InboundSink {
 /// Length of a newest-stamp block's body.
 const STAMP_BYTES: usize = 6;
 
+/// A server's: what newest-stamp blocks raise, and what echoes tell.
+pub(super) struct ServerSide<'a> {
+    pub(super) floor: &'a mut Floor,
+    pub(super) whereabouts: &'a mut Whereabouts,
+}
+
+impl ServerSide<'_> {
+    /// For one of several uses.
+    pub(super) fn again(&mut self) -> ServerSide<'_> {
+        ServerSide { floor: self.floor, whereabouts: self.whereabouts }
+    }
+}
+
 /// Passes the data blocks of one generation on.
 pub(super) struct Blocks<'a, S> {
     pub(super) sink: &'a mut S,
     pub(super) generation: u32,
-    /// At a server: what newest-stamp blocks raise.
-    pub(super) floor: Option<&'a mut Floor>,
+    /// At a server: what control blocks change without anybody being asked.
+    pub(super) server: Option<ServerSide<'a>>,
     pub(super) malformed: &'a mut u64,
 }
 
@@ -113,9 +128,18 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
             CONTROL_CLOSE if body.is_empty() => {}
             CONTROL_NEWEST_STAMP if body.len() == STAMP_BYTES => {
                 let stamp = body.iter().fold(0, |stamp, byte| stamp << 8 | u64::from(*byte));
-                if !self.floor.as_mut().is_some_and(|floor| floor.raise(stamp)) {
+                if !self.server.as_mut().is_some_and(|server| server.floor.raise(stamp)) {
                     return;
                 }
+            }
+            CONTROL_CHALLENGE | CONTROL_ECHO => {
+                let Some(token) = token_of(body) else { return };
+                match &mut self.server {
+                    Some(server) if kind == CONTROL_ECHO => server.whereabouts.echoed(token),
+                    None if kind == CONTROL_CHALLENGE => self.sink.challenged(token),
+                    _ => {}
+                }
+                return;
             }
             _ => return,
         }
@@ -144,8 +168,8 @@ mod tests {
         fn handshake(&mut self, _: HandshakeMessage<'_>) {}
         fn other_version(&mut self, _: OtherVersion) {}
         fn stale(&mut self, _: u64, _: u64) {}
-        fn opened(&mut self, _: u32, _: SocketAddr, _: u64) {}
-        fn handshake_source(&mut self, _: SocketAddr) {}
+        fn opened(&mut self, _: u32, _: Endpoint, _: u64) {}
+        fn handshake_sources(&mut self, _: u64, _: &mut dyn Iterator<Item = Endpoint>) {}
         fn heard(&mut self, _: OpenedDatagram) {}
     }
 
@@ -153,7 +177,7 @@ mod tests {
     fn promise_malformed_inner() {
         let mut sink = Kept::default();
         let mut malformed = 0;
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: None, malformed: &mut malformed };
+        let mut blocks = Blocks { sink: &mut sink, generation: 1, server: None, malformed: &mut malformed };
         let mut ipv4 = [0u8; 30];
         ipv4[0] = 0x45;
         ipv4[3] = 30;
@@ -168,8 +192,10 @@ mod tests {
     fn only_control_blocks_that_are_known() {
         let mut sink = Kept::default();
         let mut floor = Floor::new(5, None);
+        let mut whereabouts = Whereabouts::new(None, [0; 32]);
         let mut malformed = 0;
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: Some(&mut floor), malformed: &mut malformed };
+        let server = Some(ServerSide { floor: &mut floor, whereabouts: &mut whereabouts });
+        let mut blocks = Blocks { sink: &mut sink, generation: 1, server, malformed: &mut malformed };
         for kind in 0..16 {
             blocks.control(kind, &[]);
             blocks.control(kind, &[0, 0, 0, 0, 1, kind]);

@@ -9,6 +9,7 @@ pub mod filter;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod memory;
+pub mod own_address;
 pub mod ptp;
 pub mod sched;
 pub mod socket;

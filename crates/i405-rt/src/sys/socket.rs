@@ -2,12 +2,11 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use socket2::SockAddr;
-
 use super::errqueue::{holds, nanoseconds};
+use super::own_address::{self, Destination};
 
 /// Sets an integer socket option.
 ///
@@ -54,11 +53,9 @@ pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(libc::pid_t, libc
 const MSG_PROBE: i32 = 0x10;
 
 /// Goes the way of a send as far as the route, and sends nothing: what it touches is in the caches afterwards.
-pub fn probe(socket: BorrowedFd<'_>, address: &SockAddr) {
+pub fn probe(socket: BorrowedFd<'_>, to: &Destination) {
     let flags = libc::MSG_CONFIRM | MSG_PROBE | libc::MSG_DONTWAIT;
-    // SAFETY: there is no buffer, and a SockAddr points at an address of the length that it gives.
-    let _ =
-        unsafe { libc::sendto(socket.as_raw_fd(), std::ptr::null(), 0, flags, address.as_ptr().cast(), address.len()) };
+    let _ = own_address::send(socket, &[], to, flags);
 }
 
 /// One received datagram.
@@ -67,6 +64,8 @@ pub struct Received {
     pub length: usize,
     /// Where it came from.
     pub source: SocketAddr,
+    /// Which of our addresses it was sent to; None if the kernel was not asked ([`super::own_address::tell`]).
+    pub local: Option<IpAddr>,
     /// When the kernel received it, nanoseconds of CLOCK_REALTIME; None if it did not say.
     pub kernel_realtime_ns: Option<u64>,
 }
@@ -97,7 +96,8 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
     }
     // SAFETY: zeroed at first, and filled by the kernel up to msg_namelen; any bytes are a valid sockaddr_storage.
     let name = unsafe { name.assume_init() };
-    Ok(Received { length: length as usize, source: socket_address(&name)?, kernel_realtime_ns: timestamp(&message) })
+    let (kernel_realtime_ns, local) = (timestamp(&message), own_address::of(&message));
+    Ok(Received { length: length as usize, source: socket_address(&name)?, local, kernel_realtime_ns })
 }
 
 fn socket_address(name: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
