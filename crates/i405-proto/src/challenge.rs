@@ -41,7 +41,8 @@ pub struct Challenges {
 
 impl Challenges {
     /// Nobody is challenged.
-    pub const NONE: Self = Self { sources: [None; MOST_CANDIDATES], every_slots: SLOTS_PER_CHALLENGE, endpoint_token: None };
+    pub const NONE: Self =
+        Self { sources: [None; MOST_CANDIDATES], every_slots: SLOTS_PER_CHALLENGE, endpoint_token: None };
 }
 
 /// A challenge's bytes as a number; None for another length.

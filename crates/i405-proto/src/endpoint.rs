@@ -93,7 +93,9 @@ mod tests {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!(endpoint.to_string(), text);
         }
-        for text in ["", "192.0.2.1", "192.0.2.1:1405 via ", "192.0.2.1:1405 via 1.2.3.4:5", "192.0.2.1:1405via 1.2.3.4"] {
+        for text in
+            ["", "192.0.2.1", "192.0.2.1:1405 via ", "192.0.2.1:1405 via 1.2.3.4:5", "192.0.2.1:1405via 1.2.3.4"]
+        {
             assert_eq!(text.parse::<Endpoint>(), Err(NoEndpoint), "{text}");
         }
     }

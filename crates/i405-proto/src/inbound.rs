@@ -37,7 +37,6 @@ use pairings::Pairings;
 use sink::ServerSide;
 use whereabouts::{Opened, Whereabouts};
 
-
 pub use receiving_key::{InstallError, NewSession, ReceivingKey};
 pub use sink::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion};
 pub use whereabouts::Believed;
@@ -235,10 +234,14 @@ impl Inbound {
         }
         match sessions {
             Trial::Opened { position, counter, payload } => {
-                self.look_at_source(position, counter, &arrival);
+                let seen = self.seen(position, counter, &arrival);
                 let payload = &self.scratch[..payload];
                 let server = server_side(self.role, &mut self.pairings, &mut self.whereabouts);
                 self.keyring.deliver(position, counter, payload, &arrival, server, &mut self.counters, sink);
+                // After what is in it: an echo counts while its challenge stands.
+                if let Some(seen) = seen {
+                    self.whereabouts.opened(seen);
+                }
             }
             Trial::Failed { replayed: true } => self.counters.replayed += 1,
             Trial::Failed { replayed: false } => self.counters.unknown += 1,
@@ -246,20 +249,17 @@ impl Inbound {
         }
     }
 
-    /// Server: what a datagram that opened says of where the client is.
-    fn look_at_source(&mut self, position: usize, counter: u32, arrival: &Arrival) {
-        if self.role == Role::Client {
-            return;
-        }
-        let Some((generation, highest)) = self.keyring.generation_and_highest(position) else { return };
-        self.whereabouts.opened(Opened {
+    /// Server: what a datagram that is about to open says of where the client is.
+    fn seen(&self, position: usize, counter: u32, arrival: &Arrival) -> Option<Opened> {
+        let (generation, highest) = self.keyring.generation_and_highest(position)?;
+        (self.role == Role::Server).then(|| Opened {
             source: arrival.source,
             generation,
             counter,
             now_ns: arrival.now_ns,
             is_current: self.keyring.is_current(position),
             is_newest: i64::from(counter) > highest,
-        });
+        })
     }
 
     /// Server: a copy of what came before. The client may be where it came from, now or still. Whoever copies without end
@@ -368,10 +368,6 @@ impl Inbound {
 }
 
 /// What only a server has; borrowed by parts, because keys are borrowed beside it.
-fn server_side<'a>(
-    role: Role,
-    pairings: &'a mut Pairings,
-    whereabouts: &'a mut Whereabouts,
-) -> Option<ServerSide<'a>> {
+fn server_side<'a>(role: Role, pairings: &'a mut Pairings, whereabouts: &'a mut Whereabouts) -> Option<ServerSide<'a>> {
     (role == Role::Server).then(|| ServerSide { floor: pairings.served().floor(), whereabouts })
 }

@@ -12,8 +12,7 @@
 use crate::challenge::{CHALLENGE_BYTES, Challenge, Challenges, MOST_CANDIDATES};
 use crate::endpoint::Endpoint;
 use crate::packer::{
-    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, ControlBlock, Filled, InnerQueue,
-    Packer,
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, ControlBlock, Filled, InnerQueue, Packer,
 };
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
 
@@ -386,7 +385,8 @@ impl Asked {
             return None;
         }
         let places = (0..MOST_CANDIDATES).map(|step| (self.turn + step) % MOST_CANDIDATES);
-        let due = |place: &usize| self.challenges.sources[*place].is_some_and(|each| self.sent[*place] < each.datagrams);
+        let due =
+            |place: &usize| self.challenges.sources[*place].is_some_and(|each| self.sent[*place] < each.datagrams);
         let place = places.into_iter().find(due)?;
         self.turn = place + 1;
         self.sent[place] = self.sent[place].saturating_add(1);

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use i405_proto::budget::MASKS_PER_MS;
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, INITIATION_IKPSK2, KIND_INITIATION, Unwrapper, VERSION, Wrapper, fragments};
 use i405_proto::inbound::{
     HandshakeMessage, Inbound, InboundConfig, InboundSink, NewSession, OpenedDatagram, OtherVersion, PairingConfig,
@@ -53,6 +54,7 @@ fn listener(pairings: usize) -> Inbound {
         floor_ms,
         max_stamp_age_ms,
         max_datagram: N,
+        seed: [0x33; 32],
     });
     for index in 1..pairings {
         assert_eq!(inbound.add_pairing(config(index)), index);
@@ -78,10 +80,10 @@ impl InboundSink for Seen {
         self.versions.push(initiation.pairing);
     }
     fn stale(&mut self, _: u64, _: u64) {}
-    fn opened(&mut self, _: u32, _: SocketAddr, _: u64) {
+    fn opened(&mut self, _: u32, _: Endpoint, _: u64) {
         self.opened += 1;
     }
-    fn handshake_source(&mut self, _: SocketAddr) {}
+    fn handshake_sources(&mut self, _: u64, _: &mut dyn Iterator<Item = Endpoint>) {}
     fn heard(&mut self, _: OpenedDatagram) {}
 }
 

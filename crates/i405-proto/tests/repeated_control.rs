@@ -1,5 +1,6 @@
 //! A control block that is said again and again: when, among what, and what happens to it at a new key.
 
+use i405_proto::endpoint::Endpoint;
 use std::net::SocketAddr;
 
 use i405_proto::keys::{Aead, DirectionKeys};
@@ -15,8 +16,8 @@ fn keys(fill: u8) -> DirectionKeys {
     DirectionKeys { key: [fill; 32], iv: [fill; 12], mask: [fill; 32] }
 }
 
-fn endpoint() -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 1], 1405))
+fn endpoint() -> Endpoint {
+    SocketAddr::from(([192, 0, 2, 1], 1405)).into()
 }
 
 /// Lengths of packets that wait, the last first.

@@ -52,6 +52,8 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("tunnelSendUnder", tunnel::send_under)?;
     cx.export_function("tunnelForget", tunnel::forget)?;
     cx.export_function("tunnelMoveEndpoint", tunnel::move_endpoint)?;
+    cx.export_function("tunnelAsk", tunnel::ask)?;
+    cx.export_function("tunnelHandshakeSources", tunnel::handshake_sources)?;
     cx.export_function("tunnelWatchSilence", tunnel::watch_silence)?;
     cx.export_function("tunnelSendClose", tunnel::send_close)?;
     cx.export_function("tunnelRepeatControl", tunnel::repeat_control)?;

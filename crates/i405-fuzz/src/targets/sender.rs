@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::keys::{Aead, DIRECTION_KEY_BYTES, DirectionKeys};
 use i405_proto::outbound::{CLOSE_SLOTS, Contents, Outbound, Prepared, SendingSession};
 use i405_proto::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP};
@@ -42,8 +43,8 @@ impl BlockSink for Arrived {
     }
 }
 
-fn address(port: u16) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 1], port))
+fn address(port: u16) -> Endpoint {
+    SocketAddr::from(([192, 0, 2, 1], port)).into()
 }
 
 fn keys(generation: u32) -> DirectionKeys {

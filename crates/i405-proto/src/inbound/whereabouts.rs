@@ -213,8 +213,9 @@ impl Whereabouts {
         let is = |each: &Option<Candidate>| each.is_some_and(|each| each.source == source);
         let fewest = || {
             let places = self.candidates.iter().enumerate();
-            let known = places.filter_map(|(place, each)| Some((place, each.filter(|each| may_go(each))?.heard)));
-            known.min_by_key(|(_, heard)| *heard).map(|(place, _)| place)
+            let known = places.filter_map(|(place, each)| Some((place, each.filter(|each| may_go(each))?)));
+            // Among equals chance decides: tokens are random.
+            known.min_by_key(|(_, each)| (each.heard, each.token)).map(|(place, _)| place)
         };
         let free = || self.candidates.iter().position(Option::is_none);
         let others = self.candidates.iter().flatten().filter(|each| !each.answered).count();

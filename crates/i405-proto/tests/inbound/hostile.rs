@@ -1,6 +1,7 @@
 //! Anything may come: nothing panics, nothing allocates, strangers get nothing.
 
 use i405_proto::block::inner_length;
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::Head;
 use i405_proto::inbound::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion};
 use i405_proto::seal::Sealer;
@@ -34,10 +35,10 @@ impl InboundSink for Count {
     fn stale(&mut self, _: u64, _: u64) {
         self.others += 1;
     }
-    fn opened(&mut self, _: u32, _: std::net::SocketAddr, _: u64) {
+    fn opened(&mut self, _: u32, _: Endpoint, _: u64) {
         self.others += 1;
     }
-    fn handshake_source(&mut self, _: std::net::SocketAddr) {
+    fn handshake_sources(&mut self, _: u64, _: &mut dyn Iterator<Item = Endpoint>) {
         self.others += 1;
     }
     fn heard(&mut self, _: OpenedDatagram) {
@@ -100,7 +101,6 @@ proptest! {
     ) {
         let mut receiver = if client { Receiver::client(address(1)) } else { Receiver::server() };
         receiver.inbound.expect_stamps([Some(1000), Some(1001)]);
-        receiver.inbound.track_source(Some(1001));
         let mut count = Count::default();
         for (version, kind, fragment, stamp, n, source) in fragments {
             let datagram = receiver.wrap(Head { version, kind, fragment, stamp }, &[stamp as u8; 1344], n);
@@ -146,7 +146,6 @@ fn promise_no_allocation() {
     for stamp in [2000, 3000] {
         datagrams.extend(receiver.initiation(stamp, 72).into_iter().map(|datagram| (3, datagram)));
     }
-    receiver.inbound.track_source(Some(2000));
     let mut count = Count::default();
 
     let before = allocations();

@@ -3,7 +3,7 @@
 use i405_proto::handshake_wire::{Head, KIND_INITIATION, KIND_RESPONSE, VERSION};
 use i405_proto::inbound::{OtherVersion, Role};
 
-use crate::support::{Event, FLOOR, MS, Receiver, S, address, control, data, initiation_message};
+use crate::support::{Event, FLOOR, MS, Receiver, S, address, but_sources, control, data, initiation_message};
 
 fn receive_all(receiver: &mut Receiver, datagrams: &[Vec<u8>]) -> Vec<Event> {
     // A slot each, so that no budget is in the way.
@@ -36,7 +36,7 @@ fn a_whole_initiation_is_handed_over_once() {
             length: n,
             received: receiver.now_ns - 1000,
         };
-        assert_eq!(events, [expected]);
+        assert!(but_sources(events) == [expected]);
         assert_eq!(receiver.inbound.floor_ms(), 2000);
         // The carousel goes on: no news, and nothing stale.
         receiver.now_ns += 5 * S;
@@ -138,11 +138,11 @@ fn another_version_raises_the_floor_and_is_told_once() {
         pairing: 0,
         version: 9,
         stamp: 4000,
-        source: address(1),
+        source: address(1).into(),
         datagram_length: 100,
         received_ns: receiver.now_ns - MS - 1000,
     };
-    assert_eq!(events, [Event::OtherVersion(expected)]);
+    assert_eq!(but_sources(events), [Event::OtherVersion(expected)]);
     assert_eq!(receiver.inbound.floor_ms(), 4000);
     let old = Head { stamp: FLOOR - 1, ..head };
     let stale = [receiver.wrap(old, &[1; 100], 100)];

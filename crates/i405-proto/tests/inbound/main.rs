@@ -8,11 +8,11 @@ mod plain;
 mod reassembly;
 mod replay;
 mod responses;
-mod roaming;
 mod sessions;
-mod source_rule;
+mod sources;
 mod support;
 mod trial_order;
+mod whereabouts;
 mod wire;
 
 // Counts allocations; shared with the test of what threads with deadlines call.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, INITIATION_IKPSK2, KIND_INITIATION, Unwrapper, VERSION, Wrapper, fragments};
 use i405_proto::inbound::{
     HandshakeMessage, Inbound, InboundConfig, InboundCounters, InboundSink, InstallError, NewSession, OpenedDatagram,
@@ -31,8 +32,8 @@ pub enum Event {
     OtherVersion(OtherVersion),
     Stale(u64, u64),
     Opened(u32, SocketAddr, u64),
-    Source(SocketAddr),
-    Roamed(u32, SocketAddr),
+    Sources(u64, Vec<SocketAddr>),
+    Challenged(u64),
     Heard(OpenedDatagram),
 }
 
@@ -52,7 +53,7 @@ impl InboundSink for Recorder {
             version: m.version,
             stamp: m.stamp,
             message: m.message.to_vec(),
-            source: m.source,
+            source: m.source.address,
             length: m.datagram_length,
             received: m.received_ns,
         });
@@ -63,14 +64,14 @@ impl InboundSink for Recorder {
     fn stale(&mut self, stamp: u64, floor_ms: u64) {
         self.0.push(Event::Stale(stamp, floor_ms));
     }
-    fn opened(&mut self, generation: u32, source: SocketAddr, received_ns: u64) {
-        self.0.push(Event::Opened(generation, source, received_ns));
+    fn opened(&mut self, generation: u32, source: Endpoint, received_ns: u64) {
+        self.0.push(Event::Opened(generation, source.address, received_ns));
     }
-    fn handshake_source(&mut self, source: SocketAddr) {
-        self.0.push(Event::Source(source));
+    fn handshake_sources(&mut self, stamp: u64, sources: &mut dyn Iterator<Item = Endpoint>) {
+        self.0.push(Event::Sources(stamp, sources.map(|source| source.address).collect()));
     }
-    fn roamed(&mut self, generation: u32, source: SocketAddr) {
-        self.0.push(Event::Roamed(generation, source));
+    fn challenged(&mut self, token: u64) {
+        self.0.push(Event::Challenged(token));
     }
     fn heard(&mut self, datagram: OpenedDatagram) {
         self.0.push(Event::Heard(datagram));
@@ -104,12 +105,13 @@ impl Receiver {
             floor_ms: FLOOR,
             max_stamp_age_ms,
             max_datagram: 1472,
+            seed: [0x33; 32],
         });
         Self { inbound, now_ns: 10 * S, wall_ms: 5000, wrapper: Wrapper::new(&WRAP, &MASK), nonces: 0 }
     }
 
     /// What comes of a datagram. The kernel received it 1 us ago.
-    pub fn receive(&mut self, source: SocketAddr, datagram: &[u8]) -> Vec<Event> {
+    pub fn receive(&mut self, source: impl Into<Endpoint>, datagram: &[u8]) -> Vec<Event> {
         let mut recorder = Recorder::default();
         self.inbound.receive(self.now_ns, self.now_ns - 1000, self.wall_ms, source, datagram, &mut recorder);
         recorder.0
@@ -186,6 +188,11 @@ pub fn data(sealer: &mut Sealer, blocks: &[u8]) -> Vec<u8> {
     datagram[6..6 + blocks.len()].copy_from_slice(blocks);
     sealer.seal(&mut datagram).expect("few datagrams");
     datagram
+}
+
+/// Those among the events that aren't about where an initiation came from.
+pub fn but_sources(events: Vec<Event>) -> Vec<Event> {
+    events.into_iter().filter(|event| !matches!(event, Event::Sources(..))).collect()
 }
 
 /// A control block of this kind.

@@ -125,9 +125,9 @@ fn garbage_from_the_endpoint_costs_the_pairing_only_what_the_budget_has() {
 fn an_ipv4_endpoint_is_the_same_on_a_socket_for_both_families() {
     let mut receiver = Receiver::client(address(1));
     let mut sealer = receiver.install(1);
-    let mapped = "[::ffff:192.0.2.1]:1405".parse().unwrap();
+    let mapped: std::net::SocketAddr = "[::ffff:192.0.2.1]:1405".parse().unwrap();
     assert_eq!(heard(&receiver.receive(mapped, &data(&mut sealer, &[]))), Some(1));
-    let other_port = "192.0.2.1:1406".parse().unwrap();
+    let other_port: std::net::SocketAddr = "192.0.2.1:1406".parse().unwrap();
     assert_eq!(heard(&receiver.receive(other_port, &data(&mut sealer, &[]))), None);
 }
 

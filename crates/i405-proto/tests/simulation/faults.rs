@@ -30,7 +30,7 @@ fn run(settings: Settings) -> World {
     world.drain();
     // Strangers' copies and litter moved nothing.
     let [client, server] = &world.ends;
-    assert_eq!(server.sender.endpoint, client.address);
+    assert_eq!(server.sender.endpoint.address, client.address);
     world
 }
 
@@ -40,10 +40,10 @@ fn reordering_within_the_window_copies_and_litter_cost_nothing() {
     for seed in 0..60 {
         let _seed = Seed(seed);
         let world = run(settings(seed, MILD));
-        for end in &world.ends {
+        for (at, end) in world.ends.iter().enumerate() {
             end.sender.ledger.assert_all_in_order();
             let counters = end.receiver.inbound.counters();
-            assert_eq!((counters.payloads_lost, counters.blocks_dropped), (0, 0));
+            assert_eq!((counters.payloads_lost, counters.blocks_dropped), (0, world.ends[1 - at].sender.restarts));
             assert!(counters.replayed > 0 && counters.unknown > 0);
         }
         reordered += world.overtaken;

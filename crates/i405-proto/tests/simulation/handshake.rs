@@ -103,8 +103,8 @@ fn a_client_that_moves_while_it_is_answered_is_answered_where_it_is() {
         world.run_slots(50);
         world.drain();
         let server = &world.ends[SERVER];
-        assert_eq!(server.sender.endpoint, address(9));
-        assert!(server.machine.sources.iter().all(|source| [address(1), address(9)].contains(source)));
+        assert_eq!(server.sender.endpoint.address, address(9));
+        assert!(server.machine.sources.iter().any(|source| source.address == address(9)));
         world.ends.iter().for_each(|end| end.sender.ledger.assert_all_in_order());
     }
 }

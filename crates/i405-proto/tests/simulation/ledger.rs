@@ -61,12 +61,11 @@ impl Ledger {
         assert!(taken.next().is_none(), "a packet was taken of which nothing is told");
     }
 
-    /// The packet under way starts again, under another key.
-    pub fn restart(&mut self) {
-        if let Some(number) = self.under_way {
-            self.fates[number].slots.clear();
-            self.fates[number].sent = 0;
-        }
+    /// The packet under way starts again. False: none was.
+    pub fn restart(&mut self) -> bool {
+        let Some(number) = self.under_way else { return false };
+        self.fates[number].slots.clear();
+        std::mem::take(&mut self.fates[number].sent) > 0
     }
 
     /// The packet under way is given up.

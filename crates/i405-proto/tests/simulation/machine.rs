@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{KIND_INITIATION, KIND_RESPONSE};
 use i405_proto::inbound::Role;
 use i405_proto::packer::CONTROL_CLOSE;
@@ -27,7 +28,7 @@ pub struct Machine {
     /// What came, for the tests.
     pub attempts_heard: Vec<u64>,
     pub stale: Vec<u64>,
-    pub sources: Vec<SocketAddr>,
+    pub sources: Vec<Endpoint>,
     pub closes: u32,
 }
 
@@ -60,7 +61,7 @@ impl Machine {
             stamp,
             message: secrets::initiation(stamp),
             every: 1,
-            endpoint: server,
+            endpoint: server.into(),
         }));
     }
 
@@ -86,18 +87,19 @@ impl Machine {
                 receiver.set_current(generation);
                 sender.opened(generation);
                 if self.role == Role::Server {
-                    receiver.inbound.set_endpoint(source);
-                    receiver.inbound.track_source(None);
-                    sender.endpoint = source;
+                    receiver.inbound.ask(generation, source, now_ns);
                     sender.offer(None);
                     let id = receiver.session(generation).expect("it has just opened");
                     sender.send_under(Some((generation, id)), None);
                 }
             }
-            Event::Source(source) => {
-                self.sources.push(source);
-                sender.move_carousel(source);
+            Event::Sources(sources) => {
+                if let Some(source) = sources.first() {
+                    sender.move_carousel(*source);
+                }
+                self.sources = sources;
             }
+            Event::Challenged(token) => sender.echo(token),
             Event::Control(kind) => self.closes += u32::from(kind == CONTROL_CLOSE),
             Event::Stale(stamp) => self.stale.push(stamp),
             Event::Packet(_) => unreachable!("packets are the ledger's"),
@@ -105,10 +107,9 @@ impl Machine {
     }
 
     /// Server: the response goes round until something opens under the pending key.
-    fn answer(&mut self, now_ns: u64, stamp: u64, source: SocketAddr, sender: &mut Sender, receiver: &mut Receiver) {
+    fn answer(&mut self, now_ns: u64, stamp: u64, source: Endpoint, sender: &mut Sender, receiver: &mut Receiver) {
         let id = stamp << 8 | self.life;
         self.install(now_ns, id, receiver);
-        receiver.inbound.track_source(Some(stamp));
         sender.offer(Some(Carousel {
             kind: KIND_RESPONSE,
             stamp,
@@ -122,6 +123,16 @@ impl Machine {
         self.newest += 1;
         receiver.install(self.newest, id, now_ns);
         self.newest
+    }
+}
+
+/// What the reporter does with what the receiver knows of where the client is.
+pub fn look_at_sources(sender: &mut Sender, receiver: &mut Receiver) {
+    if let Some(challenges) = receiver.inbound.take_challenges() {
+        sender.challenge(challenges);
+    }
+    if let Some(believed) = receiver.inbound.take_believed() {
+        sender.endpoint = believed.source;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::INITIATION_IKPSK2;
 use i405_proto::inbound::{
     HandshakeMessage, Inbound, InboundConfig, InboundSink, NewSession, OpenedDatagram, OtherVersion, ReceivingKey, Role,
@@ -18,10 +19,11 @@ pub const REORDER_WINDOW: usize = 3;
 pub enum Event {
     Packet(Vec<u8>),
     Control(u8),
-    Handshake { stamp: u64, message: Vec<u8>, source: SocketAddr, received_ns: u64 },
+    Handshake { stamp: u64, message: Vec<u8>, source: Endpoint, received_ns: u64 },
     Stale(u64),
-    Opened(u32, SocketAddr),
-    Source(SocketAddr),
+    Opened(u32, Endpoint),
+    Sources(Vec<Endpoint>),
+    Challenged(u64),
 }
 
 #[derive(Default)]
@@ -48,11 +50,14 @@ impl InboundSink for Recorder {
     fn stale(&mut self, stamp: u64, _floor_ms: u64) {
         self.0.push(Event::Stale(stamp));
     }
-    fn opened(&mut self, generation: u32, source: SocketAddr, _received_ns: u64) {
+    fn opened(&mut self, generation: u32, source: Endpoint, _received_ns: u64) {
         self.0.push(Event::Opened(generation, source));
     }
-    fn handshake_source(&mut self, source: SocketAddr) {
-        self.0.push(Event::Source(source));
+    fn handshake_sources(&mut self, _stamp: u64, sources: &mut dyn Iterator<Item = Endpoint>) {
+        self.0.push(Event::Sources(sources.collect()));
+    }
+    fn challenged(&mut self, token: u64) {
+        self.0.push(Event::Challenged(token));
     }
     fn heard(&mut self, _datagram: OpenedDatagram) {}
 }
@@ -76,6 +81,7 @@ impl Receiver {
             floor_ms,
             max_stamp_age_ms: None,
             max_datagram: 1472,
+            seed: [0x33; 32],
         });
         Receiver { inbound, wire, live: Vec::new(), current: None }
     }

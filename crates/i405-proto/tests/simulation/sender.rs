@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::challenge::Challenges;
+use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, VERSION, Wrapper, fragments};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
 use i405_proto::outbound::{CLOSE_SLOTS, Contents, Notices, Outbound, Prepared, SendingSession};
-use i405_proto::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP};
+use i405_proto::packer::{CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP};
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
 use i405_random::Random;
@@ -27,7 +29,7 @@ pub struct Carousel {
     /// Every how many slots.
     pub every: u32,
     /// Where its copies go.
-    pub endpoint: SocketAddr,
+    pub endpoint: Endpoint,
 }
 
 /// A datagram that left.
@@ -57,7 +59,7 @@ struct Timetable {
 
 pub struct Sender {
     pub wire: Wire,
-    pub endpoint: SocketAddr,
+    pub endpoint: Endpoint,
     pub traffic: Traffic,
     pub ledger: Ledger,
     pub log: Vec<Sent>,
@@ -81,11 +83,15 @@ pub struct Sender {
     session: Option<(u32, SessionId)>,
     announce: Option<u64>,
     close_left: u32,
+    /// Packets that started again under the same key: the receiver drops what it has of them.
+    pub restarts: u64,
+    /// Who is challenged.
+    challenged: Vec<Endpoint>,
 }
 
 impl Sender {
     /// `life` counts the restarts of this end: nothing random is drawn a second time.
-    pub fn new(settings: &Settings, wire: Wire, endpoint: SocketAddr, life: u64) -> Self {
+    pub fn new(settings: &Settings, wire: Wire, endpoint: Endpoint, life: u64) -> Self {
         let random =
             |purpose: &str| Random::stream(settings.seed ^ life << 32, &format!("{} {purpose}", wire.direction.name()));
         let throwaway: [u8; DIRECTION_KEY_BYTES] = random("throwaway").bytes();
@@ -111,6 +117,8 @@ impl Sender {
             session: None,
             announce: None,
             close_left: 0,
+            restarts: 0,
+            challenged: Vec::new(),
         }
     }
 
@@ -163,12 +171,21 @@ impl Sender {
         self.carousel = carousel.map(|carousel| (carousel, 0, 0));
     }
 
+    pub fn challenge(&mut self, challenges: Challenges) {
+        self.challenged = challenges.sources.iter().flatten().map(|challenge| challenge.source).collect();
+        self.outbound.challenge(Box::new(challenges));
+    }
+
+    pub fn echo(&mut self, token: u64) {
+        self.outbound.echo(token);
+    }
+
     /// The stamp that the carousel is about.
     pub fn offering(&self) -> Option<u64> {
         self.carousel.as_ref().map(|(carousel, ..)| carousel.stamp)
     }
 
-    pub fn move_carousel(&mut self, endpoint: SocketAddr) {
+    pub fn move_carousel(&mut self, endpoint: Endpoint) {
         if let Some((carousel, ..)) = &mut self.carousel {
             carousel.endpoint = endpoint;
         }
@@ -193,7 +210,8 @@ impl Sender {
         let (slot, notices) = self.outbound.build(self.endpoint, prepared, &mut self.traffic);
         let (to, bytes, contents) = (slot.endpoint, slot.datagram.to_vec(), slot.contents);
         assert_eq!((notices.exhausted, notices.wants_throwaway), (None, false));
-        assert_eq!(to, prepared.map_or(self.endpoint, |copy| copy.endpoint));
+        let challenged = self.challenged.iter().any(|each| *each == to);
+        assert!(to == prepared.map_or(self.endpoint, |copy| copy.endpoint) || copy.is_none() && challenged, "{to}");
         let sight = self.tap.watch(&bytes, copy.as_ref().map(|(prepared, head)| (&prepared.bytes[..], *head)));
         match &sight {
             Sight::Handshake(head) => {
@@ -209,7 +227,7 @@ impl Sender {
         }
         let slot = self.check_contents(sight, contents, notices);
         self.advance();
-        Datagram { to, bytes, slot }
+        Datagram { to: to.address, bytes, slot }
     }
 
     /// The carousel's copy, if it is its turn and the copy is ready.
@@ -232,7 +250,7 @@ impl Sender {
     fn check_contents(&mut self, sight: Sight, contents: Contents, notices: Notices) -> Option<Slot> {
         let taken = self.traffic.taken();
         let closing = self.close_left > 0;
-        let Sight::Data { slot, controls } = sight else {
+        let Sight::Data { slot, continues, controls } = sight else {
             assert!(taken.is_empty(), "packets were taken in a slot that carries none");
             // Nobody could read a close: it is said by ending.
             assert_eq!(notices.close_said, closing && self.session.is_none());
@@ -244,6 +262,14 @@ impl Sender {
         let stamp = self.announce.map(|stamp| (CONTROL_NEWEST_STAMP, stamp.to_be_bytes()[2..].to_vec()));
         let close = closing.then(|| (CONTROL_CLOSE, Vec::new()));
         let expected: Vec<_> = stamp.into_iter().chain(close).collect();
+        // A challenge or an echo doesn't wait for the packet under way, which starts again.
+        let urgent = controls.iter().any(|(kind, _)| [CONTROL_CHALLENGE, CONTROL_ECHO].contains(kind));
+        if urgent && continues == 0 {
+            self.restarts += u64::from(self.ledger.restart());
+        }
+        // Whom they are said to, and that they are echoed, is the tests' of the receiver and of slots.
+        let controls: Vec<_> =
+            controls.into_iter().filter(|(kind, _)| ![CONTROL_CHALLENGE, CONTROL_ECHO].contains(kind)).collect();
         assert_eq!(controls, expected, "control blocks");
         self.close_left -= u32::from(closing);
         self.closes += u32::from(closing);

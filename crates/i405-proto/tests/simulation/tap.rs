@@ -18,6 +18,8 @@ pub enum Sight {
     Handshake(Head),
     Data {
         slot: Slot,
+        /// Its BlockOffset: bytes of the block under way.
+        continues: u16,
         /// Kinds and bodies.
         controls: Vec<(u8, Vec<u8>)>,
     },
@@ -83,9 +85,10 @@ impl Tap {
         if let Some((id, key)) = &mut self.session
             && let Some(payload) = key.open(datagram, &mut self.scratch)
         {
+            let continues = u16::from_be_bytes([payload[0], payload[1]]);
             let controls = leading_controls(payload, key.next == 0);
             key.next += 1;
-            return Sight::Data { slot: (*id, key.next - 1), controls };
+            return Sight::Data { slot: (*id, key.next - 1), continues, controls };
         }
         if let Some(payload) = self.throwaway.open(datagram, &mut self.scratch) {
             assert!(payload.iter().all(|byte| *byte == 0), "a cover payload is pad only");

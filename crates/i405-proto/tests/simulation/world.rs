@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use i405_proto::inbound::Role;
 
 use crate::ledger::Slot;
-use crate::machine::Machine;
+use crate::machine::{Machine, look_at_sources};
 use crate::network::{Network, stranger};
 use crate::receiver::{Event, Receiver};
 use crate::sender::Sender;
@@ -64,9 +64,9 @@ impl World {
     /// Two ends that have never heard of each other; the client's slots begin now.
     pub fn new(settings: Settings) -> Self {
         let (client, server) = (address(1), address(2));
-        let end = |role, own, peer, knows, out, into| End {
+        let end = |role, own, peer: SocketAddr, knows, out, into| End {
             address: own,
-            sender: Sender::new(&settings, settings.wire(out), peer, 0),
+            sender: Sender::new(&settings, settings.wire(out), peer.into(), 0),
             receiver: Receiver::new(role, knows, settings.wire(into), WALL_MS - 5000),
             machine: Machine::new(role, 0),
         };
@@ -122,7 +122,8 @@ impl World {
         self.lives += 1;
         let (up, down) = (self.settings.up, self.settings.down);
         let server = &mut self.ends[SERVER];
-        let old = std::mem::replace(&mut server.sender, Sender::new(&self.settings, down, address(1), self.lives));
+        let old =
+            std::mem::replace(&mut server.sender, Sender::new(&self.settings, down, address(1).into(), self.lives));
         server.receiver = Receiver::new(Role::Server, None, up, floor_ms);
         server.machine = Machine::new(Role::Server, self.lives);
         // The queue and the account of it go on; what was under way in the old server never comes.
@@ -269,5 +270,7 @@ impl World {
                 machine.handle(self.now_ns, event, sender, receiver);
             }
         }
+        let End { sender, receiver, .. } = &mut self.ends[end];
+        look_at_sources(sender, receiver);
     }
 }

@@ -87,13 +87,13 @@ impl Destination {
                     IpAddr::V4(v4) => v4.to_ipv6_mapped(),
                     IpAddr::V6(v6) => v6,
                 };
-                let info =
-                    libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: local.octets() }, ipi6_ifindex: 0 };
+                let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: local.octets() }, ipi6_ifindex: 0 };
                 control.write(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
             }
             Some(IpAddr::V4(local)) => {
                 let own = libc::in_addr { s_addr: u32::from(local).to_be() };
-                let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: own, ipi_addr: libc::in_addr { s_addr: 0 } };
+                let info =
+                    libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: own, ipi_addr: libc::in_addr { s_addr: 0 } };
                 control.write(libc::IPPROTO_IP, libc::IP_PKTINFO, info);
             }
             // Not on a socket of IPv4 alone.
@@ -147,9 +147,8 @@ pub fn send(socket: BorrowedFd<'_>, datagram: &[u8], to: &Destination, flags: i3
     }
     let (data, address) = (datagram.as_ptr().cast(), to.address.as_ptr());
     // SAFETY: the buffer is a live slice, and a SockAddr points at an address of the length that it gives.
-    let sent = unsafe {
-        libc::sendto(socket.as_raw_fd(), data, datagram.len(), flags, address.cast(), to.address.len())
-    };
+    let sent =
+        unsafe { libc::sendto(socket.as_raw_fd(), data, datagram.len(), flags, address.cast(), to.address.len()) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
 }
 

@@ -1,11 +1,12 @@
 //! What comes out of the receiver, and what must hold of each of it.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 use i405_proto::block::inner_length;
-use i405_proto::handshake_wire::{KIND_RESPONSE, KIND_WRONG_VERSION, VERSION};
+use i405_proto::endpoint::Endpoint;
+use i405_proto::handshake_wire::{KIND_RESPONSE, KIND_WRONG_VERSION, MAX_STAMP, VERSION};
 use i405_proto::inbound::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion, Role};
+use i405_proto::sources::MOST_SOURCES;
 
 use crate::packet::number_of;
 
@@ -101,15 +102,24 @@ impl InboundSink for Heard {
         assert_eq!((self.role, floor_ms), (Role::Server, self.floor_ms));
     }
 
-    fn opened(&mut self, generation: u32, _: SocketAddr, _: u64) {
+    fn opened(&mut self, generation: u32, _: Endpoint, _: u64) {
         self.calls += 1;
         assert!(generation <= self.newest);
         assert!(self.first_opened.insert(generation), "generation {generation} opened for the first time twice");
     }
 
-    fn handshake_source(&mut self, _: SocketAddr) {
+    fn handshake_sources(&mut self, stamp: u64, sources: &mut dyn Iterator<Item = Endpoint>) {
         self.calls += 1;
         assert_eq!(self.role, Role::Server);
+        assert!(stamp <= MAX_STAMP);
+        let sources: Vec<_> = sources.collect();
+        let distinct: BTreeSet<_> = sources.iter().map(|source| source.to_string()).collect();
+        assert!((1..=MOST_SOURCES).contains(&sources.len()) && distinct.len() == sources.len());
+    }
+
+    fn challenged(&mut self, _: u64) {
+        self.calls += 1;
+        assert_eq!(self.role, Role::Client);
     }
 
     fn heard(&mut self, datagram: OpenedDatagram) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use i405_proto::challenge::{Challenges, MOST_CHALLENGES};
 use i405_proto::handshake_wire::{
     Head, INITIATION_IKPSK2, INITIATION_NNPSK0, MAX_STAMP, RESPONSE, Unwrapper, VERSION, Wrapper, fragments,
 };
@@ -51,6 +52,8 @@ pub struct World {
     nonces: u64,
     received: u64,
     salt: [u8; 32],
+    /// Challenges that were out.
+    tokens: Vec<u64>,
 }
 
 fn direction_keys(salt: &[u8; 32], generation: u32) -> [u8; DIRECTION_KEY_BYTES] {
@@ -91,6 +94,7 @@ impl World {
             floor_ms,
             max_stamp_age_ms: (how & 0x80 != 0).then_some(5000),
             max_datagram: longest,
+            seed: salt,
         });
         let heard = Heard {
             role,
@@ -122,6 +126,7 @@ impl World {
             nonces: 0,
             received: 0,
             salt,
+            tokens: Vec::new(),
         }
     }
 
@@ -134,6 +139,13 @@ impl World {
         if self.role == Role::Server {
             assert_eq!(self.inbound.floor_ms(), self.heard.floor_ms, "the floor moved unseen");
         }
+        let believed = self.inbound.take_believed();
+        if let Some(Challenges { sources, every_slots, endpoint_token }) = self.inbound.take_challenges() {
+            self.tokens.extend(sources.iter().flatten().map(|challenge| challenge.token).chain(endpoint_token));
+            let at_once = every_slots == 1;
+            assert!(sources.iter().flatten().all(|each| at_once || each.datagrams <= MOST_CHALLENGES));
+        }
+        assert!(believed.is_none() || !self.tokens.is_empty(), "believed without a challenge");
     }
 
     pub fn install(&mut self, program: &mut Program<'_>) {
@@ -195,15 +207,17 @@ impl World {
             self.heard.sent += 1;
         }
         let stamp = self.heard.floor_ms.saturating_add(u64::from(how)).to_be_bytes();
+        let token = self.tokens.iter().rev().nth(usize::from(how & 3)).copied().unwrap_or(u64::from(how)).to_be_bytes();
         let blocks = [
+            ControlBlock { kind: 6 - (how >> 2 & 1), body: &token },
             ControlBlock { kind: 3, body: &stamp[2..] },
             ControlBlock { kind: how >> 4, body: if how & 0x80 == 0 { &[] } else { &stamp[..5] } },
         ];
         // Of a run over that the next payload doesn't continue, nothing comes out: packets that didn't fit are lost.
-        let count = usize::from(how >> 4 & 3).min(2);
+        let count = usize::from(how >> 4 & 3);
         let mut datagram = vec![0; session.length];
         let end = session.length - 16;
-        session.packer.fill(&mut datagram[4..end], &blocks[2 - count..], &mut waiting);
+        session.packer.fill(&mut datagram[4..end], &blocks[3 - count..], &mut waiting);
         session.sealer.seal(&mut datagram).ok()?;
         self.keep(datagram, true)
     }
@@ -369,7 +383,7 @@ impl World {
                 self.inbound.raise_floor(stamp);
                 self.heard.floor_ms = self.heard.floor_ms.max(stamp);
             }
-            _ => self.inbound.track_source((how & 0x80 == 0).then_some(stamp)),
+            _ => self.inbound.ask(self.heard.newest, source(how).into(), self.now_ns),
         }
     }
 }
