@@ -43,7 +43,9 @@ fn reordering_within_the_window_copies_and_litter_cost_nothing() {
         for (at, end) in world.ends.iter().enumerate() {
             end.sender.ledger.assert_all_in_order();
             let counters = end.receiver.inbound.counters();
-            assert_eq!((counters.payloads_lost, counters.blocks_dropped), (0, world.ends[1 - at].sender.restarts));
+            let sender = &world.ends[1 - at].sender;
+            assert!(counters.payloads_lost <= sender.elsewhere, "whoever copies is asked where the peer is, too");
+            assert!(counters.blocks_dropped <= sender.restarts);
             assert!(counters.replayed > 0 && counters.unknown > 0);
         }
         reordered += world.overtaken;

@@ -94,9 +94,7 @@ impl Machine {
                 }
             }
             Event::Sources(sources) => {
-                if let Some(source) = sources.first() {
-                    sender.move_carousel(*source);
-                }
+                sender.move_carousel(&sources);
                 self.sources = sources;
             }
             Event::Challenged(token) => sender.echo(token),

@@ -76,8 +76,8 @@ pub struct Sender {
     schedule_seed: [u8; 32],
     waking: Waking,
     lateness: Random,
-    /// The carousel, the next fragment, and how many slots there were since it began.
-    carousel: Option<(Carousel, u32, u32)>,
+    /// The carousel, the next fragment for each place that it goes to, and how many slots there were since it began.
+    carousel: Option<(Carousel, Vec<(Endpoint, u32)>, u32)>,
     wrapper: Wrapper,
     reporter: Random,
     session: Option<(u32, SessionId)>,
@@ -85,6 +85,8 @@ pub struct Sender {
     close_left: u32,
     /// Packets that started again under the same key: the receiver drops what it has of them.
     pub restarts: u64,
+    /// Slots in which somebody was challenged: another one than the peer, perhaps.
+    pub elsewhere: u64,
     /// Who is challenged.
     challenged: Vec<Endpoint>,
 }
@@ -118,6 +120,7 @@ impl Sender {
             announce: None,
             close_left: 0,
             restarts: 0,
+            elsewhere: 0,
             challenged: Vec::new(),
         }
     }
@@ -168,7 +171,10 @@ impl Sender {
 
     pub fn offer(&mut self, carousel: Option<Carousel>) {
         self.outbound.set_carousel(carousel.as_ref().map_or(0, |carousel| carousel.every));
-        self.carousel = carousel.map(|carousel| (carousel, 0, 0));
+        self.carousel = carousel.map(|carousel| {
+            let places = vec![(carousel.endpoint, 0)];
+            (carousel, places, 0)
+        });
     }
 
     pub fn challenge(&mut self, challenges: Challenges) {
@@ -185,9 +191,10 @@ impl Sender {
         self.carousel.as_ref().map(|(carousel, ..)| carousel.stamp)
     }
 
-    pub fn move_carousel(&mut self, endpoint: Endpoint) {
-        if let Some((carousel, ..)) = &mut self.carousel {
-            carousel.endpoint = endpoint;
+    pub fn move_carousel(&mut self, sources: &[Endpoint]) {
+        if let Some((_, places, _)) = &mut self.carousel {
+            let next = |source| places.iter().find(|(place, _)| *place == source).map_or(0, |(_, next)| *next);
+            *places = sources.iter().map(|source| (*source, next(*source))).collect();
         }
     }
 
@@ -210,7 +217,8 @@ impl Sender {
         let (slot, notices) = self.outbound.build(self.endpoint, prepared, &mut self.traffic);
         let (to, bytes, contents) = (slot.endpoint, slot.datagram.to_vec(), slot.contents);
         assert_eq!((notices.exhausted, notices.wants_throwaway), (None, false));
-        let challenged = self.challenged.iter().any(|each| *each == to);
+        let challenged = self.challenged.contains(&to);
+        self.elsewhere += u64::from(copy.is_none() && challenged);
         assert!(to == prepared.map_or(self.endpoint, |copy| copy.endpoint) || copy.is_none() && challenged, "{to}");
         let sight = self.tap.watch(&bytes, copy.as_ref().map(|(prepared, head)| (&prepared.bytes[..], *head)));
         match &sight {
@@ -234,16 +242,18 @@ impl Sender {
     fn turn(&mut self) -> Option<(Prepared, Head)> {
         let wants = self.carousel.as_ref().is_some_and(|(carousel, _, slots)| slots % carousel.every == 0);
         assert_eq!(self.outbound.wants_handshake(), wants);
-        let (carousel, next, slots) = self.carousel.as_mut()?;
+        let (carousel, places, slots) = self.carousel.as_mut()?;
         *slots += 1;
         if !wants || self.reporter.per_mille(COPY_MISSING) {
             return None;
         }
+        let turn = (*slots / carousel.every.max(1)) as usize % places.len();
+        let (endpoint, next) = &mut places[turn];
         let head = Head { version: VERSION, kind: carousel.kind, fragment: *next as u8, stamp: carousel.stamp };
         *next = (*next + 1) % fragments(self.wire.length, carousel.message.len());
         let mut bytes = vec![0; self.wire.length].into_boxed_slice();
         self.wrapper.wrap(&head, &carousel.message, &self.reporter.bytes(), &mut bytes);
-        Some((Prepared { endpoint: carousel.endpoint, bytes }, head))
+        Some((Prepared { endpoint: *endpoint, bytes }, head))
     }
 
     /// Control blocks, notices and inner packets are what they should be.
