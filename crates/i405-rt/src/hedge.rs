@@ -149,7 +149,7 @@ impl Hedge {
     /// What was built for the epoch before may be of another length. Nobody sends until the new plan is published.
     fn enter_epoch(&self, work: &mut Work) {
         work.at = Position { epoch: work.at.epoch.wrapping_add(1), next: 0 };
-        self.cells.take(|_| ());
+        self.cells.discard();
     }
 
     /// Tells the dispatchers what changed, now or at the next look.
@@ -169,15 +169,16 @@ impl Hedge {
 
     /// Builds a slot, unless one is ready or somebody else is at it.
     pub fn build(&self) {
-        if self.cells.any_ready() {
+        if self.cells.any_ready(self.claims.position().epoch) {
             return;
         }
         let Some(mut work) = attempt(&self.work) else { return };
         // Looked at again: the other may have been between filling its cell and letting go.
-        if self.cells.any_ready() {
+        let epoch = work.at.epoch;
+        if self.cells.any_ready(epoch) {
             return;
         }
-        self.cells.fill(|cell| {
+        self.cells.fill(epoch, |cell| {
             let assembler = &mut work.assembler;
             if let Some(used) = cell.copy.take() {
                 assembler.discard(Trash::Prepared(used));
@@ -195,10 +196,10 @@ impl Hedge {
         });
     }
 
-    /// Sends what is ready; None if nothing is.
+    /// Sends what is ready for a slot of this epoch; None if nothing is.
     #[inline]
-    pub fn send_ready(&self) -> Option<Sent> {
-        self.cells.take(|sealed| {
+    pub fn send_ready(&self, epoch: u16) -> Option<Sent> {
+        self.cells.take(epoch, |sealed| {
             let datagram = sealed.copy.as_ref().map_or(&*sealed.datagram, |copy| &copy.bytes);
             let errno = sealed.address.as_ref().map_or(0, |address| transmit(&self.socket, datagram, address));
             let Sealed { contents, under, close_said, .. } = *sealed;
