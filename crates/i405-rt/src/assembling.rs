@@ -111,11 +111,8 @@ impl Assembler {
 
     fn apply(&mut self, command: SendCommand) {
         match command {
-            SendCommand::Start(start) => {
-                if let Some(old) = self.next.replace(start) {
-                    self.discard(Trash::Start(old));
-                }
-            }
+            SendCommand::Start(start) => self.put_off(start),
+            SendCommand::Queue(larger) => self.parts.queue.append(larger),
             SendCommand::EndAt(instant) => {
                 if let Some(next) = &mut self.next {
                     next.end_at_ns = instant;
@@ -162,6 +159,20 @@ impl Assembler {
         }
     }
 
+    /// A schedule waits for its turn, in place of the one that waited.
+    fn put_off(&mut self, mut start: Box<Start>) {
+        if let Some(mut replaced) = self.next.take() {
+            if start.continues {
+                // What it was to go on with has not begun itself.
+                std::mem::swap(&mut start.schedule, &mut replaced.schedule);
+                start.continues = replaced.continues;
+                start.end_at_ns = start.end_at_ns.or(replaced.end_at_ns);
+            }
+            self.discard(Trash::Start(replaced));
+        }
+        self.next = Some(start);
+    }
+
     /// A new schedule begins where the old one's next deadline would come after the new one's first, one that continues
     /// the old one with its next slot; a schedule ends at the first deadline at or after its end.
     fn change_schedule(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
@@ -196,10 +207,6 @@ impl Assembler {
         let old = self.parts.outbound.replace_buffer(datagram);
         self.discard(Trash::Datagram(old));
         std::mem::swap(&mut self.spares, &mut start.spares);
-        if let Some(queue) = start.queue.take() {
-            let old = std::mem::replace(&mut self.parts.queue, queue);
-            start.queue = Some(old);
-        }
         let (endpoint, mut end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
         if start.continues
             && let Some(running) = self.running.take()
@@ -214,6 +221,9 @@ impl Assembler {
     /// Builds and seals a slot; None while no schedule runs.
     pub fn build(&mut self) -> Option<Built> {
         let endpoint = self.running.as_ref()?.endpoint;
+        if let Some(empty) = self.parts.queue.advance() {
+            self.discard(Trash::Queue(empty));
+        }
         let mut copy = None;
         if self.parts.outbound.wants_handshake()
             && let Some(feed) = &mut self.feed

@@ -14,7 +14,7 @@ use rtrb::Producer;
 
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
-use crate::command::{IngressCommand, ReceiveCommand, Start};
+use crate::command::{IngressCommand, ReceiveCommand, SendCommand, Start};
 use crate::config::{PollMode, SendBy};
 use crate::error::Error;
 use crate::event::MESSAGE_CAPACITY;
@@ -105,9 +105,9 @@ impl Control {
         let each = datagram_length - DATA_OVERHEAD - PAYLOAD_HEADER;
         let slots = (self.queue_ns / timing.interval_ns()).max(1);
         let bound = usize::try_from(slots).unwrap_or(usize::MAX).saturating_mul(each);
-        let mut larger = None;
         if bound > self.queue_capacity {
             let (producer, consumer) = queue(bound, shared.gate.clone());
+            shared.command(SendCommand::Queue(Box::new(consumer)))?;
             self.queue_capacity = producer.capacity();
             match &mut self.ingress {
                 Some(ingress) => {
@@ -115,7 +115,6 @@ impl Control {
                 }
                 None => *lock(&shared.packets_in) = Some(producer),
             }
-            larger = Some(consumer);
         }
         shared.gate.set_bound(bound);
         let breath = Breath::in_mode(self.poll_mode, self.throttle, timing.interval_ns());
@@ -132,7 +131,7 @@ impl Control {
         let datagram = buffer();
         let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
         let continues = false;
-        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, continues, queue: larger, launch }))
+        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, continues, launch }))
     }
 
     /// The newest schedule with another length and to another address; its deadlines go on.

@@ -266,7 +266,6 @@ mod tests {
             endpoint: "127.0.0.1:9".parse().unwrap(),
             end_at_ns: None,
             continues,
-            queue: None,
             launch,
         }))
     }
@@ -293,6 +292,34 @@ mod tests {
         }
         let counters = &sending.assembler.counters().send;
         assert_eq!((counters.sent.get(), counters.missed.get()), (100, 0));
+    }
+
+    #[test]
+    fn a_redirection_of_a_schedule_that_has_not_begun_leaves_its_deadlines_to_it() {
+        let (mut command, commands) = RingBuffer::new(8);
+        let of = |interval_ns| Timing::new(interval_ns, 0, Shape::Cos4).unwrap();
+        let mut sending = idle(commands, RingBuffer::new(512).0, None);
+        assert!(command.push(start(Schedule::new(of(1_000_000), FIRST_NS, [7; 32]), 472, false, None)).is_ok());
+        sending.apply_commands();
+        let begins_ns = FIRST_NS + 20_500_000;
+        let next = Schedule::new(of(2_000_000), begins_ns, [8; 32]);
+        assert!(command.push(start(next, 500, false, None)).is_ok());
+        for length in [600, 700] {
+            let unused = Schedule::new(of(2_000_000), FIRST_NS * 5, [9; 32]);
+            assert!(command.push(start(unused, length, true, None)).is_ok());
+        }
+        assert!(command.push(SendCommand::EndAt(Some(begins_ns + 8_000_000))).is_ok());
+        let mut sent = Vec::new();
+        loop {
+            sending.apply_commands();
+            let Some(deadline_ns) = sending.deadline_ns() else { break };
+            assert!(sending.assemble());
+            sent.push((deadline_ns, sending.assembler.datagram().len()));
+            sending.dispatch(deadline_ns);
+        }
+        let before = (0..21).map(|slot| (FIRST_NS + slot * 1_000_000, 472));
+        let after = (0..4).map(|slot| (begins_ns + slot * 2_000_000, 700));
+        assert_eq!(sent, before.chain(after).collect::<Vec<_>>());
     }
 
     #[test]

@@ -167,7 +167,6 @@ fn cover_and_full_slots() {
         endpoint: sink.local_address().unwrap(),
         end_at_ns: None,
         continues: false,
-        queue: None,
         launch: None,
     };
     assert!(commands.push(SendCommand::Start(Box::new(start))).is_ok());

@@ -71,7 +71,6 @@ impl Pair {
             endpoint: self.peer.local_addr().unwrap(),
             end_at_ns: None,
             continues,
-            queue: None,
             launch: None,
         };
         assert!(self.commands.push(SendCommand::Start(Box::new(start))).is_ok());
