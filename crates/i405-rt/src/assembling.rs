@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use i405_proto::outbound::{Contents, Notices, Outbound, Prepared, SealedSlot, SealedUnder};
+use i405_proto::outbound::{Contents, Notices, Outbound, SealedSlot, SealedUnder};
 use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
@@ -32,14 +32,12 @@ pub struct Running {
     pub(crate) launch: Option<Launch>,
 }
 
-/// A slot whose bytes are final: in the outbound buffer, or in the handshake copy that takes their place.
+/// A slot whose bytes are final, and stand in [`Assembler::datagram`].
 pub struct Built {
     pub(crate) endpoint: SocketAddr,
     pub(crate) contents: Contents,
     pub(crate) under: SealedUnder,
     pub(crate) notices: Notices,
-    /// Some exactly if the contents are a handshake fragment.
-    pub(crate) copy: Option<Prepared>,
 }
 
 /// Builds slots.
@@ -79,7 +77,7 @@ impl Assembler {
 
     /// The sealed datagram, until the next build.
     pub fn datagram(&self) -> &[u8] {
-        self.parts.outbound.buffer()
+        self.parts.outbound.leaving()
     }
 
     /// Takes the sealed datagram away and leaves a buffer of its length: the one given, or a spare one where that is
@@ -92,7 +90,7 @@ impl Assembler {
             self.discard(Trash::Datagram(old));
         }
         let empty = std::mem::take(buffer);
-        *buffer = self.parts.outbound.replace_buffer(empty);
+        *buffer = self.parts.outbound.replace_leaving(empty);
         true
     }
 
@@ -203,9 +201,7 @@ impl Assembler {
         let Some(mut start) = self.next.take() else { return };
         let mut schedule = Schedule::new(start.schedule.timing(), 0, [0; 32]);
         std::mem::swap(&mut schedule, &mut start.schedule);
-        let datagram = std::mem::take(&mut start.datagram);
-        let old = self.parts.outbound.replace_buffer(datagram);
-        self.discard(Trash::Datagram(old));
+        self.parts.outbound.swap_buffers(&mut start.buffers);
         std::mem::swap(&mut self.spares, &mut start.spares);
         let (endpoint, mut end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
         if start.continues
@@ -232,18 +228,16 @@ impl Assembler {
         }
         let (slot, notices) = self.parts.outbound.build(endpoint, copy.as_ref(), &mut self.parts.queue);
         let SealedSlot { endpoint, contents, under, .. } = slot;
-        if contents != Contents::Handshake
-            && let Some(unfit) = copy.take()
-        {
-            self.discard(Trash::Prepared(unfit));
-        }
         let counters = &self.parts.counters.send;
         counters.queued_bytes.set(self.parts.queue.waiting() as u64);
         if let Some(generation) = notices.exhausted {
             counters.exhausted.set(u64::from(generation) + 1);
         }
         counters.wants_throwaway.set(notices.wants_throwaway.into());
-        Some(Built { endpoint, contents, under, notices, copy })
+        if let Some(used) = copy {
+            self.discard(Trash::Prepared(used));
+        }
+        Some(Built { endpoint, contents, under, notices })
     }
 
     /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.

@@ -19,7 +19,8 @@ pub const TRASH_CAPACITY: usize = 8192;
 /// A schedule to begin with.
 pub struct Start {
     pub(crate) schedule: Schedule,
-    pub(crate) datagram: Box<[u8]>,
+    /// Where slots are built, and where they leave from.
+    pub(crate) buffers: [Box<[u8]>; 2],
     /// Further buffers of that length, where dispatchers hand slots to each other.
     pub(crate) spares: Vec<Box<[u8]>>,
     pub(crate) endpoint: SocketAddr,

@@ -128,10 +128,10 @@ impl Control {
             let _ = crate::sys::memory::lock(&buffer);
             buffer
         };
-        let datagram = buffer();
+        let buffers = [buffer(), buffer()];
         let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
         let continues = false;
-        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, continues, launch }))
+        Ok(Box::new(Start { schedule, buffers, spares, endpoint, end_at_ns: None, continues, launch }))
     }
 
     /// The newest schedule with another length and to another address; its deadlines go on.

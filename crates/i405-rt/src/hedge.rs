@@ -12,12 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use i405_proto::hedge::{Cells, Claims, Position};
-use i405_proto::outbound::{Contents, NO_SESSION, Prepared, SealedUnder};
+use i405_proto::outbound::{Contents, NO_SESSION, SealedUnder};
 use i405_proto::schedule::Schedule;
 use socket2::SockAddr;
 
 use crate::assembling::Assembler;
-use crate::command::Trash;
 use crate::sending::transmit;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
@@ -33,7 +32,6 @@ pub const NOBODYS: SealedUnder = SealedUnder { generation: NO_SESSION, counter: 
 /// A sealed slot in a cell.
 struct Sealed {
     datagram: Box<[u8]>,
-    copy: Option<Prepared>,
     address: Option<SockAddr>,
     contents: Contents,
     under: SealedUnder,
@@ -87,7 +85,6 @@ impl Hedge {
     pub fn new(socket: Arc<OuterSocket>, assembler: Assembler) -> Arc<Self> {
         let empty = || Sealed {
             datagram: Box::default(),
-            copy: None,
             address: None,
             contents: Contents::Cover,
             under: NOBODYS,
@@ -180,9 +177,6 @@ impl Hedge {
         }
         self.cells.fill(epoch, |cell| {
             let assembler = &mut work.assembler;
-            if let Some(used) = cell.copy.take() {
-                assembler.discard(Trash::Prepared(used));
-            }
             let Some(built) = assembler.build() else { return false };
             if !assembler.swap_datagram(&mut cell.datagram) {
                 return false;
@@ -191,7 +185,6 @@ impl Hedge {
             cell.contents = built.contents;
             cell.under = built.under;
             cell.close_said = built.notices.close_said;
-            cell.copy = built.copy;
             true
         });
     }
@@ -200,7 +193,7 @@ impl Hedge {
     #[inline]
     pub fn send_ready(&self, epoch: u16) -> Option<Sent> {
         self.cells.take(epoch, |sealed| {
-            let datagram = sealed.copy.as_ref().map_or(&*sealed.datagram, |copy| &copy.bytes);
+            let datagram = &*sealed.datagram;
             let errno = sealed.address.as_ref().map_or(0, |address| transmit(&self.socket, datagram, address));
             let Sealed { contents, under, close_said, .. } = *sealed;
             Sent { errno, contents, under, close_said }

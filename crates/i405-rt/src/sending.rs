@@ -3,12 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use i405_proto::outbound::{Contents, Notices, Prepared, SealedUnder};
+use i405_proto::outbound::{Contents, Notices, SealedUnder};
 use rtrb::Producer;
 use socket2::SockAddr;
 
 use crate::assembling::{Assembler, Built, Running};
-use crate::command::Trash;
 use crate::launch::Launch;
 use crate::matching::{Fate, Handed};
 use crate::records::SlotRecord;
@@ -117,7 +116,6 @@ struct Ready {
     contents: Contents,
     under: SealedUnder,
     notices: Notices,
-    copy: Option<Prepared>,
 }
 
 /// The sending half of a tunnel with one dispatcher.
@@ -163,9 +161,6 @@ impl Sending {
             close_said: ready.notices.close_said,
         };
         self.tally.count(&self.assembler.counters().send, &outcome);
-        if let Some(used) = ready.copy {
-            self.assembler.discard(Trash::Prepared(used));
-        }
     }
 }
 
@@ -194,8 +189,8 @@ impl Slots for Sending {
         let Some(built) = self.assembler.build() else { return false };
         let address = self.socket.address(built.endpoint);
         let launch = self.running().and_then(|running| Some((running.launch?, running.schedule.deadline_ns())));
-        let Built { contents, under, notices, copy, .. } = built;
-        self.ready = Some(Ready { address, launch, contents, under, notices, copy });
+        let Built { contents, under, notices, .. } = built;
+        self.ready = Some(Ready { address, launch, contents, under, notices });
         true
     }
 
@@ -208,7 +203,7 @@ impl Slots for Sending {
     #[inline]
     fn dispatch(&mut self, called_ns: u64) {
         let Some(ready) = self.ready.take() else { return };
-        let datagram = ready.copy.as_ref().map_or(self.assembler.datagram(), |copy| &copy.bytes);
+        let datagram = self.assembler.datagram();
         // What is chosen here is the configuration's, the same for every slot of a schedule.
         let errno = match ready.launch {
             None => transmit(&self.socket, datagram, &ready.address),
@@ -261,7 +256,7 @@ mod tests {
     fn start(schedule: Schedule, length: usize, continues: bool, launch: Option<Launch>) -> SendCommand {
         SendCommand::Start(Box::new(Start {
             schedule,
-            datagram: vec![0; length].into_boxed_slice(),
+            buffers: [vec![0; length].into_boxed_slice(), vec![0; length].into_boxed_slice()],
             spares: Vec::new(),
             endpoint: "127.0.0.1:9".parse().unwrap(),
             end_at_ns: None,

@@ -66,7 +66,7 @@ impl Pair {
         let buffer = || vec![0; length].into_boxed_slice();
         let start = Start {
             schedule: Schedule::new(timing, first_ns, [1; 32]),
-            datagram: buffer(),
+            buffers: [buffer(), buffer()],
             spares: std::iter::repeat_with(buffer).take(Hedge::SPARES).collect(),
             endpoint: self.peer.local_addr().unwrap(),
             end_at_ns: None,
