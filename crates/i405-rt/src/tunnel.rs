@@ -14,7 +14,7 @@ use i405_proto::schedule::Timing;
 use crate::carousel::{Carousel, Offer};
 use crate::clock::monotonic_ns;
 use crate::command::{ReceiveCommand, SendCommand};
-use crate::config::{DeviationSource, OpenConfig};
+use crate::config::{DeviationSource, OpenConfig, Role};
 use crate::control::{Control, NewKeys};
 use crate::distribution::Distribution;
 use crate::error::Error;
@@ -42,7 +42,7 @@ pub struct ScheduleRequest {
     pub datagram_length: usize,
     /// Its intervals.
     pub timing: Timing,
-    /// None: one drawn interval from now.
+    /// None: 10 ms and one drawn interval from now.
     pub first_deadline_ns: Option<u64>,
     /// Where datagrams go that are no handshake copies.
     pub endpoint: SocketAddr,
@@ -75,13 +75,20 @@ impl Tunnel {
         self.device_name.as_deref()
     }
 
-    /// Begins a schedule; one that runs ends as this one begins.
+    /// Begins a schedule; one that runs ends as this one begins. A client's first one begins with its first offer or
+    /// session: a thread that spins from then on leaves little time to make one.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Argument`].
     pub fn start_schedule(&self, request: ScheduleRequest) -> Result<(), Error> {
         self.with(|control, shared| {
+            let first = control.role == Role::Client && control.shape.is_none() && control.sending.is_none();
             let start = control.start(request, shared)?;
+            if first {
+                control.held = Some(start);
+                return Ok(());
+            }
+            control.held = None;
             shared.command(SendCommand::Start(start))
         })
     }
@@ -106,7 +113,8 @@ impl Tunnel {
             *lock(&shared.carousel) = Some(carousel);
             control.carousel_every(Some(every), &shared.gate);
             control.receive(ReceiveCommand::TrackSource(Some(stamp)), &shared.receiver)?;
-            shared.command(SendCommand::Carousel(Some(feed)))
+            shared.command(SendCommand::Carousel(Some(feed)))?;
+            control.begin_held(shared)
         })
     }
 
@@ -148,7 +156,8 @@ impl Tunnel {
             let session = control.session(generation, announce_stamp)?;
             control.receive(ReceiveCommand::SetCurrent(generation), &shared.receiver)?;
             control.sending_under(Some(generation), &shared.gate);
-            shared.command(SendCommand::Session(Some(session)))
+            shared.command(SendCommand::Session(Some(session)))?;
+            control.begin_held(shared)
         })
     }
 

@@ -13,6 +13,7 @@ mod sessions;
 mod source_rule;
 mod support;
 mod trial_order;
+mod underway;
 mod wire;
 
 // Counts allocations; shared with the test of what threads with deadlines call.

@@ -9,7 +9,7 @@ use i405_proto::schedule::Shape;
 
 use super::*;
 use crate::clock::SECOND_NS;
-use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
+use crate::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, SchedFifo, SendBy};
 use crate::event::Event;
 use crate::launch::Launch;
 use crate::sys::txtime::LaunchClock;

@@ -13,7 +13,7 @@ use i405_rt::config::{
 };
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
-use i405_rt::{Event, EventSink, Tunnel};
+use i405_rt::{Event, EventSink, Offer, Tunnel};
 
 /// How long anything may take on a machine that others use too. Nothing is timed closer than this.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -124,6 +124,15 @@ pub fn keys(generation: u32, role: Role) -> NewKeys {
         receive_length: LENGTH,
         receive_interval_ns: INTERVAL_NS,
     }
+}
+
+/// Begins a schedule of cover. A client's begins as it has something to carry, which is taken back at once.
+#[allow(dead_code, reason = "not every test that has this module begins one")]
+pub fn start_cover(tunnel: &Tunnel, endpoint: SocketAddr) {
+    tunnel.start_schedule(request(endpoint)).unwrap();
+    let offer = Offer { kind: 1, version: 1, stamp: 1, message: vec![0; 1296], every: 1, endpoint };
+    tunnel.offer(offer).unwrap();
+    tunnel.stop_offer().unwrap();
 }
 
 pub fn request(endpoint: SocketAddr) -> ScheduleRequest {
