@@ -177,6 +177,7 @@ export interface NativeStats {
   datagramsOpened: bigint;
   /** Authenticated by no key. */
   datagramsUnknown: bigint;
+  datagramsUnopened: bigint;
   datagramsReplayed: bigint;
   /** Over the trial budget. */
   datagramsOverBudget: bigint;

@@ -95,9 +95,11 @@ export class ClientMachine implements Machine {
   }
 
   start(): void {
-    const { up, endpoint } = this.#path;
-    this.#context.native.startSchedule({ ...up, firstDeadlineNs: null, endpoint });
-    this.#beginCarousel(this.#path);
+    // The initiation is made first: slots that wait for it would hold what the server takes for a stranger's, and where slots
+    // are short the timed threads leave little time to make it in.
+    this.#beginCarousel(this.#path, ({ up, endpoint }) => {
+      this.#context.native.startSchedule({ ...up, firstDeadlineNs: null, endpoint });
+    });
     this.#suspended.start();
   }
 
@@ -159,10 +161,10 @@ export class ClientMachine implements Machine {
     else if (sleptMs >= this.#config.clientTimeoutMs) this.#silent(sleptMs);
   }
 
-  #beginCarousel(path: ClientPath): void {
+  #beginCarousel(path: ClientPath, start?: (path: ClientPath) => void): void {
     this.#unansweredSinceNs = this.#context.clock.boottimeNs();
     this.#warned = false;
-    this.#attempt(path);
+    this.#attempt(path, start);
   }
 
   #lostPath(): ClientPath {
@@ -191,11 +193,12 @@ export class ClientMachine implements Machine {
     this.#context.native.stopOffer();
   }
 
-  #attempt(path: ClientPath): void {
+  #attempt(path: ClientPath, start?: (path: ClientPath) => void): void {
     const { native, clock } = this.#context;
     const { endpoint, attemptNs } = path;
     const madeAtNs = clock.boottimeNs();
     const attempt = path.initiate(this.#nextStamp());
+    start?.(path);
     this.#goTo(path);
     this.#attempts.push({ attempt, madeAtNs, path });
     if (this.#attempts.length > ATTEMPTS_KEPT) this.#attempts.shift()?.attempt.destroy();

@@ -31,7 +31,7 @@ export const SOME_STATS: TunnelStats = {
     deviceErrors: 0n,
     queuedBytes: 0n,
   },
-  datagrams: { received: 0n, opened: 0n, unknown: 0n, replayed: 0n, overBudget: 0n },
+  datagrams: { received: 0n, opened: 0n, unknown: 0n, unopened: 0n, replayed: 0n, overBudget: 0n },
   handshake: { fragments: 0n, stale: 0n },
   reassembly: { payloadsLost: 0n, blocksDropped: 0n },
   eventsDropped: 0n,

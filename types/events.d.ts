@@ -188,8 +188,19 @@ export interface TunnelStats {
     deviceErrors: bigint;
     queuedBytes: bigint;
   };
-  /** `unknown`: opened by no key; `forged` in log and metrics. `overBudget`: dropped unseen in a flood. */
-  datagrams: { received: bigint; opened: bigint; unknown: bigint; replayed: bigint; overBudget: bigint };
+  /**
+   * `unknown`: opened by no key; `forged` in log and metrics. `unopened`: the same, but from the peer's address while a
+   * handshake with it is under way, or in the 10 s after it: its cover without a session, and fragments beyond the one that
+   * was needed. `overBudget`: dropped unseen in a flood.
+   */
+  datagrams: {
+    received: bigint;
+    opened: bigint;
+    unknown: bigint;
+    unopened: bigint;
+    replayed: bigint;
+    overBudget: bigint;
+  };
   /** `stale`: fragments of initiations below the floor or too old; copies of the newest two do not count. */
   handshake: { fragments: bigint; stale: bigint };
   reassembly: { payloadsLost: bigint; blocksDropped: bigint };

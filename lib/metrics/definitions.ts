@@ -110,6 +110,7 @@ const RECEIVED: readonly Definition[] = [
   counter("i405_datagrams_opened_total", "Datagrams opened under a session.", (m) => m.stats.datagrams.opened),
   counterBy("i405_datagrams_dropped_total", "Datagrams dropped without an answer.", "reason", {
     forged: ({ stats }) => stats.datagrams.unknown,
+    handshake: ({ stats }) => stats.datagrams.unopened,
     replayed: ({ stats }) => stats.datagrams.replayed,
     over_budget: ({ stats }) => stats.datagrams.overBudget,
   }),

@@ -175,6 +175,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         ("datagramsReceived", &receive.received),
         ("datagramsOpened", &receive.opened),
         ("datagramsUnknown", &receive.unknown),
+        ("datagramsUnopened", &receive.unopened),
         ("datagramsReplayed", &receive.replayed),
         ("datagramsOverBudget", &receive.over_budget),
         ("handshakeFragments", &receive.fragments),

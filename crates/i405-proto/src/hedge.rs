@@ -11,12 +11,12 @@
 #[cfg(feature = "loom")]
 use loom::sync::{
     Mutex,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 #[cfg(not(feature = "loom"))]
 use std::sync::{
     Mutex,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// Bits of a position that count slots: 2^48 slots of 10 us are 89 years.
@@ -88,14 +88,23 @@ impl Default for Claims {
     }
 }
 
-const FREE: u8 = 0;
-const FILLING: u8 = 1;
-const READY: u8 = 2;
-const TAKEN: u8 = 3;
+/// The low half of a cell's state. The epoch is the high half, so that one step looks at both.
+const FREE: u32 = 0;
+const FILLING: u32 = 1;
+const READY: u32 = 2;
+const TAKEN: u32 = 3;
+
+const fn ready(epoch: u16) -> u32 {
+    READY | (epoch as u32) << u16::BITS
+}
+
+const fn is_ready(state: u32) -> bool {
+    state & u16::MAX as u32 == READY
+}
 
 #[derive(Debug)]
 struct Cell<T> {
-    state: AtomicU8,
+    state: AtomicU32,
     /// Only the owner that `state` says locks it, so `try_lock` never fails; it is here to need no unsafe code.
     content: Mutex<T>,
 }
@@ -109,38 +118,57 @@ pub struct Cells<T> {
 impl<T> Cells<T> {
     /// One for each dispatcher that may be stopped while it sends, one to be filled, one that is ready.
     pub fn for_dispatchers(dispatchers: usize, mut content: impl FnMut() -> T) -> Self {
-        let cell = |_| Cell { state: AtomicU8::new(FREE), content: Mutex::new(content()) };
+        let cell = |_| Cell { state: AtomicU32::new(FREE), content: Mutex::new(content()) };
         Cells { cells: (0..dispatchers + 2).map(cell).collect() }
     }
 
-    /// Whether a datagram waits for its slot.
-    pub fn any_ready(&self) -> bool {
-        self.cells.iter().any(|cell| cell.state.load(Ordering::Acquire) == READY)
+    /// Whether a datagram waits for a slot of this epoch.
+    pub fn any_ready(&self, epoch: u16) -> bool {
+        self.cells.iter().any(|cell| cell.state.load(Ordering::Acquire) == ready(epoch))
     }
 
-    /// Fills a free cell. One caller at a time, who holds what it is built from; false if there is no free cell or
-    /// `fill` says that there is nothing to be sent.
-    pub fn fill(&self, fill: impl FnOnce(&mut T) -> bool) -> bool {
+    /// Fills a free cell for a slot of this epoch. One caller at a time, who holds what it is built from; false if there
+    /// is no free cell or `fill` says that there is nothing to be sent.
+    pub fn fill(&self, epoch: u16, fill: impl FnOnce(&mut T) -> bool) -> bool {
         for cell in &self.cells {
             if cell.state.compare_exchange(FREE, FILLING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 let filled = cell.content.try_lock().is_ok_and(|mut content| fill(&mut content));
-                cell.state.store(if filled { READY } else { FREE }, Ordering::Release);
+                cell.state.store(if filled { ready(epoch) } else { FREE }, Ordering::Release);
                 return filled;
             }
         }
         false
     }
 
-    /// Takes what is ready and sends it; the cell is free again afterwards. None: nothing is ready.
+    /// Takes what is ready for this epoch and sends it; the cell is free again afterwards. None: nothing is.
+    ///
+    /// A dispatcher that was stopped between its claim and this call may be an epoch behind: what was built meanwhile has
+    /// another length and another address, and waits for a slot of its own schedule.
     #[inline]
-    pub fn take<R>(&self, send: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let cell = self.cells.iter().find(|cell| {
-            cell.state.load(Ordering::Relaxed) == READY
-                && cell.state.compare_exchange(READY, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        })?;
+    pub fn take<R>(&self, epoch: u16, send: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let cell = self.cells.iter().find(|cell| cell.claim(ready(epoch)))?;
         let sent = cell.content.try_lock().ok().map(|mut content| send(&mut content));
         cell.state.store(FREE, Ordering::Release);
         sent
+    }
+
+    /// Frees what is ready, of whatever epoch: its own is over.
+    pub fn discard(&self) {
+        for cell in &self.cells {
+            let state = cell.state.load(Ordering::Relaxed);
+            if is_ready(state) && cell.claim(state) {
+                cell.state.store(FREE, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl<T> Cell<T> {
+    /// Takes the cell if its state is this one, some epoch's [`READY`].
+    #[inline]
+    fn claim(&self, expected: u32) -> bool {
+        self.state.load(Ordering::Relaxed) == expected
+            && self.state.compare_exchange(expected, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -183,30 +211,47 @@ mod tests {
     #[test]
     fn a_stopped_sender_and_a_stopped_builder_leave_cells_for_the_other() {
         let cells = Cells::for_dispatchers(2, || 0);
-        let put = |value| cells.fill(|content| std::mem::replace(content, value) != value);
+        let put = |value| cells.fill(1, |content| std::mem::replace(content, value) != value);
         assert!(put(1));
         // Stopped in the middle of sending, and in the middle of filling: the other goes on.
-        let stopped = cells.take(|stopped| {
-            assert!(cells.fill(|_| {
+        let stopped = cells.take(1, |stopped| {
+            assert!(cells.fill(1, |_| {
                 for value in 2..50 {
                     assert!(put(value));
-                    assert_eq!(cells.take(|content| *content), Some(value));
-                    assert_eq!(cells.take(|content| *content), None, "one owner each");
+                    assert_eq!(cells.take(1, |content| *content), Some(value));
+                    assert_eq!(cells.take(1, |content| *content), None, "one owner each");
                 }
                 true
             }));
             *stopped
         });
         assert_eq!(stopped, Some(1));
-        assert!(cells.any_ready());
+        assert!(cells.any_ready(1));
     }
 
     #[test]
     fn what_was_not_filled_is_not_sent() {
         let cells = Cells::for_dispatchers(2, || 0);
-        assert!(!cells.fill(|_| false));
-        assert!(!cells.any_ready() && cells.take(|_| ()).is_none());
-        let all = (0..4).filter(|_| cells.fill(|_| true)).count();
+        assert!(!cells.fill(1, |_| false));
+        assert!(!cells.any_ready(1) && cells.take(1, |_| ()).is_none());
+        let all = (0..4).filter(|_| cells.fill(1, |_| true)).count();
         assert_eq!(all, 4, "every cell is free again");
+    }
+
+    #[test]
+    fn what_was_built_for_one_schedule_leaves_in_no_other() {
+        let cells = Cells::for_dispatchers(2, || 0);
+        let put = |epoch, value| cells.fill(epoch, |content| std::mem::replace(content, value) != value);
+        assert!(put(1, 10));
+        assert_eq!(cells.take(2, |content| *content), None);
+        assert!(cells.any_ready(1) && !cells.any_ready(2));
+        cells.discard();
+        assert!(!cells.any_ready(1));
+        assert!(put(2, 20));
+        // Whoever claimed a slot of the epoch before, and was stopped there, sends what is its own.
+        assert_eq!(cells.take(1, |content| *content), None);
+        assert_eq!(cells.take(2, |content| *content), Some(20));
+        assert!(put(0, 30));
+        assert_eq!(cells.take(u16::MAX, |content| *content), None, "epochs wrap around");
     }
 }

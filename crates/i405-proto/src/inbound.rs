@@ -21,6 +21,7 @@ mod pairing;
 mod pairings;
 mod receiving_key;
 mod sink;
+mod underway;
 mod whereabouts;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use keyring::{Keyring, Trial};
 use pairing::Pairing;
 use pairings::Pairings;
 use sink::ServerSide;
+use underway::Underway;
 use whereabouts::{Opened, Whereabouts};
 
 pub use receiving_key::{InstallError, NewSession, ReceivingKey};
@@ -96,7 +98,7 @@ struct Arrival {
     source: Endpoint,
 }
 
-/// What has come so far. Each datagram counts once among opened, fragments, unknown, replayed and over budget.
+/// What has come so far. Each datagram counts once among opened, fragments, unknown, unopened, replayed and over budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InboundCounters {
     /// Datagrams of any kind.
@@ -105,6 +107,9 @@ pub struct InboundCounters {
     pub opened: u64,
     /// Authenticated by no key, or from a source that doesn't count.
     pub unknown: u64,
+    /// The peer's own, opened by nothing: cover without a session, and copies of a handshake under way that are more than
+    /// the budget lets in.
+    pub unopened: u64,
     /// Copies of datagrams that were opened before.
     pub replayed: u64,
     /// Dropped because trial would have cost more than the budget has.
@@ -128,6 +133,7 @@ pub struct Inbound {
     whereabouts: Whereabouts,
     pairings: Pairings,
     keyring: Keyring,
+    underway: Underway,
     budget: Budget,
     counters: InboundCounters,
     /// Where datagrams are opened.
@@ -146,6 +152,7 @@ impl Inbound {
             keyring: Keyring::new(max_datagram),
             pairings: Pairings::new(Pairing::new(0, role, first, || whereabouts.draw())),
             whereabouts,
+            underway: Underway::default(),
             budget: Budget::new(),
             counters: InboundCounters::default(),
             scratch: vec![0; max_datagram].into_boxed_slice(),
@@ -215,7 +222,11 @@ impl Inbound {
             match trial {
                 pairings::Trial::Opened { index, unwrapped } => {
                     let (pairing, handovers) = self.pairings.opened(index);
+                    let stale = self.counters.stale;
                     pairing.fragment(&arrival, datagram.len(), &unwrapped, handovers, &mut self.counters, sink);
+                    if self.counters.stale == stale {
+                        self.underway.heard(source, now_ns);
+                    }
                     return;
                 }
                 pairings::Trial::Replayed { index, nonce } => {
@@ -244,6 +255,7 @@ impl Inbound {
                 }
             }
             Trial::Failed { replayed: true } => self.counters.replayed += 1,
+            _ if self.underway.explains(source, now_ns) => self.counters.unopened += 1,
             Trial::Failed { replayed: false } => self.counters.unknown += 1,
             Trial::OverBudget => self.counters.over_budget += 1,
         }
@@ -343,6 +355,7 @@ impl Inbound {
 
     /// Client: only answers to the initiations with these stamps count.
     pub fn expect_stamps(&mut self, stamps: [Option<u64>; 2]) {
+        self.underway.wait(stamps.iter().any(Option::is_some));
         self.pairings.served().expect_stamps(stamps);
     }
 

@@ -4,10 +4,12 @@
 //! 2. choose the sealer: the session's, or in a handshake slot and without a session the throwaway one
 //! 3. fill the payload (data) or pad it (cover): every byte is written either way
 //! 4. seal; counter and mask are the sealer's business
-//! 5. hand out a pointer: the datagram just sealed, or the prepared handshake copy
+//! 5. copy what leaves, the datagram just sealed or the prepared handshake copy, into the buffer that is sent from
 //!
-//! Steps 3 and 4 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
-//! (docs/protocol.md, "No key, or not yet").
+//! Steps 3 to 5 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
+//! (docs/protocol.md, "No key, or not yet"). A prepared copy was written by another thread, on another core: were it
+//! handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, in handshake
+//! slots only. So every slot is sent from one buffer, which the thread that builds has just written.
 
 use crate::challenge::{CHALLENGE_BYTES, Challenge, Challenges, MOST_CANDIDATES};
 use crate::endpoint::Endpoint;
@@ -98,7 +100,10 @@ pub struct Outbound {
     throwaway: Sealer,
     spare_throwaway: Option<Box<Sealer>>,
     session: Option<Box<SendingSession>>,
+    /// Where slots are built and sealed.
     datagram: Box<[u8]>,
+    /// Where they are sent from.
+    leaving: Box<[u8]>,
     slot: u32,
     carousel_every: u32,
     close_slots_left: u32,
@@ -130,6 +135,7 @@ impl Outbound {
             spare_throwaway: None,
             session: None,
             datagram: vec![0; datagram_length].into_boxed_slice(),
+            leaving: vec![0; datagram_length].into_boxed_slice(),
             slot: 0,
             carousel_every: 0,
             close_slots_left: 0,
@@ -145,14 +151,23 @@ impl Outbound {
         self.datagram.len()
     }
 
-    /// The buffer in use, so that its owner can lock it into memory.
-    pub fn buffer(&self) -> &[u8] {
-        &self.datagram
+    /// The slot that was built last.
+    pub fn leaving(&self) -> &[u8] {
+        &self.leaving
     }
 
-    /// Takes a buffer of another schedule's length; returns the old one, to be freed elsewhere.
-    pub fn replace_buffer(&mut self, datagram: Box<[u8]>) -> Box<[u8]> {
-        std::mem::replace(&mut self.datagram, datagram)
+    /// Takes the slot that was built last away, and the next one goes into this buffer of the same length. One of another
+    /// length comes back, and nothing changes.
+    pub fn replace_leaving(&mut self, buffer: Box<[u8]>) -> Box<[u8]> {
+        if buffer.len() == self.datagram.len() { std::mem::replace(&mut self.leaving, buffer) } else { buffer }
+    }
+
+    /// Swaps in two buffers of another schedule's length, the same for both; the old ones are to be freed elsewhere.
+    pub fn swap_buffers(&mut self, buffers: &mut [Box<[u8]>; 2]) {
+        let [datagram, leaving] = buffers;
+        debug_assert_eq!(datagram.len(), leaving.len());
+        std::mem::swap(&mut self.datagram, datagram);
+        std::mem::swap(&mut self.leaving, leaving);
     }
 
     /// Takes a fresh throwaway key, to go on with when the one in use has no counters left.
@@ -308,13 +323,12 @@ impl Outbound {
         // there none all the same, the tunnel has to end: nothing may leave unsealed.
         let counter = sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
         let under = SealedUnder { generation, counter };
-        match prepared {
-            Some(copy) => {
-                let (endpoint, datagram, contents) = (copy.endpoint, &*copy.bytes, Contents::Handshake);
-                (SealedSlot { endpoint, datagram, contents, under }, notices)
-            }
-            None => (SealedSlot { endpoint, datagram: &self.datagram, contents, under }, notices),
-        }
+        let (endpoint, contents, source) = match prepared {
+            Some(copy) => (copy.endpoint, Contents::Handshake, &copy.bytes),
+            None => (endpoint, contents, &self.datagram),
+        };
+        self.leaving.copy_from_slice(source);
+        (SealedSlot { endpoint, datagram: &self.leaving, contents, under }, notices)
     }
 }
 

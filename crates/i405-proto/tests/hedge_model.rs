@@ -25,9 +25,9 @@ struct World {
 /// One turn of a dispatcher: build if nobody has, look at the clock, claim, send.
 fn turn(world: &World, sent: &mut Sent) {
     if let Ok(mut next) = world.work.try_lock()
-        && !world.cells.any_ready()
+        && !world.cells.any_ready(1)
     {
-        world.cells.fill(|content| {
+        world.cells.fill(1, |content| {
             *next += 1;
             *content = *next;
             true
@@ -35,7 +35,7 @@ fn turn(world: &World, sent: &mut Sent) {
     }
     let due = world.clock.load(Ordering::Acquire);
     if let Some(first) = world.claims.claim(1, due) {
-        let contents = world.cells.take(|content| *content).unwrap_or(0);
+        let contents = world.cells.take(1, |content| *content).unwrap_or(0);
         sent.push((first, due, contents));
     }
 }
@@ -111,5 +111,34 @@ fn a_schedule_that_ends_is_left_by_both() {
         // Either the slot was sent and the end was seen to be too late, or it ended first and nobody sends.
         assert_eq!(ended && seen.next == 0, claimed.is_none());
         assert!(claims.claim(2, 0).is_some() == ended);
+    });
+}
+
+/// A schedule takes another's place while a dispatcher stands between its claim and its send.
+#[test]
+fn contents_of_one_schedule_never_leave_in_a_slot_of_another() {
+    const BUILT: [u64; 3] = [0, 100, 200];
+    loom::model(|| {
+        let (claims, cells) = (Claims::new(), Arc::new(Cells::for_dispatchers(2, || 0)));
+        let build = |cells: &Cells<u64>, epoch: u16| {
+            assert!(cells.fill(epoch, |content| {
+                *content = BUILT[usize::from(epoch)];
+                true
+            }));
+        };
+        assert!(claims.begin_epoch(claims.position()));
+        build(&cells, 1);
+        assert_eq!(claims.claim(1, 0), Some(0));
+        let stopped = Arc::clone(&cells);
+        let first = thread::spawn(move || stopped.take(1, |content| *content));
+        assert!(claims.begin_epoch(claims.position()));
+        cells.discard();
+        assert!(!cells.any_ready(1) && !cells.any_ready(2));
+        build(&cells, 2);
+        assert_eq!(claims.claim(2, 0), Some(0));
+        assert_eq!(cells.take(2, |content| *content), Some(BUILT[2]), "built for it, and nobody else's");
+        // The first schedule's own, or nothing, in place of which its dispatcher sends cover.
+        let sent = first.join().unwrap();
+        assert!(sent.is_none_or(|contents| contents == BUILT[1]), "{sent:?} in a slot of the first schedule");
     });
 }

@@ -298,8 +298,11 @@ fn a_handshake_slot_seals_cover_all_the_same() {
     for _ in 0..3 {
         assert_eq!(sending.build(Some(&copy)).bytes[..], copy.bytes[..]);
     }
-    // What it sealed is still in the buffer: the third under the throwaway key.
-    assert!(open(THROWAWAY, 2, sending.outbound.buffer()).is_some());
+    // What it sealed is still in the buffer that it was built in: the third under the throwaway key.
+    let mut buffers = [vec![0; N].into_boxed_slice(), vec![0; N].into_boxed_slice()];
+    sending.outbound.swap_buffers(&mut buffers);
+    assert!(open(THROWAWAY, 2, &buffers[0]).is_some());
+    assert_eq!(buffers[1], copy.bytes);
     assert!(sending.outbound.set_session(None).is_some());
     assert!(open(THROWAWAY, 3, &sending.build(None).bytes).is_some());
 }
@@ -320,10 +323,37 @@ fn another_schedules_buffer_has_its_length() {
     let mut sending = Sending::with_session(None);
     sending.queue.0.push(120);
     sending.data(0);
-    assert_eq!(sending.outbound.replace_buffer(vec![1; 52].into_boxed_slice()).len(), N);
+    let mut buffers = [vec![1; 52].into_boxed_slice(), vec![2; 52].into_boxed_slice()];
+    sending.outbound.swap_buffers(&mut buffers);
+    assert_eq!(buffers.map(|old| old.len()), [N, N]);
     assert_eq!(sending.outbound.datagram_length(), 52);
     let payload = sending.data(1);
     assert_eq!((payload.len(), &payload[..2]), (32, &[0, 120 - BODY as u8][..]));
+}
+
+#[test]
+fn every_slot_leaves_from_one_buffer_whatever_is_in_it() {
+    let mut sending = Sending::with_session(None);
+    sending.outbound.set_carousel(2);
+    sending.queue.0.extend([BODY as u16; 2]);
+    let copy = prepared(N);
+    let buffer = sending.outbound.leaving().as_ptr();
+    let mut seen = Vec::new();
+    for slot in 0..6 {
+        let (sealed, _) = sending.outbound.build(endpoint(1), (slot != 4).then_some(&copy), &mut sending.queue);
+        assert_eq!(sealed.datagram.as_ptr(), buffer);
+        seen.push(std::mem::discriminant(&sealed.contents));
+        let leaves = sealed.datagram.to_vec();
+        assert_eq!(sending.outbound.leaving(), leaves);
+        assert_eq!(leaves == *copy.bytes, slot % 2 == 0 && slot != 4);
+    }
+    seen.sort_by_key(|kind| format!("{kind:?}"));
+    seen.dedup();
+    assert_eq!(seen.len(), 3, "handshake, full and cover slots");
+    // A dispatcher that sends on another core takes the slot with its buffer.
+    let taken = sending.outbound.replace_leaving(vec![0; N].into_boxed_slice());
+    assert_eq!(taken.as_ptr(), buffer);
+    assert_eq!(sending.outbound.replace_leaving(vec![7; N - 1].into_boxed_slice()), vec![7; N - 1].into());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use i405_proto::endpoint::Endpoint;
-use i405_proto::outbound::{Contents, Notices, Outbound, Prepared, SealedSlot, SealedUnder};
+use i405_proto::outbound::{Contents, Notices, Outbound, SealedSlot, SealedUnder};
 use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
@@ -32,14 +32,12 @@ pub struct Running {
     pub(crate) launch: Option<Launch>,
 }
 
-/// A slot whose bytes are final: in the outbound buffer, or in the handshake copy that takes their place.
+/// A slot whose bytes are final, and stand in [`Assembler::datagram`].
 pub struct Built {
     pub(crate) endpoint: Endpoint,
     pub(crate) contents: Contents,
     pub(crate) under: SealedUnder,
     pub(crate) notices: Notices,
-    /// Some exactly if the contents are a handshake fragment.
-    pub(crate) copy: Option<Prepared>,
 }
 
 /// Builds slots.
@@ -81,7 +79,7 @@ impl Assembler {
 
     /// The sealed datagram, until the next build.
     pub fn datagram(&self) -> &[u8] {
-        self.parts.outbound.buffer()
+        self.parts.outbound.leaving()
     }
 
     /// Takes the sealed datagram away and leaves a buffer of its length: the one given, or a spare one where that is
@@ -94,7 +92,7 @@ impl Assembler {
             self.discard(Trash::Datagram(old));
         }
         let empty = std::mem::take(buffer);
-        *buffer = self.parts.outbound.replace_buffer(empty);
+        *buffer = self.parts.outbound.replace_leaving(empty);
         true
     }
 
@@ -119,11 +117,8 @@ impl Assembler {
 
     fn apply(&mut self, command: SendCommand) {
         match command {
-            SendCommand::Start(start) => {
-                if let Some(old) = self.next.replace(start) {
-                    self.discard(Trash::Start(old));
-                }
-            }
+            SendCommand::Start(start) => self.put_off(start),
+            SendCommand::Queue(larger) => self.parts.queue.append(larger),
             SendCommand::EndAt(instant) => {
                 if let Some(next) = &mut self.next {
                     next.end_at_ns = instant;
@@ -174,6 +169,20 @@ impl Assembler {
         }
     }
 
+    /// A schedule waits for its turn, in place of the one that waited.
+    fn put_off(&mut self, mut start: Box<Start>) {
+        if let Some(mut replaced) = self.next.take() {
+            if start.continues {
+                // What it was to go on with has not begun itself.
+                std::mem::swap(&mut start.schedule, &mut replaced.schedule);
+                start.continues = replaced.continues;
+                start.end_at_ns = start.end_at_ns.or(replaced.end_at_ns);
+            }
+            self.discard(Trash::Start(replaced));
+        }
+        self.next = Some(start);
+    }
+
     /// A new schedule begins where the old one's next deadline would come after the new one's first, one that continues
     /// the old one with its next slot; a schedule ends at the first deadline at or after its end.
     fn change_schedule(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
@@ -204,14 +213,8 @@ impl Assembler {
         let Some(mut start) = self.next.take() else { return };
         let mut schedule = Schedule::new(start.schedule.timing(), 0, [0; 32]);
         std::mem::swap(&mut schedule, &mut start.schedule);
-        let datagram = std::mem::take(&mut start.datagram);
-        let old = self.parts.outbound.replace_buffer(datagram);
-        self.discard(Trash::Datagram(old));
+        self.parts.outbound.swap_buffers(&mut start.buffers);
         std::mem::swap(&mut self.spares, &mut start.spares);
-        if let Some(queue) = start.queue.take() {
-            let old = std::mem::replace(&mut self.parts.queue, queue);
-            start.queue = Some(old);
-        }
         let (endpoint, mut end_at_ns, launch) = (start.endpoint, start.end_at_ns, start.launch);
         if start.continues
             && let Some(running) = self.running.take()
@@ -226,6 +229,9 @@ impl Assembler {
     /// Builds and seals a slot; None while no schedule runs.
     pub fn build(&mut self) -> Option<Built> {
         let endpoint = self.running.as_ref()?.endpoint;
+        if let Some(empty) = self.parts.queue.advance() {
+            self.discard(Trash::Queue(empty));
+        }
         let mut copy = None;
         if self.parts.outbound.wants_handshake()
             && let Some(feed) = &mut self.feed
@@ -234,18 +240,16 @@ impl Assembler {
         }
         let (slot, notices) = self.parts.outbound.build(endpoint, copy.as_ref(), &mut self.parts.queue);
         let SealedSlot { endpoint, contents, under, .. } = slot;
-        if contents != Contents::Handshake
-            && let Some(unfit) = copy.take()
-        {
-            self.discard(Trash::Prepared(unfit));
-        }
         let counters = &self.parts.counters.send;
         counters.queued_bytes.set(self.parts.queue.waiting() as u64);
         if let Some(generation) = notices.exhausted {
             counters.exhausted.set(u64::from(generation) + 1);
         }
         counters.wants_throwaway.set(notices.wants_throwaway.into());
-        Some(Built { endpoint, contents, under, notices, copy })
+        if let Some(used) = copy {
+            self.discard(Trash::Prepared(used));
+        }
+        Some(Built { endpoint, contents, under, notices })
     }
 
     /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.

@@ -18,6 +18,10 @@ const FEWEST_COPIES: usize = 8;
 /// Copies that are ready at most: 3 MiB of them at 1500 bytes.
 const MOST_COPIES: usize = 2048;
 
+/// Copies follow each other by this much at least: a receiver opens 5 a millisecond of all strangers' (`i405_proto::budget`),
+/// and wrapping each of 100,000 slots a second would take a core from who has to answer.
+const COPY_EVERY_NS: u64 = 250_000;
+
 /// Server: where the initiation with this stamp came from, likeliest first.
 #[derive(Clone, Copy, Default)]
 pub struct HandshakeSources {
@@ -69,6 +73,9 @@ impl Carousel {
         interval_ns: u64,
         wrapper: &Wrapper,
     ) -> (Self, Box<Feed>) {
+        let mut offer = offer;
+        let spaced = u32::try_from(COPY_EVERY_NS / interval_ns.max(1)).unwrap_or(u32::MAX);
+        offer.every = offer.every.max(spaced);
         let ahead = 3 * REPORTER_PERIOD_NS / interval_ns.max(1) / u64::from(offer.every.max(1));
         let (producer, consumer) = RingBuffer::new((ahead as usize).clamp(FEWEST_COPIES, MOST_COPIES));
         let feed = Box::new(Feed { copies: consumer, every: offer.every });

@@ -19,15 +19,14 @@ pub const TRASH_CAPACITY: usize = 8192;
 /// A schedule to begin with.
 pub struct Start {
     pub(crate) schedule: Schedule,
-    pub(crate) datagram: Box<[u8]>,
+    /// Where slots are built, and where they leave from.
+    pub(crate) buffers: [Box<[u8]>; 2],
     /// Further buffers of that length, where dispatchers hand slots to each other.
     pub(crate) spares: Vec<Box<[u8]>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) end_at_ns: Option<u64>,
     /// Goes on with the deadlines of the schedule that runs, from its next slot on; only length and address change.
     pub(crate) continues: bool,
-    /// A larger waiting queue, where this schedule carries more in the bounded time.
-    pub(crate) queue: Option<QueueConsumer>,
     /// How slots get launch times; None: they leave at the call.
     pub(crate) launch: Option<Launch>,
 }
@@ -41,6 +40,8 @@ pub struct Feed {
 /// For the thread that dispatches.
 pub enum SendCommand {
     Start(Box<Start>),
+    /// A larger waiting queue, behind the ones before it.
+    Queue(Box<QueueConsumer>),
     EndAt(Option<u64>),
     Carousel(Option<Box<Feed>>),
     Session(Option<Box<SendingSession>>),
@@ -77,6 +78,7 @@ pub enum IngressCommand {
 pub enum Trash {
     Prepared(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Prepared),
     Start(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Start>),
+    Queue(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<QueueConsumer>),
     Datagram(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<[u8]>),
     Feed(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Feed>),
     Session(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<SendingSession>),

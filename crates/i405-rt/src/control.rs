@@ -14,7 +14,7 @@ use rtrb::Producer;
 
 use crate::breath::Breath;
 use crate::clock::monotonic_ns;
-use crate::command::{IngressCommand, ReceiveCommand, Start};
+use crate::command::{IngressCommand, ReceiveCommand, SendCommand, Start};
 use crate::config::{PollMode, SendBy};
 use crate::error::Error;
 use crate::event::MESSAGE_CAPACITY;
@@ -32,6 +32,9 @@ use crate::warnings;
 pub const LONGEST_DATAGRAM: usize = 65_507;
 /// Longest body of a control block: it comes through the peer's receiver whole.
 const LONGEST_CONTROL: usize = MESSAGE_CAPACITY;
+/// From the command to begin a schedule to its begin. What its first slots carry is commanded next: the shortest ones would
+/// leave without.
+const BEGINS_IN_NS: u64 = 10_000_000;
 /// Bytes of each payload that are no data block: the BlockOffset.
 const PAYLOAD_HEADER: usize = 2;
 
@@ -63,6 +66,8 @@ pub struct Control {
     pub(crate) sending: Option<u32>,
     pub(crate) every: Option<u32>,
     pub(crate) shape: Option<(usize, Timing)>,
+    /// A client's first schedule, until there is something to carry in it.
+    pub(crate) held: Option<Box<Start>>,
     /// Buffers that a schedule needs beside the one that is built in.
     pub(crate) spares: usize,
     pub(crate) poll_mode: PollMode,
@@ -100,14 +105,17 @@ impl Control {
         self.lead_to(endpoint, shared);
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
-            None => Schedule::starting_after(timing, monotonic_ns() + launch.map_or(0, Launch::lead_ns), seed),
+            None => {
+                let begins_ns = monotonic_ns() + BEGINS_IN_NS + launch.map_or(0, Launch::lead_ns);
+                Schedule::starting_after(timing, begins_ns, seed)
+            }
         };
         let each = datagram_length - DATA_OVERHEAD - PAYLOAD_HEADER;
         let slots = (self.queue_ns / timing.interval_ns()).max(1);
         let bound = usize::try_from(slots).unwrap_or(usize::MAX).saturating_mul(each);
-        let mut larger = None;
         if bound > self.queue_capacity {
             let (producer, consumer) = queue(bound, shared.gate.clone());
+            shared.command(SendCommand::Queue(Box::new(consumer)))?;
             self.queue_capacity = producer.capacity();
             match &mut self.ingress {
                 Some(ingress) => {
@@ -115,7 +123,6 @@ impl Control {
                 }
                 None => *lock(&shared.packets_in) = Some(producer),
             }
-            larger = Some(consumer);
         }
         shared.gate.set_bound(bound);
         let breath = Breath::in_mode(self.poll_mode, self.throttle, timing.interval_ns());
@@ -129,10 +136,15 @@ impl Control {
             let _ = crate::sys::memory::lock(&buffer);
             buffer
         };
-        let datagram = buffer();
+        let buffers = [buffer(), buffer()];
         let spares = std::iter::repeat_with(buffer).take(self.spares).collect();
         let continues = false;
-        Ok(Box::new(Start { schedule, datagram, spares, endpoint, end_at_ns: None, continues, queue: larger, launch }))
+        Ok(Box::new(Start { schedule, buffers, spares, endpoint, end_at_ns: None, continues, launch }))
+    }
+
+    /// There is something to carry in a client's first schedule now.
+    pub(crate) fn begin_held(&mut self, shared: &Shared) -> Result<(), Error> {
+        self.held.take().map_or(Ok(()), |start| shared.command(SendCommand::Start(start)))
     }
 
     /// The newest schedule with another length and to another address; its deadlines go on.

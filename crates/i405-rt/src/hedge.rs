@@ -12,11 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use i405_proto::hedge::{Cells, Claims, Position};
-use i405_proto::outbound::{Contents, NO_SESSION, Prepared, SealedUnder};
+use i405_proto::outbound::{Contents, NO_SESSION, SealedUnder};
 use i405_proto::schedule::Schedule;
 
 use crate::assembling::Assembler;
-use crate::command::Trash;
 use crate::sending::transmit;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
@@ -33,7 +32,6 @@ pub const NOBODYS: SealedUnder = SealedUnder { generation: NO_SESSION, counter: 
 /// A sealed slot in a cell.
 struct Sealed {
     datagram: Box<[u8]>,
-    copy: Option<Prepared>,
     address: Option<Destination>,
     contents: Contents,
     under: SealedUnder,
@@ -87,7 +85,6 @@ impl Hedge {
     pub fn new(socket: Arc<OuterSocket>, assembler: Assembler) -> Arc<Self> {
         let empty = || Sealed {
             datagram: Box::default(),
-            copy: None,
             address: None,
             contents: Contents::Cover,
             under: NOBODYS,
@@ -149,7 +146,7 @@ impl Hedge {
     /// What was built for the epoch before may be of another length. Nobody sends until the new plan is published.
     fn enter_epoch(&self, work: &mut Work) {
         work.at = Position { epoch: work.at.epoch.wrapping_add(1), next: 0 };
-        self.cells.take(|_| ());
+        self.cells.discard();
     }
 
     /// Tells the dispatchers what changed, now or at the next look.
@@ -169,19 +166,17 @@ impl Hedge {
 
     /// Builds a slot, unless one is ready or somebody else is at it.
     pub fn build(&self) {
-        if self.cells.any_ready() {
+        if self.cells.any_ready(self.claims.position().epoch) {
             return;
         }
         let Some(mut work) = attempt(&self.work) else { return };
         // Looked at again: the other may have been between filling its cell and letting go.
-        if self.cells.any_ready() {
+        let epoch = work.at.epoch;
+        if self.cells.any_ready(epoch) {
             return;
         }
-        self.cells.fill(|cell| {
+        self.cells.fill(epoch, |cell| {
             let assembler = &mut work.assembler;
-            if let Some(used) = cell.copy.take() {
-                assembler.discard(Trash::Prepared(used));
-            }
             let Some(built) = assembler.build() else { return false };
             if !assembler.swap_datagram(&mut cell.datagram) {
                 return false;
@@ -190,16 +185,15 @@ impl Hedge {
             cell.contents = built.contents;
             cell.under = built.under;
             cell.close_said = built.notices.close_said;
-            cell.copy = built.copy;
             true
         });
     }
 
-    /// Sends what is ready; None if nothing is.
+    /// Sends what is ready for a slot of this epoch; None if nothing is.
     #[inline]
-    pub fn send_ready(&self) -> Option<Sent> {
-        self.cells.take(|sealed| {
-            let datagram = sealed.copy.as_ref().map_or(&*sealed.datagram, |copy| &copy.bytes);
+    pub fn send_ready(&self, epoch: u16) -> Option<Sent> {
+        self.cells.take(epoch, |sealed| {
+            let datagram = &*sealed.datagram;
             let errno = sealed.address.as_ref().map_or(0, |address| transmit(&self.socket, datagram, address));
             let Sealed { contents, under, close_said, .. } = *sealed;
             Sent { errno, contents, under, close_said }

@@ -129,7 +129,7 @@ impl Slots for HedgedSlots {
             newest_ns = place.deadline_ns;
         }
         let Some(first) = self.hedge.claims.claim(epoch, through) else { return };
-        let sent = self.hedge.send_ready();
+        let sent = self.hedge.send_ready(epoch);
         let emergency = sent.is_none();
         let Sent { errno, contents, under, close_said } = sent.unwrap_or_else(|| Sent {
             errno: self.emergency.send(&self.hedge.socket),

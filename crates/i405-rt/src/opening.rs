@@ -316,6 +316,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         sending: None,
         every: None,
         shape: None,
+        held: None,
         spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
         poll_mode: config.poll_mode,
         send_by: config.send_by,

@@ -2,6 +2,10 @@
 //!
 //! A ring of bytes, one producer and one consumer, each packet behind its length. The bound is what the schedule can
 //! carry in the configured time, so that a saturated slow tunnel does not build seconds of delay.
+//!
+//! A schedule that carries more than the ring has room for gets a larger ring. It goes behind the one before: the producer
+//! turns to it when it likes, and what waits in the one before comes first. Nothing of this hangs on a schedule, which may
+//! be replaced before it begins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -49,6 +53,8 @@ pub struct QueueProducer {
 pub struct QueueConsumer {
     ring: Consumer<u8>,
     next: Option<usize>,
+    /// The ring that the producer turned to, or will.
+    newer: Option<Box<QueueConsumer>>,
 }
 
 /// A queue that can hold `bound` bytes, its memory touched and locked.
@@ -60,7 +66,7 @@ pub fn queue(bound: usize, gate: Arc<Gate>) -> (QueueProducer, QueueConsumer) {
         let (memory, _) = chunk.as_mut_slices();
         let _ = memory::lock(memory);
     }
-    (QueueProducer { ring: producer, gate }, QueueConsumer { ring: consumer, next: None })
+    (QueueProducer { ring: producer, gate }, QueueConsumer { ring: consumer, next: None, newer: None })
 }
 
 impl QueueProducer {
@@ -96,7 +102,26 @@ impl QueueProducer {
 impl QueueConsumer {
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        self.ring.slots()
+        self.ring.slots() + self.newer.as_ref().map_or(0, |newer| newer.waiting())
+    }
+
+    /// Has this queue's packets come after all that wait.
+    pub fn append(&mut self, newer: Box<QueueConsumer>) {
+        match &mut self.newer {
+            Some(next) => next.append(newer),
+            None => self.newer = Some(newer),
+        }
+    }
+
+    /// Goes on to the next ring if nothing comes from this one any more. Returns this one, to be freed elsewhere.
+    pub fn advance(&mut self) -> Option<Box<QueueConsumer>> {
+        // The producer is looked at first: what it left is then seen.
+        if self.newer.is_none() || self.next.is_some() || !self.ring.is_abandoned() || self.ring.slots() != 0 {
+            return None;
+        }
+        let mut newer = self.newer.take()?;
+        std::mem::swap(self, &mut newer);
+        Some(newer)
     }
 }
 
@@ -159,6 +184,52 @@ mod tests {
         let taken = (0..100).filter(|_| producer.push(&[0; 996])).count();
         assert_eq!(taken, 5);
         assert!(!producer.has_room());
+    }
+
+    #[test]
+    fn larger_queues_go_on_where_the_smaller_ones_end() {
+        let gate = Gate::new();
+        gate.set_open(true);
+        gate.set_bound(1_000_000);
+        let (mut producer, mut consumer) = queue(0, Arc::clone(&gate));
+        let mut sent = 0u8;
+        let mut push = |producer: &mut QueueProducer| {
+            sent += 1;
+            assert!(producer.push(&[sent; 100]));
+        };
+        let mut freed = 0;
+        let mut taken = 0u8;
+        let mut take = |consumer: &mut QueueConsumer| {
+            while let Some(old) = consumer.advance() {
+                freed += 1;
+                drop(old);
+            }
+            let mut packet = vec![0; consumer.next_len()?];
+            consumer.read(&mut packet);
+            taken += 1;
+            assert_eq!(packet, [taken; 100]);
+            Some(freed)
+        };
+        push(&mut producer);
+        push(&mut producer);
+        assert_eq!(take(&mut consumer), Some(0));
+        // Two in a row, before the producer has heard of either.
+        let (second, behind) = queue(200_000, Arc::clone(&gate));
+        consumer.append(Box::new(behind));
+        let (mut third, behind) = queue(400_000, gate);
+        consumer.append(Box::new(behind));
+        push(&mut producer);
+        drop(producer);
+        drop(second);
+        (0..5).for_each(|_| push(&mut third));
+        assert_eq!(consumer.waiting(), 7 * (100 + LENGTH_PREFIX));
+        assert_eq!((take(&mut consumer), take(&mut consumer)), (Some(0), Some(0)));
+        for _ in 0..5 {
+            assert_eq!(take(&mut consumer), Some(2));
+        }
+        assert_eq!(take(&mut consumer), None);
+        push(&mut third);
+        assert_eq!(take(&mut consumer), Some(2));
     }
 
     #[test]

@@ -206,6 +206,7 @@ impl Receiving {
         to.received.set(from.received);
         to.opened.set(from.opened);
         to.unknown.set(from.unknown);
+        to.unopened.set(from.unopened);
         to.replayed.set(from.replayed);
         to.over_budget.set(from.over_budget);
         to.fragments.set(from.fragments);

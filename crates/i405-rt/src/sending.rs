@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use i405_proto::outbound::{Contents, Notices, Prepared, SealedUnder};
+use i405_proto::outbound::{Contents, Notices, SealedUnder};
 use rtrb::Producer;
 
 use crate::assembling::{Assembler, Built, Running};
-use crate::command::Trash;
 use crate::launch::Launch;
 use crate::matching::{Fate, Handed};
 use crate::records::SlotRecord;
@@ -117,7 +116,6 @@ struct Ready {
     contents: Contents,
     under: SealedUnder,
     notices: Notices,
-    copy: Option<Prepared>,
 }
 
 /// The sending half of a tunnel with one dispatcher.
@@ -163,9 +161,6 @@ impl Sending {
             close_said: ready.notices.close_said,
         };
         self.tally.count(&self.assembler.counters().send, &outcome);
-        if let Some(used) = ready.copy {
-            self.assembler.discard(Trash::Prepared(used));
-        }
     }
 }
 
@@ -194,8 +189,8 @@ impl Slots for Sending {
         let Some(built) = self.assembler.build() else { return false };
         let address = self.socket.destination(built.endpoint);
         let launch = self.running().and_then(|running| Some((running.launch?, running.schedule.deadline_ns())));
-        let Built { contents, under, notices, copy, .. } = built;
-        self.ready = Some(Ready { address, launch, contents, under, notices, copy });
+        let Built { contents, under, notices, .. } = built;
+        self.ready = Some(Ready { address, launch, contents, under, notices });
         true
     }
 
@@ -208,7 +203,7 @@ impl Slots for Sending {
     #[inline]
     fn dispatch(&mut self, called_ns: u64) {
         let Some(ready) = self.ready.take() else { return };
-        let datagram = ready.copy.as_ref().map_or(self.assembler.datagram(), |copy| &copy.bytes);
+        let datagram = self.assembler.datagram();
         // What is chosen here is the configuration's, the same for every slot of a schedule.
         let errno = match ready.launch {
             None => transmit(&self.socket, datagram, &ready.address),
@@ -261,12 +256,11 @@ mod tests {
     fn start(schedule: Schedule, length: usize, continues: bool, launch: Option<Launch>) -> SendCommand {
         SendCommand::Start(Box::new(Start {
             schedule,
-            datagram: vec![0; length].into_boxed_slice(),
+            buffers: [vec![0; length].into_boxed_slice(), vec![0; length].into_boxed_slice()],
             spares: Vec::new(),
             endpoint: "127.0.0.1:9".parse().unwrap(),
             end_at_ns: None,
             continues,
-            queue: None,
             launch,
         }))
     }
@@ -293,6 +287,34 @@ mod tests {
         }
         let counters = &sending.assembler.counters().send;
         assert_eq!((counters.sent.get(), counters.missed.get()), (100, 0));
+    }
+
+    #[test]
+    fn a_redirection_of_a_schedule_that_has_not_begun_leaves_its_deadlines_to_it() {
+        let (mut command, commands) = RingBuffer::new(8);
+        let of = |interval_ns| Timing::new(interval_ns, 0, Shape::Cos4).unwrap();
+        let mut sending = idle(commands, RingBuffer::new(512).0, None);
+        assert!(command.push(start(Schedule::new(of(1_000_000), FIRST_NS, [7; 32]), 472, false, None)).is_ok());
+        sending.apply_commands();
+        let begins_ns = FIRST_NS + 20_500_000;
+        let next = Schedule::new(of(2_000_000), begins_ns, [8; 32]);
+        assert!(command.push(start(next, 500, false, None)).is_ok());
+        for length in [600, 700] {
+            let unused = Schedule::new(of(2_000_000), FIRST_NS * 5, [9; 32]);
+            assert!(command.push(start(unused, length, true, None)).is_ok());
+        }
+        assert!(command.push(SendCommand::EndAt(Some(begins_ns + 8_000_000))).is_ok());
+        let mut sent = Vec::new();
+        loop {
+            sending.apply_commands();
+            let Some(deadline_ns) = sending.deadline_ns() else { break };
+            assert!(sending.assemble());
+            sent.push((deadline_ns, sending.assembler.datagram().len()));
+            sending.dispatch(deadline_ns);
+        }
+        let before = (0..21).map(|slot| (FIRST_NS + slot * 1_000_000, 472));
+        let after = (0..4).map(|slot| (begins_ns + slot * 2_000_000, 700));
+        assert_eq!(sent, before.chain(after).collect::<Vec<_>>());
     }
 
     #[test]

@@ -104,6 +104,8 @@ counters! {
         opened,
         /// Authenticated by nothing.
         unknown,
+        /// The peer's own, opened by nothing: its cover without a session, its surplus copies of a handshake.
+        unopened,
         /// Seen before or too old.
         replayed,
         /// Dropped by the trial budget.

@@ -15,7 +15,7 @@ use i405_proto::schedule::Timing;
 use crate::carousel::{Carousel, Offer};
 use crate::clock::monotonic_ns;
 use crate::command::{ReceiveCommand, SendCommand};
-use crate::config::{DeviationSource, OpenConfig};
+use crate::config::{DeviationSource, OpenConfig, Role};
 use crate::control::{Control, NewKeys};
 use crate::distribution::Distribution;
 use crate::error::Error;
@@ -60,7 +60,7 @@ pub struct ScheduleRequest {
     pub datagram_length: usize,
     /// Its intervals.
     pub timing: Timing,
-    /// None: one drawn interval from now.
+    /// None: 10 ms and one drawn interval from now.
     pub first_deadline_ns: Option<u64>,
     /// Where datagrams go that are no handshake copies.
     pub endpoint: Endpoint,
@@ -94,13 +94,20 @@ impl Tunnel {
         self.device_name.as_deref()
     }
 
-    /// Begins a schedule; one that runs ends as this one begins.
+    /// Begins a schedule; one that runs ends as this one begins. A client's first one begins with its first offer or
+    /// session: a thread that spins from then on leaves little time to make one.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Argument`].
     pub fn start_schedule(&self, request: ScheduleRequest) -> Result<(), Error> {
         self.with(|control, shared| {
+            let first = control.role == Role::Client && control.shape.is_none() && control.sending.is_none();
             let start = control.start(request, shared)?;
+            if first {
+                control.held = Some(start);
+                return Ok(());
+            }
+            control.held = None;
             shared.command(SendCommand::Start(start))
         })
     }
@@ -128,7 +135,8 @@ impl Tunnel {
             *carousel = Some(newest);
             drop(carousel);
             control.carousel_every(Some(every), &shared.gate);
-            shared.command(SendCommand::Carousel(Some(feed)))
+            shared.command(SendCommand::Carousel(Some(feed)))?;
+            control.begin_held(shared)
         })
     }
 
@@ -169,7 +177,8 @@ impl Tunnel {
             let session = control.session(generation, announce_stamp)?;
             control.receive(ReceiveCommand::SetCurrent(generation), &shared.receiver)?;
             control.sending_under(Some(generation), &shared.gate);
-            shared.command(SendCommand::Session(Some(session)))
+            shared.command(SendCommand::Session(Some(session)))?;
+            control.begin_held(shared)
         })
     }
 
@@ -211,8 +220,10 @@ impl Tunnel {
 
     /// Server: where the newest initiation came from, if it has this stamp, likeliest first.
     pub fn handshake_sources(&self, stamp: u64) -> Vec<Endpoint> {
-        let newest = *lock(&self.shared.handshake_sources);
-        if newest.stamp == stamp { newest.sources.into_iter().flatten().collect() } else { Vec::new() }
+        let live = lock(&self.live);
+        let newest = live.as_ref().map(|Live { shared, .. }| *lock(&shared.handshake_sources));
+        let of_stamp = newest.filter(|newest| newest.stamp == stamp);
+        of_stamp.into_iter().flat_map(|newest| newest.sources).flatten().collect()
     }
 
     /// Client: another address and length from the next slot on, at the same deadlines. Offers have to be made again.

@@ -6,7 +6,7 @@ use i405_rt::config::{DeviationSource, OpenConfig, PollMode, Role};
 use i405_rt::{Event, Tunnel, clock};
 
 mod support;
-use support::{Collected, config, has_two_cores, request, sent, until};
+use support::{Collected, config, has_two_cores, sent, start_cover, until};
 
 /// A client that nobody answers, on a schedule of 1 ms until it has sent `slots` or more.
 fn run(poll_mode: PollMode, dispatchers: usize, deviation_source: DeviationSource, slots: u64) -> (Tunnel, Collected) {
@@ -20,7 +20,7 @@ fn run(poll_mode: PollMode, dispatchers: usize, deviation_source: DeviationSourc
     };
     let events = Collected::default();
     let tunnel = Tunnel::open(config, Box::new(events.clone())).unwrap();
-    tunnel.start_schedule(request(endpoint)).unwrap();
+    start_cover(&tunnel, endpoint);
     until("slots", || sent(&tunnel) >= slots);
     tunnel.end_at(Some(clock::monotonic_ns())).unwrap();
     events.wait_for_end();

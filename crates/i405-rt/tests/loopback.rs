@@ -36,7 +36,7 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
     client.start_schedule(request(there)).unwrap();
     let message: Vec<u8> = (0..1296u32).map(|i| i as u8).collect();
     let stamp = 1_700_000_000_000;
-    let offer = Offer { kind: 1, version: 1, stamp, message: message.clone(), every: 1, endpoint: there };
+    let offer = Offer { kind: 1, version: 1, stamp, message: message.clone(), every: 1, endpoint: there.into() };
     client.offer(offer).unwrap();
     let source = at_server.wait("initiation", |events| {
         events.iter().find_map(|event| match event {
@@ -53,10 +53,15 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
         assert!(tunnel.install(keys(7, role)).is_err(), "a generation is installed once");
     }
     server.start_schedule(request(source)).unwrap();
-    server.move_endpoint(source).unwrap();
     client.stop_offer().unwrap();
     client.send_under(7, Some(stamp)).unwrap();
     server.send_under(7, None).unwrap();
+    server.ask(7, source).unwrap();
+    at_server.wait("an answer to the challenge", |events| {
+        let believed =
+            |event: &&Event| matches!(event, Event::Believed { confirmed: Some(7), source: there } if *there == source);
+        events.iter().find(believed).map(|_| ())
+    });
     for events in [&at_server, &at_client] {
         events.wait("opened", |events| {
             events.iter().find(|event| matches!(event, Event::Opened { generation: 7, .. })).map(|_| ())

@@ -7,7 +7,7 @@ use i405_rt::config::{OpenConfig, PollMode, Role};
 use i405_rt::{ArrivalRecord, Event, SlotRecord, Tunnel, clock};
 
 mod support;
-use support::{Collected, PATIENCE, config, has_two_cores, keys, request, sent, until};
+use support::{Collected, PATIENCE, config, has_two_cores, keys, sent, start_cover, until};
 
 /// Each end numbers its sessions by itself.
 const CLIENTS: u32 = 7;
@@ -51,8 +51,8 @@ fn run(mode: PollMode, dispatchers: usize, record: bool) -> [(Tunnel, Collected)
     let ends = [(&client, &server, Role::Client, CLIENTS), (&server, &client, Role::Server, SERVERS)];
     for (tunnel, other, role, generation) in ends {
         tunnel.install(keys(generation, role)).unwrap();
-        tunnel.move_endpoint(other.local_address()).unwrap();
-        tunnel.start_schedule(request(other.local_address())).unwrap();
+        tunnel.move_endpoint(other.local_address().into()).unwrap();
+        start_cover(tunnel, other.local_address());
     }
     until("slots without a session", || ends.iter().all(|end| sent(end.0) >= 20));
     for (tunnel, .., generation) in ends {

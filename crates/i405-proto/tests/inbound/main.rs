@@ -12,6 +12,7 @@ mod sessions;
 mod sources;
 mod support;
 mod trial_order;
+mod underway;
 mod whereabouts;
 mod wire;
 

@@ -1,9 +1,12 @@
-//! A measurement, run by `npm run bench -- contents`: do cover and full slots leave at the same instants?
+//! A measurement, run by `npm run bench -- contents`: do handshake, cover and full slots leave at the same instants?
 //!
-//! The real dispatcher with a real session key. Another thread flips a coin for every slot and puts a packet that
-//! fills it into the waiting queue, or doesn't. Lateness at the call and at the receiving socket (the kernel's time on
-//! loopback) is sorted by what the slot held, and the two samples of each are compared by their Kolmogorov-Smirnov
-//! distance. It measures, so it asserts only what noise cannot break, and runs only when asked for.
+//! The real dispatcher with a real session key. Another thread, on another core, throws dice for every slot and puts a
+//! handshake copy into the carousel's ring, or a packet that fills the slot into the waiting queue, or neither; so the
+//! kinds alternate at random, slot by slot, in one stretch, and the machine's moods meet all of them alike. What a slot
+//! held is taken from the counters. Three figures of each slot are sorted by it: lateness at the call, the time from the
+//! call to the kernel's transmit stamp, and lateness at the receiving socket (the kernel's stamp on loopback). The
+//! samples are compared by their Kolmogorov-Smirnov distance; odd against even slots are the control. It measures, so it
+//! asserts only what noise cannot break, and runs only when asked for.
 
 use std::env;
 use std::net::SocketAddr;
@@ -13,19 +16,20 @@ use std::thread;
 use std::time::Duration;
 
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{Outbound, SendingSession};
+use i405_proto::outbound::{Outbound, Prepared, SendingSession};
 use i405_proto::schedule::{Schedule, Shape, Timing};
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
 use i405_random::Random;
-use rtrb::{Producer, RingBuffer};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::run;
 use crate::assembling::{Assembler, Parts};
 use crate::breath::Breather;
 use crate::burner::IdleTime;
-use crate::clock::{monotonic_ns, realtime_ns};
-use crate::command::{SendCommand, Start};
+use crate::clock::monotonic_ns;
+use crate::command::{Feed, SendCommand, Start, Trash};
 use crate::config::{PollMode, SchedFifo};
+use crate::foreign_clock::Realtime;
 use crate::opening::throwaway;
 use crate::queue::{Gate, QueueProducer, queue};
 use crate::realtime::{self, Throttle};
@@ -33,6 +37,7 @@ use crate::sending::{Sending, Tally};
 use crate::slots::Slots;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
+use crate::sys::errqueue::{Report, Timestamps};
 
 /// UDP payload of an IP packet of 1500 bytes.
 const DATAGRAM: usize = 1472;
@@ -41,12 +46,37 @@ const INNER: usize = 1450;
 const INTERVAL_NS: u64 = 1_000_000;
 /// Slots before the first that counts, in which the margin settles and caches warm.
 const SETTLE: usize = 2_000;
+/// Slots between two looks at the clocks that stamps are in.
+const CLOCK_EVERY: usize = 1_000;
 
-/// [`Sending`], with a note of each slot: its deadline and when it was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Handshake,
+    Cover,
+    Full,
+}
+
+const KINDS: [(Kind, &str); 3] = [(Kind::Handshake, "handshake"), (Kind::Cover, "cover"), (Kind::Full, "full")];
+
+/// A slot that was dispatched.
+struct Note {
+    deadline_ns: u64,
+    called_ns: u64,
+    kind: Kind,
+}
+
+/// [`Sending`], with a note of each slot.
 struct Noted {
     slots: Sending,
-    notes: Producer<(u64, u64)>,
+    notes: Producer<Note>,
     begun: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+impl Noted {
+    fn held(&self) -> [u64; 2] {
+        [self.counters.send.handshake.get(), self.counters.send.carrying.get()]
+    }
 }
 
 impl Slots for Noted {
@@ -70,71 +100,151 @@ impl Slots for Noted {
     }
     fn dispatch(&mut self, called_ns: u64) {
         let deadline_ns = self.slots.deadline_ns().unwrap_or(0);
+        let [handshakes, carrying] = self.held();
         self.slots.dispatch(called_ns);
-        let _ = self.notes.push((deadline_ns, called_ns));
+        let kind = match self.held() {
+            [after, _] if after > handshakes => Kind::Handshake,
+            [_, after] if after > carrying => Kind::Full,
+            _ => Kind::Cover,
+        };
+        let _ = self.notes.push(Note { deadline_ns, called_ns, kind });
         self.begun.fetch_add(1, Ordering::Release);
     }
     fn count_throttle_stall(&self) {}
 }
 
-/// Flips the coin once a slot, right after the slot before; true: full.
-fn feed(mut queue: QueueProducer, slots: usize, begun: &AtomicU64, stop: &AtomicBool) -> Vec<bool> {
-    let mut packet = vec![0x5a; INNER];
-    packet[0] = 0x45;
-    packet[2..4].copy_from_slice(&(INNER as u16).to_be_bytes());
-    let (mut kinds, mut coin) = (Vec::with_capacity(slots), Random::new(1405));
-    while kinds.len() < slots && !stop.load(Ordering::Acquire) {
-        let full = coin.chance(0.5);
-        if full {
-            coin.fill(&mut packet[20..28]);
-            assert!(queue.push(&packet), "the slot before took what waited");
-        }
-        kinds.push(full);
-        while (begun.load(Ordering::Acquire) as usize) < kinds.len() && !stop.load(Ordering::Acquire) {
-            thread::sleep(Duration::from_micros(100));
+/// What the feeding thread puts slots' contents into.
+struct Feeding {
+    queue: QueueProducer,
+    copies: Producer<Prepared>,
+    trash: Consumer<Trash>,
+    endpoint: SocketAddr,
+}
+
+impl Feeding {
+    /// Throws the dice once a slot, right after the slot before.
+    fn run(mut self, slots: usize, begun: &AtomicU64, stop: &AtomicBool) {
+        let mut packet = vec![0x5a; INNER];
+        packet[0] = 0x45;
+        packet[2..4].copy_from_slice(&(INNER as u16).to_be_bytes());
+        let mut dice = Random::new(1405);
+        for slot in 1..=slots as u64 {
+            match dice.below(3) {
+                0 => {
+                    let mut bytes = vec![0; DATAGRAM].into_boxed_slice();
+                    dice.fill(&mut bytes);
+                    let _ = self.copies.push(Prepared { endpoint: self.endpoint.into(), bytes });
+                }
+                1 => {
+                    dice.fill(&mut packet[20..28]);
+                    self.queue.push(&packet);
+                }
+                _ => {}
+            }
+            while let Ok(used) = self.trash.pop() {
+                drop(used);
+            }
+            while begun.load(Ordering::Acquire) < slot {
+                if stop.load(Ordering::Acquire) {
+                    return;
+                }
+                thread::sleep(Duration::from_micros(100));
+            }
         }
     }
-    kinds
 }
 
-/// Largest distance between two empirical distribution functions.
-fn kolmogorov_smirnov(one: &mut [u64], other: &mut [u64]) -> f64 {
-    one.sort_unstable();
-    other.sort_unstable();
+/// Reads both ends' stamps, CLOCK_MONOTONIC: when each slot was handed to the driver, and when it arrived.
+fn read_stamps(sender: &OuterSocket, sink: &OuterSocket, slots: usize, stop: &AtomicBool) -> [Vec<u64>; 2] {
+    let mut clock = Realtime::default();
+    clock.update();
+    let mut buffer = vec![0; 2048];
+    let (mut departed, mut arrived) = (vec![0; slots], Vec::with_capacity(slots));
+    let mut left = slots;
+    while (left > 0 || arrived.len() < slots) && !stop.load(Ordering::Acquire) {
+        let mut any = false;
+        if let Ok(received) = sink.receive(&mut buffer) {
+            any = true;
+            arrived.push(received.kernel_realtime_ns.and_then(|at_ns| clock.to_monotonic(at_ns)).unwrap_or(0));
+            if arrived.len() % CLOCK_EVERY == 0 {
+                clock.update();
+            }
+        }
+        if let Ok(report) = sender.read_report() {
+            any = true;
+            if let Report::Departed { id, at_ns } = report
+                && let Some(place) = departed.get_mut(id as usize)
+            {
+                *place = clock.to_monotonic(at_ns).unwrap_or(0);
+                left -= 1;
+            }
+        }
+        if !any {
+            thread::sleep(Duration::from_micros(500));
+        }
+    }
+    [departed, arrived]
+}
+
+/// Largest distance between two empirical distribution functions of sorted samples.
+fn kolmogorov_smirnov(one: &[u64], other: &[u64]) -> f64 {
     let share = |sorted: &[u64], value: u64| sorted.partition_point(|&each| each <= value) as f64 / sorted.len() as f64;
-    one.iter().chain(other.iter()).map(|&value| (share(one, value) - share(other, value)).abs()).fold(0.0, f64::max)
+    one.iter().chain(other).map(|&value| (share(one, value) - share(other, value)).abs()).fold(0.0, f64::max)
 }
 
-fn describe(what: &str, full: &mut [u64], cover: &mut [u64]) {
-    let distance = kolmogorov_smirnov(full, cover);
+fn describe(measure: &str, names: [&str; 2], samples: [&[u64]; 2]) {
+    let [one, other] = samples;
+    assert!(!one.is_empty() && !other.is_empty(), "{measure}: no slots of {names:?}");
     let at = |sorted: &[u64], part: f64| sorted[((sorted.len() - 1) as f64 * part) as usize];
     println!(
-        "{{\"measure\":\"{what}\",\"full\":{},\"cover\":{},\"ks\":{distance:.5},\"fullP50Ns\":{},\"coverP50Ns\":{},\
-         \"fullP99Ns\":{},\"coverP99Ns\":{}}}",
-        full.len(),
-        cover.len(),
-        at(full, 0.5),
-        at(cover, 0.5),
-        at(full, 0.99),
-        at(cover, 0.99)
+        "{{\"measure\":\"{measure}\",\"compared\":\"{} - {}\",\"slots\":{},\"slotsOther\":{},\"ks\":{:.5},\
+         \"p50Ns\":{},\"p50NsOther\":{},\"p99Ns\":{},\"p99NsOther\":{}}}",
+        names[0],
+        names[1],
+        one.len(),
+        other.len(),
+        kolmogorov_smirnov(one, other),
+        at(one, 0.5),
+        at(other, 0.5),
+        at(one, 0.99),
+        at(other, 0.99)
     );
+}
+
+/// Compares the kinds, and odd with even slots, by what `value` says of a slot.
+fn compare(measure: &str, notes: &[Note], value: impl Fn(usize) -> Option<u64>) {
+    let sorted = |wanted: &dyn Fn(usize) -> bool| {
+        let slots = (SETTLE..notes.len()).filter(|&slot| wanted(slot));
+        let mut values: Vec<u64> = slots.filter_map(&value).collect();
+        values.sort_unstable();
+        values
+    };
+    let [handshake, cover, full] = KINDS.map(|(kind, _)| sorted(&|slot| notes[slot].kind == kind));
+    describe(measure, ["handshake", "cover"], [&handshake, &cover]);
+    describe(measure, ["handshake", "full"], [&handshake, &full]);
+    describe(measure, ["cover", "full"], [&cover, &full]);
+    describe(measure, ["odd", "even"], [&sorted(&|slot| slot % 2 == 1), &sorted(&|slot| slot % 2 == 0)]);
+}
+
+fn setting(name: &str, default: usize) -> usize {
+    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
 #[ignore = "a measurement of minutes: npm run bench -- contents"]
-fn cover_and_full_slots() {
-    let setting =
-        |name: &str, default: usize| env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let slots = setting("I405_BENCH_SLOTS", 200_000) + SETTLE;
+fn handshake_cover_and_full_slots() {
+    let slots = setting("I405_BENCH_SLOTS", 300_000) + SETTLE;
     let mode = match env::var("I405_BENCH_MODE").as_deref() {
         Ok("sleepy") => PollMode::Sleepy,
         _ => PollMode::Dozy,
     };
-    let cpu = setting("I405_BENCH_CPU", 1);
+    let (cpu, feeding_cpu) = (setting("I405_BENCH_CPU", 1), setting("I405_BENCH_FEEDING_CPU", 0));
 
     let local = SocketAddr::from(([127, 0, 0, 1], 0));
     let sink = OuterSocket::open(local, None).unwrap();
+    let endpoint = sink.local_address().unwrap();
     let socket = Arc::new(OuterSocket::open(local, None).unwrap());
+    socket.report_departures(Timestamps::Software).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Arc::new(AtomicU64::new(0));
     let gate = Gate::new();
@@ -143,79 +253,72 @@ fn cover_and_full_slots() {
     let (producer, consumer) = queue(1 << 20, gate);
     let (mut commands, taken) = RingBuffer::new(8);
     let (notes, mut noted) = RingBuffer::new(slots + 16);
+    let (trash, used) = RingBuffer::new(64);
+    let (copies, carousel) = RingBuffer::new(64);
     let counters = Arc::new(Counters::default());
     let assembler = Assembler::new(Parts {
         counters: Arc::clone(&counters),
         outbound: Outbound::new(throwaway().unwrap(), MIN_DATAGRAM),
         queue: consumer,
         commands: taken,
-        trash: RingBuffer::new(64).0,
+        trash,
         stop: Arc::clone(&stop),
     });
-    let records = RingBuffer::new(16).0;
-    let slots_of = Sending::new(socket, assembler, Tally { records, handed: None });
+    let tally = Tally { records: RingBuffer::new(16).0, handed: None };
+    let sending = Sending::new(Arc::clone(&socket), assembler, tally);
     let keys = DirectionKeys { key: [1; 32], iv: [2; 12], mask: [3; 32] };
     let session = SendingSession { generation: 1, sealer: Sealer::new(Aead::Aes256Gcm, keys), announce_stamp: None };
+    let timing = Timing::new(INTERVAL_NS, 0, Shape::Cos4).unwrap();
+    let buffer = || vec![0; DATAGRAM].into_boxed_slice();
     let start = Start {
-        schedule: Schedule::new(
-            Timing::new(INTERVAL_NS, 0, Shape::Cos4).unwrap(),
-            monotonic_ns() + 100_000_000,
-            [7; 32],
-        ),
-        datagram: vec![0; DATAGRAM].into_boxed_slice(),
+        schedule: Schedule::new(timing, monotonic_ns() + 100_000_000, [7; 32]),
+        buffers: [buffer(), buffer()],
         spares: Vec::new(),
-        endpoint: sink.local_address().unwrap(),
+        endpoint: endpoint.into(),
         end_at_ns: None,
         continues: false,
-        queue: None,
         launch: None,
     };
-    assert!(commands.push(SendCommand::Start(Box::new(start))).is_ok());
-    assert!(commands.push(SendCommand::Session(Some(Box::new(session)))).is_ok());
+    for command in [
+        SendCommand::Start(Box::new(start)),
+        SendCommand::Session(Some(Box::new(session))),
+        // Every slot takes a copy where there is one.
+        SendCommand::Carousel(Some(Box::new(Feed { copies: carousel, every: 1 }))),
+    ] {
+        assert!(commands.push(command).is_ok());
+    }
 
-    let noting = Noted { slots: slots_of, notes, begun: Arc::clone(&begun) };
+    let noting = Noted { slots: sending, notes, begun: Arc::clone(&begun), counters: Arc::clone(&counters) };
     let dispatcher = thread::spawn(move || {
         realtime::set_up(SchedFifo::On, Some(cpu)).unwrap();
         run(noting, mode, None, Some(Throttle::to_keep()), Breather::new(IdleTime::new()));
     });
-    let receiver = {
-        let stop = Arc::clone(&stop);
+    let stamps = {
+        let (stop, socket) = (Arc::clone(&stop), Arc::clone(&socket));
+        thread::spawn(move || read_stamps(&socket, &sink, slots, &stop))
+    };
+    let feeding = {
+        let (stop, begun) = (Arc::clone(&stop), Arc::clone(&begun));
+        let feeding = Feeding { queue: producer, copies, trash: used, endpoint };
         thread::spawn(move || {
-            let mut buffer = vec![0; 2048];
-            let mut arrived = Vec::with_capacity(slots);
-            while arrived.len() < slots && !stop.load(Ordering::Acquire) {
-                match sink.receive(&mut buffer) {
-                    Ok(received) => {
-                        let ago_ns = realtime_ns().saturating_sub(received.kernel_realtime_ns.unwrap_or(0));
-                        arrived.push(monotonic_ns().saturating_sub(ago_ns));
-                    }
-                    Err(_) => thread::sleep(Duration::from_micros(500)),
-                }
-            }
-            arrived
+            realtime::set_up(SchedFifo::Off, Some(feeding_cpu)).unwrap();
+            feeding.run(slots, &begun, &stop);
         })
     };
-    let kinds = feed(producer, slots, &begun, &stop);
-    while (begun.load(Ordering::Acquire) as usize) < slots {
+    feeding.join().unwrap();
+    while begun.load(Ordering::Acquire) < slots as u64 {
         thread::sleep(Duration::from_millis(1));
     }
-    let arrived = receiver.join().unwrap();
+    let [departed, arrived] = stamps.join().unwrap();
     stop.store(true, Ordering::Release);
     dispatcher.thread().unpark();
     dispatcher.join().unwrap();
 
-    let mut samples: [[Vec<u64>; 2]; 2] = Default::default();
-    for (slot, (full, arrived_ns)) in kinds.iter().zip(&arrived).enumerate() {
-        let Ok((deadline_ns, called_ns)) = noted.pop() else { break };
-        if slot >= SETTLE {
-            samples[0][usize::from(*full)].push(called_ns.saturating_sub(deadline_ns));
-            samples[1][usize::from(*full)].push(arrived_ns.saturating_sub(deadline_ns));
-        }
-    }
-    let full = kinds.iter().filter(|&&full| full).count() as u64;
-    assert!(counters.send.carrying.get() >= full.saturating_sub(1), "a slot was full where the coin said so");
-    for (what, [cover, full]) in ["call", "wire"].into_iter().zip(&mut samples) {
-        describe(what, full, cover);
-    }
+    let notes: Vec<Note> = std::iter::from_fn(|| noted.pop().ok()).take(slots).collect();
+    assert_eq!(notes.len(), slots);
+    let between = |from_ns: u64, to_ns: u64| (to_ns != 0).then(|| to_ns.saturating_sub(from_ns));
+    compare("call", &notes, |slot| between(notes[slot].deadline_ns, notes[slot].called_ns));
+    compare("call to stamp", &notes, |slot| between(notes[slot].called_ns, departed[slot]));
+    compare("wire", &notes, |slot| between(notes[slot].deadline_ns, arrived[slot]));
     println!("{{\"measure\":\"missed\",\"slots\":{}}}", counters.missed());
 }

@@ -66,12 +66,11 @@ impl Pair {
         let buffer = || vec![0; length].into_boxed_slice();
         let start = Start {
             schedule: Schedule::new(timing, first_ns, [1; 32]),
-            datagram: buffer(),
+            buffers: [buffer(), buffer()],
             spares: std::iter::repeat_with(buffer).take(Hedge::SPARES).collect(),
-            endpoint: self.peer.local_addr().unwrap(),
+            endpoint: self.peer.local_addr().unwrap().into(),
             end_at_ns: None,
             continues,
-            queue: None,
             launch: None,
         };
         assert!(self.commands.push(SendCommand::Start(Box::new(start))).is_ok());
@@ -209,4 +208,24 @@ fn a_redirected_schedule_has_another_length_at_the_next_of_the_same_deadlines() 
         assert_eq!(pair.slots[0].deadline_ns(), Some(due_ns + INTERVAL_NS));
     }
     assert_eq!((pair.sent(), pair.hedge.counters.missed()), (40, 0));
+}
+
+#[test]
+fn who_claimed_a_slot_of_the_schedule_before_sends_nothing_of_the_next() {
+    let mut pair = Pair::new();
+    pair.start(FIRST_NS, LENGTH);
+    pair.turn(0, FIRST_NS);
+    assert_eq!(pair.received().len(), LENGTH);
+    let hedge = Arc::clone(&pair.hedge);
+    let before = hedge.claims.position();
+    hedge.build();
+    // The second one is stopped between its claim and its send.
+    assert_eq!(hedge.claims.claim(before.epoch, before.next), Some(before.next));
+    pair.start(FIRST_NS, LENGTH + 100);
+    hedge.tend(0);
+    assert_eq!(hedge.claims.position().epoch, before.epoch + 1);
+    hedge.build();
+    assert!(hedge.send_ready(before.epoch).is_none());
+    assert!(hedge.send_ready(before.epoch + 1).is_some_and(|sent| sent.errno == 0));
+    assert_eq!(pair.received().len(), LENGTH + 100);
 }

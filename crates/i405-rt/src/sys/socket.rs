@@ -53,9 +53,11 @@ pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(libc::pid_t, libc
 const MSG_PROBE: i32 = 0x10;
 
 /// Goes the way of a send as far as the route, and sends nothing: what it touches is in the caches afterwards.
+///
+/// Not with MSG_CONFIRM, which tells the kernel that the next hop takes what we send. That is never known here: a peer that
+/// is heard proves the way in, and no answer to anything. A hop whose address changes would be believed for ever.
 pub fn probe(socket: BorrowedFd<'_>, to: &Destination) {
-    let flags = libc::MSG_CONFIRM | MSG_PROBE | libc::MSG_DONTWAIT;
-    let _ = own_address::send(socket, &[], to, flags);
+    let _ = own_address::send(socket, &[], to, MSG_PROBE | libc::MSG_DONTWAIT);
 }
 
 /// One received datagram.

@@ -4,10 +4,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use i405_proto::inner::AllowedIps;
+use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::Shape;
 
 use super::*;
-use crate::config::{BurnerPlace, DeviationSource, DeviceConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy};
+use crate::clock::SECOND_NS;
+use crate::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, SchedFifo, SendBy};
 use crate::event::Event;
 use crate::launch::Launch;
 use crate::socket::OuterSocket;
@@ -55,7 +57,7 @@ fn request() -> ScheduleRequest {
         datagram_length: 472,
         timing: Timing::new(2_000_000, 500_000, Shape::Cos4).unwrap(),
         first_deadline_ns: None,
-        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)),
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)).into(),
     }
 }
 
@@ -84,6 +86,85 @@ fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() 
     }
     assert_eq!(tunnel.deviation().source, DeviationSource::Software);
     assert_eq!(tunnel.counters().departure.unreported.get(), 0);
+}
+
+/// A tunnel that may be written to: its gate is open, and a session takes what waits.
+fn writable(sink: Sender<Vec<Event>>) -> Tunnel {
+    let tunnel = Tunnel::open(OpenConfig { queue_ns: SECOND_NS, ..config() }, Box::new(sink)).unwrap();
+    let keys = |of: u8| DirectionKeys { key: [of; 32], iv: [of; 12], mask: [of; 32] };
+    let install = NewKeys {
+        generation: 1,
+        aead: Aead::ChaCha20Poly1305,
+        send: keys(1),
+        receive: keys(2),
+        receive_length: 472,
+        receive_interval_ns: 1_000_000,
+    };
+    tunnel.install(install).unwrap();
+    tunnel.send_under(1, None).unwrap();
+    tunnel
+}
+
+fn schedule(interval_ns: u64, first_deadline_ns: Option<u64>) -> ScheduleRequest {
+    ScheduleRequest {
+        datagram_length: 472,
+        timing: Timing::new(interval_ns, 0, Shape::Cos4).unwrap(),
+        first_deadline_ns,
+        endpoint: SocketAddr::from(([127, 0, 0, 1], 9)).into(),
+    }
+}
+
+/// Inner packets of 400 bytes, one to a slot, until the tunnel takes no more or so many are taken.
+fn write(tunnel: &Tunnel, most: u64) -> u64 {
+    let mut packet = [0; 400];
+    packet[0] = 0x45;
+    packet[2..4].copy_from_slice(&400u16.to_be_bytes());
+    (0..most).take_while(|_| tunnel.write(&packet).unwrap()).count() as u64
+}
+
+fn wait_for_sent(tunnel: &Tunnel, packets: u64) {
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while tunnel.counters().send.inner_packets.get() < packets && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(tunnel.counters().send.inner_packets.get(), packets, "what was taken is sent");
+}
+
+#[test]
+fn what_is_written_after_a_start_that_is_replaced_before_it_begins_is_sent() {
+    let (sink, _events) = channel();
+    let tunnel = writable(sink);
+    tunnel.start_schedule(schedule(5_000_000, None)).unwrap();
+    while tunnel.counters().send.sent.get() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let capacity =
+        |tunnel: &Tunnel| lock(&lock(&tunnel.live).as_ref().unwrap().shared.packets_in).as_ref().unwrap().capacity();
+    let smaller = capacity(&tunnel);
+    // It waits for its first deadline, an hour away, with a queue that carries more; the next one takes its place.
+    tunnel.start_schedule(schedule(500_000, Some(monotonic_ns() + 3_600 * SECOND_NS))).unwrap();
+    assert!(capacity(&tunnel) > smaller);
+    let first = write(&tunnel, 3);
+    tunnel.start_schedule(schedule(500_000, None)).unwrap();
+    let second = write(&tunnel, 7);
+    assert_eq!((first, second), (3, 7));
+    wait_for_sent(&tunnel, 10);
+}
+
+#[test]
+fn what_waits_when_a_larger_queue_takes_over_is_sent_first() {
+    let (sink, _events) = channel();
+    let tunnel = writable(sink);
+    tunnel.start_schedule(schedule(SECOND_NS, None)).unwrap();
+    let smaller = write(&tunnel, 5);
+    assert!(smaller > 0);
+    // Longer datagrams of the same schedule, and then shorter slots: each carries more in the bounded time.
+    tunnel.redirect(SocketAddr::from(([127, 0, 0, 1], 9)).into(), 1_000).unwrap();
+    tunnel.start_schedule(schedule(1_000_000, None)).unwrap();
+    tunnel.start_schedule(schedule(500_000, None)).unwrap();
+    let larger = write(&tunnel, 100);
+    assert_eq!(larger, 100);
+    wait_for_sent(&tunnel, smaller + larger);
 }
 
 #[test]

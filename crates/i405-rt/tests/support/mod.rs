@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::inner::AllowedIps;
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
@@ -13,7 +14,7 @@ use i405_rt::config::{
 };
 use i405_rt::control::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
-use i405_rt::{Event, EventSink, Tunnel};
+use i405_rt::{Event, EventSink, Offer, Tunnel};
 
 /// How long anything may take on a machine that others use too. Nothing is timed closer than this.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -126,11 +127,20 @@ pub fn keys(generation: u32, role: Role) -> NewKeys {
     }
 }
 
-pub fn request(endpoint: SocketAddr) -> ScheduleRequest {
+/// Begins a schedule of cover. A client's begins as it has something to carry, which is taken back at once.
+#[allow(dead_code, reason = "not every test that has this module begins one")]
+pub fn start_cover(tunnel: &Tunnel, endpoint: SocketAddr) {
+    tunnel.start_schedule(request(endpoint)).unwrap();
+    let offer = Offer { kind: 1, version: 1, stamp: 1, message: vec![0; 1296], every: 1, endpoint: endpoint.into() };
+    tunnel.offer(offer).unwrap();
+    tunnel.stop_offer().unwrap();
+}
+
+pub fn request(endpoint: impl Into<Endpoint>) -> ScheduleRequest {
     ScheduleRequest {
         datagram_length: LENGTH,
         timing: Timing::new(INTERVAL_NS, INTERVAL_NS / 4, Shape::Cos4).unwrap(),
         first_deadline_ns: None,
-        endpoint,
+        endpoint: endpoint.into(),
     }
 }

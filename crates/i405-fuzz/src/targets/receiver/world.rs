@@ -134,7 +134,7 @@ impl World {
     pub fn check(&mut self) {
         let c = self.inbound.counters();
         assert_eq!(c.received, self.received);
-        assert_eq!(c.received, c.opened + c.fragments + c.unknown + c.replayed + c.over_budget, "{c:?}");
+        assert_eq!(c.received, c.opened + c.fragments + c.unknown + c.unopened + c.replayed + c.over_budget, "{c:?}");
         assert!(c.stale <= c.fragments);
         if self.role == Role::Server {
             assert_eq!(self.inbound.floor_ms(), self.heard.floor_ms, "the floor moved unseen");
