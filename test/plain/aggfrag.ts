@@ -4,6 +4,11 @@ export const REKEY_INITIATION = 1;
 export const REKEY_RESPONSE = 2;
 export const NEWEST_STAMP = 3;
 export const CLOSE = 4;
+export const CHALLENGE = 5;
+export const ECHO = 6;
+
+/** A challenge's body, and an echo's. */
+export const CHALLENGE_BYTES = 8;
 
 /** 0xF and its type in one byte, length of the body (2), body. */
 export function controlBlock(type: number, body: Uint8Array = Buffer.alloc(0)): Buffer {
@@ -25,8 +30,9 @@ function lengthOf(block: Buffer): number | null {
 
 /** Fills payloads of one size with whole and broken blocks. */
 export class PayloadWriter {
-  /** What is missing of the block under way. */
-  #rest: Buffer = Buffer.alloc(0);
+  /** The block under way, whole, and how much of it is in payloads already. */
+  #underWay: Buffer | null = null;
+  #taken = 0;
   #waiting: Buffer[] = [];
 
   push(block: Uint8Array): void {
@@ -34,30 +40,64 @@ export class PayloadWriter {
   }
 
   get empty(): boolean {
-    return this.#rest.length === 0 && this.#waiting.length === 0;
+    return this.#underWay === null && this.#waiting.length === 0;
   }
 
-  /** The next payload; `front` goes before what waits. */
-  next(size: number, front: readonly Buffer[] = []): Buffer {
+  /**
+   * The next payload. `every` are the control blocks that every datagram has at this time; while there are any, no block
+   * begins that would run over. `rekey` stands behind them, and goes before what waits.
+   */
+  next(size: number, every: readonly Buffer[] = [], rekey: Buffer | null = null): Buffer {
+    const room = size - 2 - bytesOf(every);
+    if (every.length > 0 && this.#rest > room) this.#startAgain();
     const payload = Buffer.alloc(size);
-    payload.writeUInt16BE(this.#rest.length, 0);
-    const queue = [...front, ...this.#waiting];
-    let at = 2;
-    while (at < size) {
-      if (this.#rest.length === 0) {
-        const block = queue.shift();
-        // The zeros that are there already are pad to the end.
-        if (block === undefined) break;
-        this.#rest = block;
-      }
-      const taken = this.#rest.copy(payload, at);
-      this.#rest = this.#rest.subarray(taken);
-      at += taken;
+    payload.writeUInt16BE(this.#rest, 0);
+    let at = this.#continue(payload, 2);
+    for (const block of every) at += block.copy(payload, at);
+    const queue = rekey === null ? this.#waiting : [rekey, ...this.#waiting];
+    while (at < size && queue.length > 0) {
+      if (every.length > 0 && queue[0]! !== rekey && queue[0]!.length > size - at) break;
+      this.#underWay = queue.shift()!;
+      at = this.#continue(payload, at);
     }
-    // What is in front belongs to this payload only, if it did not even begin.
-    this.#waiting = queue.filter((block) => !front.includes(block));
+    // A rekey's block belongs to this payload only, if it did not even begin. What is left is pad to the end: zeros.
+    this.#waiting = queue.filter((block) => block !== rekey);
     return payload;
   }
+
+  /** A payload of these control blocks and nothing else; the block under way starts again in a later one. */
+  alone(size: number, every: readonly Buffer[]): Buffer {
+    this.#startAgain();
+    const payload = Buffer.alloc(size);
+    Buffer.concat(every).copy(payload, 2);
+    return payload;
+  }
+
+  get #rest(): number {
+    return this.#underWay === null ? 0 : this.#underWay.length - this.#taken;
+  }
+
+  #startAgain(): void {
+    if (this.#underWay !== null) this.#waiting.unshift(this.#underWay);
+    this.#underWay = null;
+    this.#taken = 0;
+  }
+
+  /** More of the block under way, as much as there is room for. Where the next one may begin. */
+  #continue(payload: Buffer, at: number): number {
+    if (this.#underWay === null) return at;
+    const copied = this.#underWay.copy(payload, at, this.#taken);
+    this.#taken += copied;
+    if (this.#rest === 0) {
+      this.#underWay = null;
+      this.#taken = 0;
+    }
+    return at + copied;
+  }
+}
+
+function bytesOf(blocks: readonly Buffer[]): number {
+  return blocks.reduce((sum, { length }) => sum + length, 0);
 }
 
 export interface ControlBlock {

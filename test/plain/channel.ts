@@ -1,7 +1,16 @@
 /** An end's half of a session: what it seals with, what it opens with, what came. */
-import { PayloadReader, PayloadWriter } from "./aggfrag.js";
+import { PayloadReader, PayloadWriter, type ControlBlock } from "./aggfrag.js";
 import type { PlainSession } from "./key-schedule.js";
 import { openData, sealData } from "./wire.js";
+
+/** A datagram that opened. */
+export interface Opened {
+  counter: number;
+  /** The highest counter before it; -1 at first. */
+  before: number;
+  /** Whole control blocks that it brought. A copy brings none. */
+  controls: readonly ControlBlock[];
+}
 
 export class Channel {
   readonly reader = new PayloadReader();
@@ -14,6 +23,8 @@ export class Channel {
   readonly #out: "up" | "down";
   readonly #aeadId: number;
   #counter = 0;
+  #highest = -1;
+  readonly #seen = new Set<number>();
 
   constructor(session: PlainSession, out: "up" | "down", aeadId: number) {
     this.#session = session;
@@ -22,8 +33,13 @@ export class Channel {
   }
 
   /** The next datagram of n bytes. */
-  seal(n: number, front: readonly Buffer[] = []): Buffer {
-    return this.sealPayload(this.writer.next(n - 20, front));
+  seal(n: number, every: readonly Buffer[] = [], rekey: Buffer | null = null): Buffer {
+    return this.sealPayload(this.writer.next(n - 20, every, rekey));
+  }
+
+  /** One that holds these control blocks and nothing of what is tunnelled. */
+  sealAlone(n: number, every: readonly Buffer[]): Buffer {
+    return this.sealPayload(this.writer.alone(n - 20, every));
   }
 
   /** A payload that the test made itself. */
@@ -40,15 +56,21 @@ export class Channel {
     this.#counter = counter;
   }
 
-  /** Whether the datagram opens; if so its blocks are read. */
-  open(datagram: Buffer): boolean {
+  /** Null: it doesn't open. The blocks of one that was there before are not read again. */
+  open(datagram: Buffer): Opened | null {
     const keys = this.#session[this.#out === "up" ? "down" : "up"];
     const opened = openData(keys, this.#aeadId, datagram);
-    if (opened === null) return false;
-    if (opened.counter !== (this.counters.at(-1) ?? -1) + 1) this.reader.gap();
-    this.counters.push(opened.counter);
-    this.payloads.push(opened.payload);
-    this.reader.read(opened.payload);
-    return true;
+    if (opened === null) return null;
+    const { counter, payload } = opened;
+    const before = this.#highest;
+    this.#highest = Math.max(before, counter);
+    if (this.#seen.has(counter)) return { counter, before, controls: [] };
+    this.#seen.add(counter);
+    if (counter !== (this.counters.at(-1) ?? -1) + 1) this.reader.gap();
+    this.counters.push(counter);
+    this.payloads.push(payload);
+    const known = this.reader.controls.length;
+    this.reader.read(payload);
+    return { counter, before, controls: this.reader.controls.slice(known) };
   }
 }

@@ -1,5 +1,16 @@
-/** A client written from docs/protocol.md alone: carousel, response, confirmation, data, close. */
-import { CLOSE, controlBlock, NEWEST_STAMP, REKEY_INITIATION, REKEY_RESPONSE } from "./aggfrag.js";
+/** A client written from docs/protocol.md alone: carousel, response, confirmation, echoes, data, close. */
+import type { RemoteInfo } from "node:dgram";
+import {
+  CHALLENGE,
+  CHALLENGE_BYTES,
+  CLOSE,
+  controlBlock,
+  ECHO,
+  NEWEST_STAMP,
+  REKEY_INITIATION,
+  REKEY_RESPONSE,
+  type ControlBlock,
+} from "./aggfrag.js";
 import { Channel } from "./channel.js";
 import { datagramLength, PlainEnd } from "./end.js";
 import { Gathering } from "./gathering.js";
@@ -23,8 +34,16 @@ export class PlainClient extends PlainEnd {
   versions: { version: number; lowest: number; highest: number } | null = null;
   /** While true, the response is taken but nothing is sealed: the carousel goes on. */
   holdBack = false;
+  /** While true, challenges are read and not answered. */
+  mute = false;
+  /** The challenges that came. */
+  readonly challenges: Buffer[] = [];
+  /** How many echoes were said. */
+  echoes = 0;
   /** How many rekeys were answered. */
   rekeys = 0;
+  /** What the next data slot says back. */
+  #echo: Buffer | null = null;
   #root: PlainRoot | null = null;
   #rekey: PlainRekeyInitiator | null = null;
   /** The key before a rekey. */
@@ -49,6 +68,11 @@ export class PlainClient extends PlainEnd {
   /** Opens the socket and begins the carousel. */
   async start(): Promise<void> {
     await this.open();
+    this.resume();
+  }
+
+  /** Slots again, after {@link stop}. */
+  resume(): void {
     this.run(this.#settings.up.intervalNs, () => this.send(this.nextDatagram(), this.#serverPort));
   }
 
@@ -60,11 +84,15 @@ export class PlainClient extends PlainEnd {
   /** What the next slot carries. */
   nextDatagram(): Buffer {
     if (this.channel === null || this.holdBack) return this.nextFragment();
-    const stamp = Buffer.alloc(6);
-    stamp.writeUIntBE(this.stamp, 0, 6);
-    const front = this.confirmed ? [] : [controlBlock(NEWEST_STAMP, stamp)];
-    if (this.#rekey !== null) front.push(controlBlock(REKEY_INITIATION, this.#rekey.message));
-    return this.channel.seal(this.n, front);
+    const every: Buffer[] = [];
+    if (!this.confirmed) every.push(controlBlock(NEWEST_STAMP, stampBody(this.stamp)));
+    if (this.#echo !== null) {
+      every.push(controlBlock(ECHO, this.#echo));
+      this.echoes += 1;
+      this.#echo = null;
+    }
+    const rekey = this.#rekey === null ? null : controlBlock(REKEY_INITIATION, this.#rekey.message);
+    return this.channel.seal(this.n, every, rekey);
   }
 
   /** The initiation goes out in every datagram until it is answered. */
@@ -94,13 +122,21 @@ export class PlainClient extends PlainEnd {
     for (let i = 0; i < 8; i++) this.inject(this.channel!.seal(this.n, [controlBlock(CLOSE)]));
   }
 
-  protected override take(datagram: Buffer): void {
-    if (this.channel?.open(datagram) === true) {
+  protected override take(datagram: Buffer, from: RemoteInfo): void {
+    // Its server is where it was told.
+    if (from.port !== this.#serverPort) return;
+    const opened = this.channel?.open(datagram) ?? null;
+    if (opened !== null) {
       this.confirmed = true;
-      this.#takeRekey(this.channel);
+      this.#takeChallenge(opened.controls);
+      this.#takeRekey(this.channel!, opened.controls);
       return;
     }
-    if (this.#previous?.open(datagram) === true) return;
+    const old = this.#previous?.open(datagram) ?? null;
+    if (old !== null) {
+      this.#takeChallenge(old.controls);
+      return;
+    }
     const fragment = unwrap(this.#secrets.down, datagram);
     if (fragment === null) {
       this.unknown.push(datagram);
@@ -113,8 +149,17 @@ export class PlainClient extends PlainEnd {
     } else throw new Error(`kind ${fragment.kind} from a server`);
   }
 
-  #takeRekey(channel: Channel): void {
-    const answer = channel.reader.controls.find(({ type }) => type === REKEY_RESPONSE);
+  /** Of several, the last. */
+  #takeChallenge(controls: readonly ControlBlock[]): void {
+    for (const { type, body } of controls) {
+      if (type !== CHALLENGE || body.length !== CHALLENGE_BYTES) continue;
+      this.challenges.push(body);
+      if (!this.mute) this.#echo = body;
+    }
+  }
+
+  #takeRekey(channel: Channel, controls: readonly ControlBlock[]): void {
+    const answer = controls.find(({ type }) => type === REKEY_RESPONSE);
     if (this.#rekey === null || answer === undefined) return;
     const session = this.#rekey.finish(answer.body);
     this.#rekey = null;
@@ -140,4 +185,10 @@ export class PlainClient extends PlainEnd {
     if (verdict.verdict === 0) this.channel = new Channel(session, "up", verdict.aeadId);
     else this.stop();
   }
+}
+
+function stampBody(stamp: number): Buffer {
+  const body = Buffer.alloc(6);
+  body.writeUIntBE(stamp, 0, 6);
+  return body;
 }

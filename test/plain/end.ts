@@ -10,6 +10,14 @@ export function datagramLength(ipLength: number): number {
   return ipLength - HEADERS;
 }
 
+const HERE = "127.0.0.1";
+
+/** Where a datagram came from. (A plain end has one address of its own.) */
+export interface Source {
+  address: string;
+  port: number;
+}
+
 export abstract class PlainEnd {
   /** Everything that came, as it was on the wire. */
   readonly received: Buffer[] = [];
@@ -24,7 +32,9 @@ export abstract class PlainEnd {
 
   protected abstract take(datagram: Buffer, from: RemoteInfo): void;
 
-  async open(): Promise<number> {
+  /** Any port of this address; what is open already is closed. */
+  async open(address = HERE): Promise<number> {
+    this.#socket?.close();
     const socket = (this.#socket = createSocket("udp4"));
     socket.on("message", (datagram, from) => {
       this.received.push(datagram);
@@ -34,7 +44,7 @@ export abstract class PlainEnd {
         this.problems.push(error);
       }
     });
-    socket.bind(0, "127.0.0.1");
+    socket.bind(0, address);
     await once(socket, "listening");
     // As much as the kernel grants: nothing is lost while this process is kept from reading.
     socket.setRecvBufferSize(1 << 20);
@@ -45,14 +55,19 @@ export abstract class PlainEnd {
     return this.#socket!.address().port;
   }
 
-  send(datagram: Buffer, port: number): void {
+  get source(): Source {
+    const { address, port } = this.#socket!.address();
+    return { address, port };
+  }
+
+  send(datagram: Buffer, port: number, address = HERE): void {
     this.sent.push(datagram);
-    this.#socket?.send(datagram, port, "127.0.0.1");
+    this.#socket?.send(datagram, port, address);
   }
 
   /** Calls `slot` about this often. */
   protected run(intervalNs: number, slot: () => void): void {
-    this.stop();
+    if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = setInterval(slot, intervalNs / 1e6);
   }
 
