@@ -118,7 +118,12 @@ export class Stage {
   }
 
   async server(extra: readonly string[] = []): Promise<Program> {
-    const own = ["--listen-addr", this.endpoint, ...EASY, ...tunFlags("server", this.setup.tunMtu)];
+    return await this.serverAt(this.endpoint, extra);
+  }
+
+  /** One that listens somewhere else than at {@link endpoint}. */
+  async serverAt(listen: string, extra: readonly string[] = []): Promise<Program> {
+    const own = ["--listen-addr", listen, ...EASY, ...tunFlags("server", this.setup.tunMtu)];
     const program = i405(this.b, [
       "server",
       "--json",
@@ -132,7 +137,11 @@ export class Stage {
   }
 
   client(extra: readonly string[] = []): Program {
-    const own = ["--peer", this.setup.peer ?? this.endpoint, ...EASY, ...tunFlags("client", this.setup.tunMtu)];
+    return this.clientOf(this.setup.peer ?? this.endpoint, extra);
+  }
+
+  clientOf(peer: string, extra: readonly string[] = []): Program {
+    const own = ["--peer", peer, ...EASY, ...tunFlags("client", this.setup.tunMtu)];
     const wire = this.setup.client ?? FAST;
     return i405(this.a, ["client", "--json", ...own, ...this.#secrets.client, ...wire, ...extra]);
   }

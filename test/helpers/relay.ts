@@ -30,6 +30,10 @@ export interface RelayOptions extends Faults {
   record?: string;
   /** How many datagrams of each direction can be replayed. Default 10,000. */
   remember?: number;
+  /** IPv4 sources, its own or not: what comes from the client is sent under each of them too, at once. */
+  copies?: readonly string[];
+  /** After so many datagrams upwards the server sees another source port, and nobody is at the old one. */
+  rebindAfter?: readonly number[];
 }
 
 export interface RelayFigures {
@@ -41,6 +45,10 @@ export interface RelayFigures {
   downSent: number;
   downDropped: number;
   downRemembered: number;
+  /** Datagrams that were sent under the sources of {@link Relay.copies}. */
+  copies: number;
+  /** The source that the server sees. */
+  local: string;
 }
 
 type Direction = "up" | "down";
@@ -90,6 +98,14 @@ export class Relay {
   /** The server sees another source port from now on. */
   async rebind(): Promise<string> {
     return (await this.#ask<{ local: string }>("rebind")).local;
+  }
+
+  /**
+   * What comes from the client is sent to the server at once under each of these IPv4 sources as well; of the next `count`
+   * datagrams, or of all. Null: no more. With a delay upwards the copies are that far ahead.
+   */
+  async copies(sources: readonly string[] | null, count?: number): Promise<void> {
+    await this.#ask(`copies ${sources === null ? "none" : [sources.join(","), count ?? ""].join(" ").trim()}`);
   }
 
   async figures(): Promise<RelayFigures> {

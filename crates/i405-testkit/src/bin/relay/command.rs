@@ -3,6 +3,7 @@
 use i405_testkit::args::Failure;
 use i405_testkit::json::Line;
 
+use crate::copies::Copier;
 use crate::path::{DOWN, Relay, UP};
 
 /// Runs every whole line of what was typed so far and keeps the rest.
@@ -39,6 +40,15 @@ fn run(words: &[&str], relay: &mut Relay) -> Result<Line, Failure> {
         ["rebind"] => {
             relay.rebind()?;
             Ok(Line::event("rebind").text("local", &relay.sockets().1.local_addr()?.to_string()))
+        }
+        ["copies", "none"] => {
+            relay.copier = None;
+            Ok(relay.line("copies"))
+        }
+        ["copies", sources, ref count @ ..] => {
+            let count = count.first().map(|count| count.parse()).transpose()?;
+            relay.copier = Some(Copier::new(relay.to(), sources, count)?);
+            Ok(relay.line("copies"))
         }
         ["stats"] => Ok(relay.line("stats")),
         _ => Err(format!("unknown command: {}", words.join(" ")).into()),

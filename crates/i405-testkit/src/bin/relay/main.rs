@@ -3,15 +3,22 @@
 //!
 //! ```text
 //! relay --listen A:P --to B:Q [--bind C:R] [--seconds S] [--seed N] [--record FILE] [--remember 10000]
+//!       [--copies A:P,B:Q] [--rebind-after 3,50]
 //!       [--drop 0.1] [--drop-up 0.1] [--drop-down 0.1] ... the same for: drop-every duplicate duplicate-every reorder
 //!       reorder-by-ms corrupt delay-ms delay-jitter-ms longest
 //! ```
 //!
 //! *Up* is towards `--to`. The client is whoever sent to `--listen` last. Commands on stdin, one a line, each answered
 //! by a JSON line: `set up|down|both FAULT VALUE`, `garbage up|down COUNT LENGTH`, `replay up|down FIRST COUNT`
-//! (first 0 is the oldest remembered), `rebind` (the server sees another source port from now on), `stats`.
+//! (first 0 is the oldest remembered), `rebind` (the server sees another source port from now on, and nobody is at the
+//! old one), `copies SOURCES|none [COUNT]`, `stats`.
+//!
+//! `--copies`: what comes from the client is sent to the server at once under each of these IPv4 sources as well, its
+//! own or not (CAP_NET_RAW). With a delay upwards the copies are ahead of the originals. Nothing that comes to them is
+//! relayed. `--rebind-after`: a `rebind` in front of the datagrams after the first so many upwards, as a NAT may do.
 
 mod command;
+mod copies;
 mod path;
 
 use std::io::{self, Read};
@@ -27,6 +34,7 @@ use i405_testkit::json::Line;
 use i405_testkit::program::{self, LONGEST_S, stopped};
 use rustix::event::{PollFd, PollFlags, poll};
 
+use copies::Copier;
 use path::{Path, Relay};
 
 fn main() -> ExitCode {
@@ -41,6 +49,8 @@ fn relay(mut args: Args) -> Result<(), Failure> {
     let seed: u64 = args.or("seed", 1405)?;
     let record: Option<String> = args.value("record")?;
     let remember: usize = args.or("remember", 10_000)?;
+    let copies: Option<String> = args.value("copies")?;
+    let rebind_after: Vec<u64> = args.list("rebind-after")?;
     let common = Faults::common(&mut args)?;
     let up = Path::new(Faults::from_args(&mut args, &common, "up")?, seed, remember);
     let down = Path::new(Faults::from_args(&mut args, &common, "down")?, seed ^ 1, remember);
@@ -52,6 +62,10 @@ fn relay(mut args: Args) -> Result<(), Failure> {
     back.set_nonblocking(true)?;
     let local = front.local_addr()?;
     let mut relay = Relay::new(front, back, to, [up, down], record.as_deref(), seed)?;
+    relay.rebind_after = rebind_after;
+    if let Some(sources) = copies {
+        relay.copier = Some(Copier::new(to, &sources, None)?);
+    }
     Line::event("ready").text("local", &local.to_string()).print();
 
     let mut input = Some(Vec::new());

@@ -14,6 +14,8 @@ use i405_testkit::ip::{Headers, UDP};
 use i405_testkit::json::Line;
 use i405_testkit::record::{self, Direction, Record};
 
+use crate::copies::Copier;
+
 /// Client to server, and an index into the two paths.
 pub const UP: usize = 0;
 /// Server to client.
@@ -69,6 +71,10 @@ pub struct Relay {
     arrivals: u64,
     record: Option<BufWriter<File>>,
     garbage: Random,
+    /// Who sends copies of what comes from the client.
+    pub copier: Option<Copier>,
+    /// Counts of datagrams upwards after which the source port changes, ascending.
+    pub rebind_after: Vec<u64>,
 }
 
 impl Relay {
@@ -89,7 +95,23 @@ impl Relay {
             }
         };
         let garbage = Random::new(!seed);
-        Ok(Self { front, back, to, client: None, paths, queue: BinaryHeap::new(), arrivals: 0, record, garbage })
+        Ok(Self {
+            front,
+            back,
+            to,
+            client: None,
+            paths,
+            queue: BinaryHeap::new(),
+            arrivals: 0,
+            record,
+            garbage,
+            copier: None,
+            rebind_after: Vec::new(),
+        })
+    }
+
+    pub fn to(&self) -> SocketAddr {
+        self.to
     }
 
     /// Towards the client, towards the server.
@@ -108,6 +130,13 @@ impl Relay {
 
     pub fn take_up(&mut self, from: SocketAddr, payload: &[u8]) -> io::Result<()> {
         self.client = Some(from);
+        if self.rebind_after.first().is_some_and(|&count| count <= self.paths[UP].received) {
+            self.rebind_after.remove(0);
+            self.rebind()?;
+        }
+        if let Some(copier) = &mut self.copier {
+            copier.copy(payload);
+        }
         self.pass(UP, payload)
     }
 
@@ -226,6 +255,8 @@ impl Relay {
             .plain("downSent", down.sent)
             .plain("downDropped", down.dropped)
             .plain("downRemembered", down.remembered.len())
+            .plain("copies", self.copier.as_ref().map_or(0, Copier::sent))
+            .text("local", &self.back.local_addr().map(|address| address.to_string()).unwrap_or_default())
     }
 }
 
