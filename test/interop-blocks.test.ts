@@ -1,6 +1,6 @@
 /** AGGFRAG payloads and counters on the wire: what a plain client does to the real server, datagram by datagram. */
 import t, { type Test } from "tap";
-import { CLOSE, controlBlock, NEWEST_STAMP } from "./plain/aggfrag.js";
+import { CHALLENGE, CLOSE, controlBlock, ECHO, NEWEST_STAMP } from "./plain/aggfrag.js";
 import type { Channel } from "./plain/channel.js";
 import { PlainClient } from "./plain/client.js";
 import { keyPairing, packet, realServer, settings, until, type Real } from "./interop-ends.js";
@@ -60,7 +60,10 @@ t.test("control blocks that are unknown, or known of another length, are skipped
   const packets: Buffer[] = [];
   const odd = [
     controlBlock(0, Buffer.alloc(3)),
-    controlBlock(5),
+    // Challenges, which only a server makes, and echoes that are none.
+    ...[0, 7, 8, 9].map((length) => controlBlock(CHALLENGE, Buffer.alloc(length, 0x45))),
+    ...[0, 7, 8, 9].map((length) => controlBlock(ECHO, Buffer.alloc(length, 0x60))),
+    controlBlock(7, Buffer.alloc(8)),
     controlBlock(15, Buffer.alloc(300, 0x45)),
     controlBlock(1, Buffer.alloc(7)),
     controlBlock(2, Buffer.alloc(1)),

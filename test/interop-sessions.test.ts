@@ -1,6 +1,6 @@
 /** Sessions that follow one another and attempts that go wrong, with a plain end on one side. */
 import t, { type Test } from "tap";
-import { NEWEST_STAMP } from "./plain/aggfrag.js";
+import { CHALLENGE, CLOSE, controlBlock, ECHO, NEWEST_STAMP } from "./plain/aggfrag.js";
 import { Channel } from "./plain/channel.js";
 import { PlainClient } from "./plain/client.js";
 import { PlainResponder, RESPONSE_BYTES } from "./plain/handshake.js";
@@ -200,6 +200,53 @@ t.test(
     const { cipher } = await connecting;
     t.equal(cipher, "chacha20-poly1305");
     await until(() => server.confirmed, "the confirmation");
+    t.same(server.problems, []);
+  },
+);
+
+t.test(
+  "the real client says each challenge back once, the last of several, and nothing else",
+  { buffered: true },
+  async (t) => {
+    const server = new PlainServer(pairing.plain.server, () => ACCEPTED);
+    const { client, connecting } = await realClient(t, server, 300);
+    await connecting;
+    await until(() => server.believed.length === 1, "an echo");
+    server.stop();
+    const channel = server.channel!;
+    const echoes = () =>
+      channel.reader.controls.filter(({ type }) => type === ECHO).map(({ body }) => body.toString("hex"));
+    // Behind those of the confirmation.
+    const quiet = async () => {
+      const opened = channel.payloads.length;
+      await until(() => channel.payloads.length > opened + 20, "slots");
+    };
+    await quiet();
+    const before = echoes().length;
+    const challenge = (byte: number, length = 8) => controlBlock(CHALLENGE, Buffer.alloc(length, byte));
+    // Of other lengths; an echo, which only a client makes, and what asks for nothing.
+    for (const length of [0, 1, 7, 9, 200]) server.inject(channel.seal(272, [challenge(1, length)]));
+    server.inject(channel.seal(272, [controlBlock(ECHO, Buffer.alloc(8, 2)), controlBlock(7, Buffer.alloc(8, 3))]));
+    await quiet();
+    t.equal(echoes().length, before, "nothing");
+    server.inject(channel.seal(272, [challenge(4)]));
+    await quiet();
+    t.same(echoes().slice(before), ["04".repeat(8)], "once");
+    server.inject(channel.seal(272, [challenge(5), challenge(6)]));
+    await quiet();
+    t.same(echoes().slice(before + 1), ["06".repeat(8)], "the last");
+    const packets = [packet(700), packet(200)];
+    for (const each of packets) {
+      await client.write(each);
+      // In the middle of a packet that runs over.
+      server.inject(channel.seal(272, [challenge(7)]));
+    }
+    await until(() => channel.reader.packets.length >= 2, "packets");
+    t.same(channel.reader.packets, packets);
+    t.notOk(
+      channel.reader.controls.some(({ type }) => type === CHALLENGE || type === CLOSE),
+      "a client challenges nobody",
+    );
     t.same(server.problems, []);
   },
 );
