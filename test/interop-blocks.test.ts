@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { CHALLENGE, CLOSE, controlBlock, ECHO, NEWEST_STAMP } from "./plain/aggfrag.js";
 import type { Channel } from "./plain/channel.js";
 import { PlainClient } from "./plain/client.js";
-import { keyPairing, packet, realServer, settings, until, type Real } from "./interop-ends.js";
+import { keyPairing, packet, realServer, settings, settled, until, type Real } from "./interop-ends.js";
 
 t.setTimeout(300_000);
 
@@ -31,6 +31,7 @@ async function session(t: Test): Promise<Session> {
     await server.tunnel.close();
   });
   await until(() => client.confirmed && server.has("connected"), "the session");
+  await settled(client);
   client.stop();
   const channel = client.channel!;
   const payload = (offset: number, ...blocks: Buffer[]) => {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { ListenOptions, StaticKeys, TunnelEvents, TunnelOptions } from "../index.js";
 import { generatePassword, generatePresharedKey, generatePrivateKey, I405Tunnel, publicKey } from "../lib/index.js";
+import type { PlainClient } from "./plain/client.js";
 import type { PlainSettings } from "./plain/handshake.js";
 import { secretsOfKeys, secretsOfPassword, type PlainSecrets } from "./plain/secrets.js";
 
@@ -58,6 +59,16 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 }
 
 const NAMES = ["connected", "silent", "heard", "rekeyed", "disconnected", "warning", "error", "close"] as const;
+
+/** Until the server has believed where the client is: it asks no more. */
+export async function settled(client: PlainClient): Promise<void> {
+  await until(() => client.echoes > 0, "a challenge");
+  for (let asked = -1; client.challenges.length > asked;) {
+    asked = client.challenges.length;
+    const slots = client.received.length;
+    await until(() => client.received.length > slots + 25, "slots");
+  }
+}
 
 /** A real tunnel with a book of what it emitted. */
 export class Real {

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import t, { type Test } from "tap";
-import { CLOSE, controlBlock, NEWEST_STAMP } from "./plain/aggfrag.js";
+import { CHALLENGE, CLOSE, controlBlock, ECHO, NEWEST_STAMP } from "./plain/aggfrag.js";
 import { PlainClient } from "./plain/client.js";
 import type { PlainSettings } from "./plain/handshake.js";
-import { keyPairing, packet, realServer, settings, until, type Real } from "./interop-ends.js";
+import { keyPairing, packet, realServer, settings, settled, until, type Real } from "./interop-ends.js";
 
 t.setTimeout(300_000);
 // Each waits far more than it works.
@@ -36,6 +36,7 @@ async function session(t: Test): Promise<Session> {
   });
   await client.start();
   await until(() => client.confirmed && server.has("connected"), "the session");
+  await settled(client);
   client.stop();
   const payload = (offset: number, ...blocks: Uint8Array[]) => {
     const out = Buffer.alloc(ROOM + 2);
@@ -96,12 +97,17 @@ t.test("promise: control-flood: control blocks without end cost the peer's own s
   const all = await session(t);
   const { server, payload, client } = all;
   const each = (kind: number) => Buffer.concat(Array.from({ length: Math.floor(ROOM / 3) }, () => controlBlock(kind)));
-  for (const kind of [0, 1, 2, 5, 9, 15]) for (let i = 0; i < 50; i++) payload(0, each(kind));
+  for (const kind of [0, 1, 2, 5, 6, 9, 15]) for (let i = 0; i < 50; i++) payload(0, each(kind));
   // Rekey messages of every length but the right one, and the largest block that there is, over many slots.
   for (const kind of [1, 2]) {
     for (const length of [1, 31, 32, 47, 48, 49, 80, 96, 400]) payload(0, controlBlock(kind, randomBytes(length)));
     client.channel!.writer.push(controlBlock(kind, randomBytes(65_532)));
     while (!client.channel!.writer.empty) client.inject(client.channel!.seal(client.n));
+  }
+  // Echoes of what nobody asked, and challenges to a server.
+  for (const kind of [CHALLENGE, ECHO]) {
+    const many = Array.from({ length: Math.floor(ROOM / 11) }, () => controlBlock(kind, randomBytes(8)));
+    for (let i = 0; i < 100; i++) payload(0, ...many);
   }
   // A floor that only falls, and closes that are none.
   const stamp = Buffer.alloc(6);

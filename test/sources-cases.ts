@@ -8,7 +8,7 @@ import { Stranger, type Source } from "./plain/end.js";
 import { RESPONSE_BYTES } from "./plain/handshake.js";
 import { WatchedClient } from "./plain/watched.js";
 import { fragmentCount, RESPONSE, unwrap } from "./plain/wire.js";
-import { packet, settings, until, type Pairing } from "./interop-ends.js";
+import { packet, settings, settled, until, type Pairing } from "./interop-ends.js";
 
 /** A server, plain or real. */
 export interface Served {
@@ -55,6 +55,7 @@ async function scene(t: Test, pairing: Pairing, serve: Serve, others: number): P
 async function connect({ client, endpoint }: Scene): Promise<void> {
   await client.start();
   await until(() => client.confirmed && endpoint()?.port === client.port, "the client is believed");
+  await settled(client);
 }
 
 /** Packets both ways; the server's only ones. */
