@@ -89,6 +89,23 @@ t.test("promise: one-start: copies of an initiation that is done with get nothin
   t.equal(real.events.filter(([name]) => name === "connected").length, 2);
 });
 
+t.test("the response goes to all sources of its initiation's fragments, in turns", { buffered: true }, async (t) => {
+  const { port } = await server(t);
+  const client = new PlainClient(pairing.plain.client, WIRE, port);
+  t.teardown(() => client.close());
+  client.holdBack = true;
+  await client.start();
+  await until(() => client.fragments.length > 0, "the response");
+  client.stop();
+  const moved = await stranger(t);
+  moved.send(client.nextFragment(), port);
+  await until(() => moved.received.length >= 5, "the response at the new place");
+  const [here, there] = [client.received.length, moved.received.length];
+  await until(() => client.received.length >= here + 50, "more of it at the old one");
+  t.ok(moved.received.length > there + 40, "and as much at the new one");
+  t.equal(repeats([...client.received, ...moved.received]), 0);
+});
+
 t.test(
   "promise: silence, authentic: garbage, pieces and bit flips of genuine datagrams are never answered",
   { buffered: true },
