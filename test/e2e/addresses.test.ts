@@ -24,7 +24,7 @@ for (const [listen, families] of [
       `address add ${ADDRESSES[6][1]}/64 dev ${b.device} nodad`,
       `address add ${ADDRESSES[6][2]}/128 dev lo`,
     ]);
-    a.ip([`route add ${ADDRESSES[4][2]} via ${b.ipv4}`, `-6 route add ${ADDRESSES[6][2]} via ${b.ipv6}`]);
+    a.ip([`route add ${ADDRESSES[4][2]} via ${b.ipv4}`, `route add ${ADDRESSES[6][2]} via ${b.ipv6}`]);
     const server = await stage.serverAt(`${listen}:${PORT}`);
     for (const address of families.flatMap((family) => ADDRESSES[family])) {
       const from = server.events.length;
