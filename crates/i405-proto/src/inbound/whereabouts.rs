@@ -1,9 +1,11 @@
 //! Where a server believes its client to be (docs/protocol.md, "Sources").
 //!
+//! ```text
 //!     told or believed ──key confirmed──> asking: candidates share the slots ──echo──> believed
 //!            │   ^
 //!            │   └──echo──┐
 //!            └──a run from elsewhere, complete──> challenged: an eighth of the slots, 16 datagrams each
+//! ```
 //!
 //! Anybody can forge a source, and anybody on the way can copy a datagram and send it from an address of his own, ahead
 //! of the original. So nothing moves for what comes in, but for the echo of a challenge that went out to that source.
