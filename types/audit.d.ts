@@ -295,7 +295,7 @@ export interface Audit {
  * @example
  * const { report } = await audit({ pcap: "wire.pcap", stretches: "stretches.json" });
  * const weakest = Math.min(...report.pairs.filter((pair) => !pair.control).map(({ n95 }) => n95?.low ?? 0));
- * if (weakest < 1e5) process.exitCode = 1;
+ * if (report.verdict === "cannot-tell" || weakest < 1e5) process.exitCode = 1;
  * @example
  * const { text } = await audit({ against: { peer: "203.0.113.7:1405", password }, duration: "10m" });
  * console.log(text());
