@@ -3,7 +3,7 @@ import { spawn, execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import t from "tap";
+import t, { type Test } from "tap";
 import { audit } from "../../lib/audit/index.js";
 import { openCapture, openCaptureFile } from "../../lib/audit/capture/file.js";
 import { readPackets } from "../../lib/audit/capture/packets.js";
@@ -34,7 +34,7 @@ function writing(path: string, bytes: Buffer): void {
   t.teardown(() => void child.kill());
 }
 
-async function packetsOf(path: string) {
+async function packetsOf(t: Test, path: string) {
   const capture = await openCapture(path);
   try {
     const first = readPackets(capture, () => true);
@@ -64,7 +64,7 @@ t.test("a FIFO, short and long, whose writer comes late; nothing is left of it",
     [LONG, 60_000],
   ] as const) {
     const path = fifo();
-    const read = packetsOf(path);
+    const read = packetsOf(t, path);
     await new Promise((resolve) => setImmediate(resolve));
     writing(path, bytes);
     t.match(await read, { packets, cutOff: false });

@@ -51,8 +51,9 @@ export function orderOf(timesNs: Float64Array): Order {
       end += 1;
     }
     const block = end - at;
-    const between = countBetween(timesNs, begin, at, from, to);
-    const interleaved = block >= FEWEST_BEHIND && between >= block / 2;
+    const { between, above } = countBefore(timesNs, begin, at, from, to);
+    // Of the shorter of the two rows: one may reach to where there was nothing yet.
+    const interleaved = block >= FEWEST_BEHIND && between >= Math.min(block, between + above) / 2 && between > 1;
     if (order.steps.length < MOST_STEPS && (interleaved || latest - time > MOST_DISORDER_NS)) {
       order.steps.push({ index: at, beforeNs: latest, afterNs: time });
       latest = time;
@@ -65,16 +66,17 @@ export function orderOf(timesNs: Float64Array): Order {
   return order;
 }
 
-/** Of those since the last step, how many lie in a span; they are in order but for a little. */
-function countBetween(timesNs: Float64Array, begin: number, end: number, from: number, to: number): number {
-  let count = 0;
+/** Of those since the last step, how many lie in a span, and above it; they are in order but for a little. */
+function countBefore(timesNs: Float64Array, begin: number, end: number, from: number, to: number) {
+  let [between, above] = [0, 0];
   let strays = 0;
   for (let at = end - 1; at >= begin && strays < FEWEST_BEHIND; at -= 1) {
     const time = timesNs[at]!;
     if (time < from) strays += 1;
-    else if (time <= to) count += 1;
+    else if (time <= to) between += 1;
+    else above += 1;
   }
-  return count;
+  return { between, above };
 }
 
 function usualGap(timesNs: Float64Array): number {
