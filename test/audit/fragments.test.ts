@@ -153,7 +153,11 @@ t.test("any chain of headers, cut anywhere, is parsed within its bytes", async (
     const ok = parseHeaders({ timeNs: 0, originS: 0, linkType: 101, interfaceId: 0, bytes, start: 0, end }, into);
     if (!ok) continue;
     found += Number(into.protocol === 17 && into.sourcePort === 40_000);
-    if (into.payloadStart > into.payloadEnd || into.payloadEnd > end || (into.sourcePort & into.destinationPort) === 0xffff) {
+    if (
+      into.payloadStart > into.payloadEnd ||
+      into.payloadEnd > end ||
+      (into.sourcePort & into.destinationPort) === 0xffff
+    ) {
       t.fail(`round ${round}: ${JSON.stringify(into)}`);
     }
   }
