@@ -20,12 +20,20 @@ export interface AuditStretch {
 
 /** What is to be audited, and what is known of it. */
 export interface AuditOptions {
-  /** pcap or pcapng file, of any link type with IP in it. */
+  /**
+   * pcap or pcapng file, of any link type with IP in it; or a pipe (`/dev/stdin`, a FIFO), which is read to its end and
+   * kept in a temporary file without a name meanwhile.
+   */
   pcap: string;
   /** Stretches, or a JSON file `{"stretches": [...]}` with them. At least one. */
   stretches: string | readonly AuditStretch[];
-  /** The server's UDP port, 1 to 65535. Default: the port that most packets have. */
+  /** The server's UDP port, 1 to 65535. Default: that of the flow that most packets in the stretches are of. */
   port?: number;
+  /**
+   * One end of the tunnel, or both: `"192.0.2.1"`, `"192.0.2.1:1405"`, `"[2001:db8::1]:1405"`. A flow is its two endpoints,
+   * and where several fit, the one with most packets in the stretches is audited, with `I405_AUDIT_FLOWS` in `warnings`.
+   */
+  endpoint?: string | readonly string[];
   /** Mean interval of both directions, 1us to 10s. Default: guessed, for each direction. */
   interval?: Duration;
   /** Half width of the jitter, 0 (a grid: send errors can be read off it) to the interval. Default: guessed. */
@@ -128,8 +136,8 @@ export interface AuditN95 {
 /** Something that tells conditions apart, or that no constant tunnel shows. */
 export interface AuditFinding {
   /**
-   * `gaps`, `tails`, `rate`, `spread`, `skipped`, `autocorrelation`, `spectrum`, `headers`, `bytes`, `echo-inner`,
-   * `echo-direction`, `change-points`, `attacker`.
+   * `gaps`, `tails`, `rate`, `spread`, `skipped`, `autocorrelation`, `spectrum`, `headers`, `fragments`, `bytes`,
+   * `echo-inner`, `echo-direction`, `change-points`, `attacker`.
    */
   effect: string;
   /** How large it is; of what, `words` say. */
@@ -207,6 +215,22 @@ export interface AuditDirection {
   headers: { field: string; values: { value: string; counts: Record<string, number> }[] }[];
 }
 
+/** What to know before a report is believed; docs/errors.md has each code. */
+export interface AuditWarning {
+  code:
+    | "I405_AUDIT_BYTES"
+    | "I405_AUDIT_CAPTURE"
+    | "I405_AUDIT_CLOCK"
+    | "I405_AUDIT_COPIES"
+    | "I405_AUDIT_DIRECTION"
+    | "I405_AUDIT_FLOWS"
+    | "I405_AUDIT_INTERFACES"
+    | "I405_AUDIT_ORDER"
+    | "I405_AUDIT_UNTIMED";
+  message: string;
+  remedy: string;
+}
+
 /** What `--json` writes; schemas/audit.schema.json describes it. */
 export interface AuditReport {
   version: 1;
@@ -227,6 +251,12 @@ export interface AuditReport {
     /** Of the timestamps. */
     resolutionNs: number;
     port: number | null;
+    /** The two ends of the flow, as seen in a capture: `192.0.2.1:40000`. */
+    endpoints: { client: string; server: string } | null;
+    /** Flows that fit as well and were not audited: other clients, other tunnels, translated addresses. */
+    otherFlows: { between: [string, string]; packets: number; inside: number }[];
+    /** How often a datagram was seen again, at another interface or VLAN for example. Each counts once. */
+    copies: number;
   };
   directions: AuditDirection[];
   pairs: AuditPair[];
@@ -234,6 +264,15 @@ export interface AuditReport {
   findings: (AuditFinding & { direction: string; label: string | null })[];
   /** Something that isn't a control was found. */
   leaks: boolean;
+  /**
+   * `leaks`: as above. `nothing-found`: every condition of every direction was compared, and passed its control.
+   * `cannot-tell`: nothing was found, but not all could be looked at; `untold` says what.
+   */
+  verdict: "leaks" | "nothing-found" | "cannot-tell";
+  /** What nothing can be told of, and why: a stretch without packets, too few gaps, an early end. */
+  untold: string[];
+  /** What to know before it is believed. */
+  warnings: AuditWarning[];
   /** False: it was ended early. */
   complete: boolean;
 }
@@ -256,7 +295,7 @@ export interface Audit {
  * @example
  * const { report } = await audit({ pcap: "wire.pcap", stretches: "stretches.json" });
  * const weakest = Math.min(...report.pairs.filter((pair) => !pair.control).map(({ n95 }) => n95?.low ?? 0));
- * if (weakest < 1e5) process.exitCode = 1;
+ * if (report.verdict === "cannot-tell" || weakest < 1e5) process.exitCode = 1;
  * @example
  * const { text } = await audit({ against: { peer: "203.0.113.7:1405", password }, duration: "10m" });
  * console.log(text());

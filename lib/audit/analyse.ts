@@ -6,16 +6,26 @@ import { uniformityEffects } from "./effects/bytes.js";
 import { lateCount } from "./effects/distribution.js";
 import { echoEffects } from "./effects/echo.js";
 import type { Effect } from "./effects/effect.js";
+import { fragmentEffects } from "./effects/fragments.js";
 import { FIELD_NAMES, fieldValues, variedHeaders } from "./effects/headers.js";
 import { changePointEffect, periodEffect } from "./effects/memory.js";
 import { allGaps, concat } from "./gaps.js";
-import { labelsOf, seenAs, type HeaderFields, type Seen } from "./observation.js";
+import { labelsOf, seenAs, type HeaderCount, type HeaderFields, type Observation, type Seen } from "./observation.js";
 import { sendErrorsOf } from "./send-errors.js";
+import { untoldOf } from "./untold.js";
 import { adviceFor, tells, wordsFor } from "./verdict.js";
+import type { AuditWarning } from "./warnings.js";
 import { clipped } from "./windows.js";
 
 /** What the source knows; the rest of the report is made here. */
 export type Source = AuditReport["source"];
+
+/** What the source has to say beside what was seen. */
+export interface Remarks {
+  warnings: AuditWarning[];
+  /** Directions of which there is too little to make a subject of. */
+  untold: string[];
+}
 
 /** Labels that others are compared with. */
 const QUIET = /^(idle|quiet|nothing|baseline)/i;
@@ -28,10 +38,15 @@ export interface Running {
 }
 
 /** Everything, pair by pair; in between other things may run. */
-export async function analyse(source: Source, subjects: readonly Subject[], running: Running): Promise<AuditReport> {
+export async function analyse(
+  source: Source,
+  subjects: readonly Subject[],
+  running: Running,
+  { warnings, untold }: Remarks = { warnings: [], untold: [] },
+): Promise<AuditReport> {
   const report: AuditReport = {
     ...{ version: 1, source, directions: subjects.map(directionOf), pairs: [], findings: [] },
-    ...{ leaks: false, complete: true },
+    ...{ leaks: false, verdict: "cannot-tell", untold: [], warnings, complete: true },
   };
   const steps = subjects.flatMap((subject) => [
     ...stepsOf(subject).map(({ say, take }) => ({ say, take: () => void report.pairs.push(take()) })),
@@ -51,7 +66,15 @@ export async function analyse(source: Source, subjects: readonly Subject[], runn
     take();
   }
   report.leaks = report.findings.length > 0 || report.pairs.some((pair) => !pair.control && tells(pair));
+  report.untold = [...untold, ...untoldOf(report, subjects)];
+  const silent = report.untold.length > 0 ? "cannot-tell" : "nothing-found";
+  report.verdict = report.leaks ? "leaks" : silent;
   return report;
+}
+
+/** Of a datagram in fragments the first one speaks for all, but in saying where they begin. */
+function shownHeaders({ headers, fragments = [] }: Observation, field: keyof HeaderFields): HeaderCount[] {
+  return field === "fragmentOffset" ? [...headers, ...fragments] : headers;
 }
 
 /** The condition that the others are compared with. */
@@ -108,7 +131,9 @@ function plain(found: N95 | null): AuditPair["n95"] {
 }
 
 /** Every other stretch against those between; a single stretch is cut in the middle. */
-export function halves(seen: readonly Seen[]): [Seen[], Seen[]] {
+export function halves(all: readonly Seen[]): [Seen[], Seen[]] {
+  // One without datagrams would make a half of nothing.
+  const seen = all.filter(({ timesNs }) => timesNs.length > 0);
   if (seen.length > 1) return [seen.filter((_, index) => index % 2 === 0), seen.filter((_, index) => index % 2 === 1)];
   const [only] = seen;
   if (only === undefined) return [[], []];
@@ -144,6 +169,7 @@ function conditionFindings(subject: Subject, subjects: readonly Subject[]): Audi
   // All together: with a dozen conditions, as many tests would find as many times what is chance.
   const found = findingsOf([
     ...named(null, variedHeaders(observation)),
+    ...named(null, fragmentEffects(observation)),
     ...bytes.flatMap((counts) => named(counts.label, uniformityEffects(counts))),
     ...labelsOf(observation).flatMap((label) => named(label, of(label))),
   ]);
@@ -167,7 +193,7 @@ function directionOf({ observation, schedule, clip, shown }: Subject): AuditDire
   });
   const headers = (Object.keys(FIELD_NAMES) as (keyof HeaderFields)[]).map((field) => ({
     field,
-    values: fieldValues(observation.headers, field).map(({ value, counts }) => ({ value, counts })),
+    values: fieldValues(shownHeaders(observation, field), field).map(({ value, counts }) => ({ value, counts })),
   }));
   const { intervalNs, jitterNs, guessed } = schedule;
   const assumed = shown.schedule.jitterNs === jitterNs ? null : shown.schedule.jitterNs;

@@ -77,7 +77,10 @@ export interface Observation {
   /** `up` (to the server's port), `down`, or what the source calls it. */
   direction: string;
   seen: Seen[];
+  /** Of datagrams; of those in fragments, what their first one says. */
   headers: HeaderCount[];
+  /** Of later fragments. */
+  fragments?: HeaderCount[];
   bytes: ByteCounts[];
   /** When inner packets came in at the sender of this direction, where that is known; ascending. */
   innerNs?: Float64Array;

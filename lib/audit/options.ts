@@ -4,6 +4,7 @@ import { describe, optionError } from "../errors.js";
 import { readChoice, readInteger, readObject, readSignal } from "../option-readers.js";
 import { JITTER_SHAPES, type ShapeName } from "../statistics/jitter-density.js";
 import { parseDuration } from "../units.js";
+import { readEndpoint, type Endpoint } from "./capture/endpoints.js";
 import type { Stretch } from "./observation.js";
 import type { KnownSchedule } from "./schedule.js";
 import { checkStretches, readStretches } from "./stretches.js";
@@ -13,6 +14,7 @@ const KNOWN = [
     "pcap",
     "stretches",
     "port",
+    "endpoint",
     "interval",
     "jitter",
     "jitterShape",
@@ -28,6 +30,8 @@ export interface ParsedOptions {
   pcap: string;
   stretches: Stretch[];
   port: number | undefined;
+  /** None: any. */
+  endpoints: Endpoint[];
   schedule: KnownSchedule;
   assumeJitterNs: number | undefined;
   innerPcap: string | undefined;
@@ -61,6 +65,7 @@ export function readAuditOptions(options: AuditOptions): ParsedOptions {
     pcap: file("pcap", raw.pcap),
     stretches: readList(raw.stretches),
     port: readInteger("port", raw.port, 1, 65535),
+    endpoints: readEndpoints(raw.endpoint),
     schedule: { intervalNs, jitterNs, shape },
     assumeJitterNs,
     innerPcap: raw.innerPcap === undefined ? undefined : file("innerPcap", raw.innerPcap),
@@ -76,6 +81,13 @@ function duration(option: string, value: unknown, zero: boolean): number {
 function file(option: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   throw optionError({ option, came: describe(value), expected: "a file's name" });
+}
+
+function readEndpoints(value: unknown): Endpoint[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length >= 1 && list.length <= 2) return list.map((each) => readEndpoint("endpoint", each));
+  throw optionError({ option: "endpoint", came: describe(value), expected: "one end of the tunnel, or both" });
 }
 
 function readList(value: unknown): Stretch[] {

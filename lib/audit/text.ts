@@ -3,6 +3,7 @@ import type { AuditPair, AuditReport } from "../../types/audit.js";
 import { formatDuration } from "../units.js";
 import { adviceOnce, findingsOnce } from "./digest.js";
 import { count, span, tells } from "./verdict.js";
+import { warningWords } from "./warnings.js";
 
 /** Findings of a pair that the text has; the rest is in the other reports. */
 const SHOWN = 3;
@@ -17,7 +18,7 @@ const PLACES: Readonly<Record<AuditReport["source"]["observedAt"], string>> = {
 
 /** What was watched, and how. */
 export function sourceWords({ source, directions, complete }: AuditReport): string[] {
-  const { file, format, observedAt, packets, seconds, port, resolutionNs, otherPackets, cutOff } = source;
+  const { file, format, observedAt, packets, seconds, port, endpoints, resolutionNs, otherPackets, cutOff } = source;
   const number = (count: number) => count.toLocaleString("en");
   const blind = directions.every(({ headers }) => headers.every(({ values }) => values.length === 0));
   const captured = format !== "observations";
@@ -26,6 +27,7 @@ export function sourceWords({ source, directions, complete }: AuditReport): stri
     `${file}: ${number(packets)} ${captured ? "packets" : "datagrams"} in ${span(seconds)}`,
     ...(captured ? [] : [`sends ${PLACES[observedAt]}`]),
     ...(captured && port !== null ? [`port ${port}`] : []),
+    ...(endpoints === null ? [] : [`between ${endpoints.client} and ${endpoints.server}`]),
     ...(captured ? [`timestamps of ${formatDuration(Math.max(resolutionNs, 1))}`] : []),
     ...(otherPackets > 0 ? [`${number(otherPackets)} ${left}`] : []),
     ...(cutOff ? ["the file ends within a packet"] : []),
@@ -49,6 +51,9 @@ export function textOf(report: AuditReport): string {
     head!,
     `  ${notes.join(", ")}`,
     ...wires.map((line) => `  ${line}`),
+    ...report.warnings.map((warning) => `  warning: ${warningWords(warning)}`),
+    "",
+    ...verdictLines(report),
     "",
     ...table(pairs),
     "",
@@ -59,6 +64,24 @@ export function textOf(report: AuditReport): string {
   ].join("\n");
 }
 
+/** What came of it, first of all. */
+export function verdictLines({ verdict, untold }: AuditReport): string[] {
+  const [first, ...more] = verdictWords({ verdict, untold });
+  return [first!, ...more.map((why) => `  ${why}`)];
+}
+
+/** The verdict, and what nothing can be told of. */
+export function verdictWords({ verdict, untold }: Pick<AuditReport, "verdict" | "untold">): string[] {
+  switch (verdict) {
+    case "leaks":
+      return ["Verdict: something tells", ...untold.map((why) => `besides, nothing can be told of some of it: ${why}`)];
+    case "nothing-found":
+      return ["Verdict: nothing was found that tells"];
+    case "cannot-tell":
+      return ["Verdict: cannot tell. Nothing was found, but too little was seen", ...untold];
+  }
+}
+
 function pairLines({ words, findings }: AuditPair): string[] {
   return [`* ${words}`, ...findings.slice(1, SHOWN).map((finding) => `    also: ${finding.words}`)];
 }
@@ -66,11 +89,11 @@ function pairLines({ words, findings }: AuditPair): string[] {
 /** Only those that say something. */
 function controlLines(pairs: readonly AuditPair[]): string[] {
   const controls = pairs.filter(({ control }) => control);
-  const telling = controls.filter(tells);
-  const silent = controls.length - telling.length;
+  const speaking = controls.filter((pair) => tells(pair) || pair.n95 === null);
+  const silent = controls.length - speaking.length;
   const rest =
     silent === 0 ? [] : [`  ${silent} of ${controls.length} controls: nothing tells them apart, as it should be`];
-  return [...telling.map(({ words }) => `  ${words}`), ...rest];
+  return [...speaking.map(({ words }) => `  ${words}`), ...rest];
 }
 
 /** n95 per pair, all slots beside the bulk. */

@@ -52,7 +52,7 @@ export function tells({ n95, findings }: Pick<AuditPair, "n95" | "findings">): b
 /** The verdict of a pair in a sentence. */
 export function wordsFor(pair: Pair, { intervalNs }: Schedule): string {
   const { direction, a, b, control, n95, findings } = pair;
-  if (n95 === null) return `${direction}: too few gaps of "${a}" and "${b}" to say anything`;
+  if (n95 === null) return tooFew(pair);
   if (control) return controlWords(pair);
   const needs = `to tell "${b}" from "${a}", an observer of ${direction} needs`;
   const time = (intervals: number) =>
@@ -63,6 +63,13 @@ export function wordsFor(pair: Pair, { intervalNs }: Schedule): string {
     return `${needs} at least ${time(n95.low)}${beyond}${by}`;
   }
   return `${needs} about ${time(n95.estimate ?? n95.low)}, at least ${count(n95.low)}${by}`;
+}
+
+/** Something may have been found all the same, by a test that needs fewer. */
+function tooFew({ direction, a, b, control, findings }: Pair): string {
+  const what = control ? `control, two halves of "${a}", ${direction}` : `${direction}, "${b}" against "${a}"`;
+  const found = findings[0] === undefined ? "" : `; what was found: ${findings[0].words}`;
+  return `${what}: too few gaps for an n95, which says nothing of whether they can be told apart${found}`;
 }
 
 function controlWords({ direction, a, n95, findings }: Pair): string {

@@ -13,6 +13,8 @@ export const EXIT_PEER = 4;
 export const EXIT_WARNING = 5;
 /** `i405 doctor` found something that spoils the purpose. */
 export const EXIT_PROBLEM = 6;
+/** `i405 audit` found nothing, but too little was seen to tell. */
+export const EXIT_CANNOT_TELL = 7;
 /** Added to the number of a second signal, as shells do. */
 export const EXIT_SIGNAL = 128;
 
@@ -25,6 +27,7 @@ Exit codes:
   4  the other end: no session in time, refused, or another protocol version
   5  i405 doctor: at least one warning, no problem; i405 audit: an n95 under --fail-under
   6  i405 doctor: at least one problem
+  7  i405 audit: it cannot tell: nothing was found, but too little was seen
   128 and the signal's number: a second signal ended it at once`;
 
 const USAGE = new Set(["USAGE", "OPTION", "KEY", "CONFIG", "SECRET_FILE", "CAPTURE", "STRETCHES"]);

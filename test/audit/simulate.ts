@@ -7,6 +7,7 @@ import { jitterDensity, type ShapeName } from "../../lib/statistics/jitter-densi
 export const SIMULATED = {
   ...{ file: "memory", format: "observations" as const, observedAt: "call" as const, fromS: 0, seconds: 1, packets: 0 },
   ...{ otherPackets: 0, cutOff: false, resolutionNs: 1, port: null },
+  ...{ endpoints: null, otherFlows: [], copies: 0 },
 };
 
 /** Numbers in 0..1. */

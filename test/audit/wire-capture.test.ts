@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
+import { openCaptureFile } from "../../lib/audit/capture/file.js";
 import { readPackets } from "../../lib/audit/capture/packets.js";
 import { makeNamespaces } from "../../lib/audit/live/namespaces.js";
 import { startWireCapture, tcpdumpProblem } from "../../lib/audit/live/wire-capture.js";
@@ -96,8 +97,10 @@ t.test("tcpdump itself, in a namespace: every packet up to the stop is in the fi
   const sender = new Program(client, [process.execPath, "--eval", script]);
   t.same(await sender.exit, { code: 0, signal: null }, sender.stderr);
   t.same(await capture.stop(), { captured: 50, dropped: 0 });
+  const written = openCaptureFile(file);
+  t.teardown(() => written.close());
   t.match(
-    readPackets(file, () => true),
+    readPackets(written, () => true),
     { packets: 50, cutOff: false, resolutionNs: 1 },
   );
 });

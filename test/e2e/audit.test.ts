@@ -5,7 +5,18 @@ import type { AuditReport } from "../../types/audit.js";
 import { here } from "../helpers/program.js";
 import { i405, skip } from "./support.js";
 
-const QUICK = ["--here", "--for", "10s", "--stretch", "1s", "--no-sched-fifo", "--up-packet-interval", "1ms"];
+const QUICK = [
+  "--here",
+  "--for",
+  "10s",
+  "--stretch",
+  "1s",
+  "--no-sched-fifo",
+  "--up-packet-interval",
+  "1ms",
+  "--down-packet-interval",
+  "1ms",
+];
 
 /** Namespaces that the audit of this process has made. */
 function left(pid: number): string[] {

@@ -1,22 +1,19 @@
 /** A file read from front to back in large pieces, of which the reader asks for so many bytes in one run. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 
 /** Bytes per read: large enough that the calls don't count. 4 MiB. */
 const PIECE = 4 << 20;
 
 /** Hands out runs of bytes; `bytes[at]` is the first that hasn't been taken. */
 export class ByteSource {
-  readonly #file: number;
   bytes = Buffer.allocUnsafe(2 * PIECE);
   view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   at = 0;
   #end = 0;
   #before = 0;
 
-  /** @throws as `openSync` does */
-  constructor(path: string) {
-    this.#file = openSync(path, "r");
-  }
+  /** @param descriptor of a regular file, which is read from its beginning and stays open */
+  constructor(readonly descriptor: number) {}
 
   /** Place in the file of the next byte. */
   get position(): number {
@@ -28,15 +25,23 @@ export class ByteSource {
     if (this.#end - this.at >= count) return count;
     this.#makeRoom(count);
     while (this.#end - this.at < count) {
-      const read = readSync(this.#file, this.bytes, this.#end, this.bytes.length - this.#end, null);
+      const place = this.#before + this.#end;
+      const read = readSync(this.descriptor, this.bytes, this.#end, this.bytes.length - this.#end, place);
       if (read === 0) break;
       this.#end += read;
     }
     return Math.min(this.#end - this.at, count);
   }
 
-  close(): void {
-    closeSync(this.#file);
+  /** Takes bytes unseen, however many. What is beyond the end shows when more is wanted. */
+  skip(count: number): void {
+    const at = this.at + count;
+    if (at <= this.#end) {
+      this.at = at;
+      return;
+    }
+    this.#before += at;
+    this.at = this.#end = 0;
   }
 
   #makeRoom(count: number): void {

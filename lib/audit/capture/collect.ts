@@ -1,114 +1,142 @@
 /** From a capture to observations: which packets are the tunnel's, which way each went, which stretch it is in. */
 import { I405Error } from "../../errors.js";
 import { OUTSIDE, type Observation, type Stretch } from "../observation.js";
+import type { AuditWarning } from "../warnings.js";
+import { agree, orderOf } from "./clock.js";
 import { captureError } from "./errors.js";
-import { belongs, directionOf, guessFlow, type Flow } from "./flow.js";
+import type { Capture } from "./file.js";
+import { chooseFlow, flowKey, type Flow, type OtherFlow, type Wanted } from "./flows.js";
+import { Fragments } from "./fragments.js";
 import { Growing } from "../growing.js";
-import { emptyHeaders, knownLink, parseHeaders } from "./headers.js";
+import { addressesOf, emptyHeaders, parseHeaders, type Headers } from "./headers.js";
+import { cutHoles } from "./holes.js";
+import { knownLink } from "./link.js";
 import { readPackets, type CaptureFile, type RawPacket } from "./packets.js";
-import { ByteTally, HeaderTally } from "./tally.js";
+import { captureWarnings } from "./capture-warnings.js";
+import { seenInStretches } from "./seen-in-stretches.js";
+import { Sightings } from "./sightings.js";
+import { stretchFinder } from "./stretch-finder.js";
 
 /** Observations and what there is to say about where they come from. */
 export interface Collected {
   file: CaptureFile;
   flow: Flow;
+  /** Flows that fit as well, and are not looked at. */
+  otherFlows: OtherFlow[];
   /** Packets that are not the tunnel's, or no IP. */
   others: number;
+  /** Sights of datagrams beyond the first. */
+  copies: number;
   observations: Observation[];
-}
-
-interface Direction {
-  stretches: Growing[];
-  headers: HeaderTally;
-  bytes: ByteTally;
+  warnings: AuditWarning[];
 }
 
 class Collector {
-  readonly directions = new Map<string, Direction>();
+  readonly directions = new Map<string, Sightings>();
   others = 0;
   inside = 0;
   firstS = NaN;
   lastS = NaN;
   readonly #headers = emptyHeaders();
-  #at = 0;
+  readonly #fragments = new Fragments();
+  readonly #stretchAt: (timeNs: number, originS: number) => number;
 
   constructor(
     readonly path: string,
     readonly stretches: readonly Stretch[],
     readonly flow: Flow,
-  ) {}
+  ) {
+    this.#stretchAt = stretchFinder(stretches);
+  }
 
   take(packet: RawPacket): void {
     const headers = this.#headers;
     const { timeNs, originS, bytes } = packet;
-    const ours = parseHeaders(packet.linkType, bytes, packet.start, packet.end, headers) && belongs(headers, this.flow);
-    if (!ours) {
+    if (!parseHeaders(packet, headers)) {
       this.others += 1;
+      return;
+    }
+    const later = headers.fragmentOffset !== 0;
+    const direction = later ? this.#fragments.directionOf(bytes, headers, timeNs) : this.#directionOf(bytes, headers);
+    if (direction === undefined) {
+      this.others += 1;
+      return;
+    }
+    const label = this.#labelAt(timeNs, originS);
+    const sightings = this.#sightings(direction);
+    if (later) {
+      sightings.takeFragment(label, timeNs, headers, bytes);
       return;
     }
     const nowS = originS + timeNs / 1e9;
     if (Number.isNaN(this.firstS)) this.firstS = nowS;
     this.lastS = nowS;
-    const direction = this.#direction(directionOf(headers, this.flow));
-    const stretch = this.#stretchAt(timeNs, originS);
-    const label = stretch === undefined ? OUTSIDE : this.stretches[stretch]!.label;
-    // Later fragments belong to a datagram that was counted already.
-    if (stretch !== undefined && headers.fragmentOffset === 0) {
-      this.inside += 1;
-      direction.stretches[stretch]!.push(timeNs);
+    if (label !== OUTSIDE) this.inside += 1;
+    if (headers.more) {
+      for (const waiting of this.#fragments.begin(bytes, headers, direction)) {
+        this.others -= 1;
+        sightings.takeFragment(this.#labelAt(waiting.timeNs, originS), waiting.timeNs, waiting.headers);
+      }
     }
-    direction.headers.add(label, timeNs, headers);
-    direction.bytes.add(label, bytes, headers.payloadStart, headers.payloadEnd);
+    sightings.take(label, timeNs, bytes, headers);
   }
 
-  /** Almost always the stretch of the packet before. */
-  #stretchAt(timeNs: number, originS: number): number | undefined {
-    const within = ({ from, to }: Stretch) => (from - originS) * 1e9 <= timeNs && timeNs < (to - originS) * 1e9;
-    if (within(this.stretches[this.#at]!)) return this.#at;
-    const found = this.stretches.findIndex(within);
-    if (found < 0) return undefined;
-    this.#at = found;
-    return found;
+  #directionOf(bytes: Buffer, headers: Headers): "up" | "down" | undefined {
+    if (headers.protocol !== this.flow.protocol) return undefined;
+    const key = flowKey(addressesOf(bytes, headers), headers);
+    if (key === this.flow.up) return "up";
+    return key === this.flow.down ? "down" : undefined;
   }
 
-  #direction(name: string): Direction {
-    const known = this.directions.get(name);
+  #labelAt(timeNs: number, originS: number): string {
+    const stretch = this.#stretchAt(timeNs, originS);
+    return stretch < 0 ? OUTSIDE : this.stretches[stretch]!.label;
+  }
+
+  #sightings(direction: string): Sightings {
+    const known = this.directions.get(direction);
     if (known !== undefined) return known;
-    const stretches = this.stretches.map(() => new Growing());
-    const fresh = { stretches, headers: new HeaderTally(), bytes: new ByteTally() };
-    this.directions.set(name, fresh);
+    const fresh = new Sightings();
+    this.directions.set(direction, fresh);
     return fresh;
   }
 }
 
 /**
- * Reads a capture.
+ * Reads a capture, twice: once for the flow, once for what is in it.
  *
  * @param stretches in the order of time, as `checkStretches` gives them
- * @param port the server's UDP port; undefined: the one that most packets have
  * @throws {I405Error} `ERR_I405_CAPTURE`; `ERR_I405_STRETCHES` if no packet lies in any stretch
  */
-export function collect(path: string, stretches: readonly Stretch[], port?: number): Collected {
-  const flow = guessFlow(path, port);
-  const collector = new Collector(path, stretches, flow);
-  const file = readPackets(path, (packet) => {
+export function collect(capture: Capture, stretches: readonly Stretch[], wanted: Wanted = {}): Collected {
+  const { flow, others: otherFlows } = chooseFlow(capture, stretches, wanted);
+  const collector = new Collector(capture.path, stretches, flow);
+  const file = readPackets(capture, (packet) => {
     collector.take(packet);
     return true;
   });
   if (collector.inside === 0) throw nothingInside(collector);
-  const observations = [...collector.directions].map(([direction, { stretches: lists, headers, bytes }]) => ({
-    direction,
-    seen: stretches.map(({ from, to, label }, index) => ({
-      label,
-      fromNs: (from - file.originS) * 1e9,
-      toNs: (to - file.originS) * 1e9,
-      timesNs: lists[index]!.sorted(),
-    })),
-    headers: headers.all(),
-    bytes: bytes.all(),
-  }));
-  observations.sort((one, other) => (one.direction < other.direction ? 1 : -1));
-  return { file, flow, others: collector.others, observations };
+  const found = [...collector.directions]
+    .map(([direction, sightings]) => ({ direction, ...sightings.finish() }))
+    .map((each) => ({
+      ...each,
+      lists: each.clocks.map(({ timesNs }) => ({ timesNs, order: orderOf(timesNs) })),
+    }))
+    .sort((one, other) => (one.direction < other.direction ? 1 : -1));
+  const setBacks = agree(found.flatMap(({ lists }) => lists));
+  const seen = found.map(({ lists }) => seenInStretches(lists, stretches, file.originS, setBacks));
+  const cut = cutHoles(seen.map((each) => each.seen));
+  const observations = found.map(({ direction, headers, fragments, bytes }, index): Observation => {
+    return { direction, seen: cut.directions[index]!, headers, fragments, bytes };
+  });
+  const sum = (values: readonly number[]) => values.reduce((all, each) => all + each, 0);
+  const copies = sum(found.map((each) => each.copies));
+  const warnings = captureWarnings({
+    ...{ file, flow, otherFlows, found, setBacks, holes: cut.holes, copies, observations },
+    behind: sum(found.flatMap(({ lists }) => lists).map(({ order }) => order.behind)),
+    ambiguous: sum(seen.map(({ ambiguous }) => ambiguous)),
+  });
+  return { file, flow, otherFlows, others: collector.others, copies, observations, warnings };
 }
 
 function nothingInside({ path, stretches, firstS, lastS }: Collector): I405Error {
@@ -119,17 +147,17 @@ function nothingInside({ path, stretches, firstS, lastS }: Collector): I405Error
 }
 
 /** The times alone, Unix nanoseconds from `originS`, of every IP packet of a capture: what went into a tunnel. */
-export function readTimes(path: string, originS: number): Float64Array {
+export function readTimes(capture: Capture, originS: number): Float64Array {
   const times = new Growing();
   const headers = emptyHeaders();
-  readPackets(path, (packet) => {
-    if (!knownLink(packet.linkType)) {
-      throw captureError(path, `its link type is ${packet.linkType}`, "Capture on an Ethernet or TUN interface");
-    }
-    if (parseHeaders(packet.linkType, packet.bytes, packet.start, packet.end, headers)) {
-      times.push(packet.timeNs + (packet.originS - originS) * 1e9);
-    }
+  let strange: number | undefined;
+  readPackets(capture, (packet) => {
+    if (!knownLink(packet.linkType)) strange = packet.linkType;
+    else if (parseHeaders(packet, headers)) times.push(packet.timeNs + (packet.originS - originS) * 1e9);
     return true;
   });
+  if (times.values().length === 0 && strange !== undefined) {
+    throw captureError(capture.path, `its link type is ${strange}`, "Capture on an Ethernet or TUN interface");
+  }
   return times.sorted();
 }

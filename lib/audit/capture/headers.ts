@@ -1,77 +1,67 @@
-/** What an observer reads off one packet: link, IPv4 or IPv6, UDP. */
+/** What an observer reads off one packet: IPv4 or IPv6 with whatever is in front of UDP, and UDP. */
+import { findIp, type Place } from "./link.js";
+import type { RawPacket } from "./packets.js";
 
 /** The fields, and where the payload is. One object is reused for all packets. */
-export interface Headers {
+export interface Headers extends Place {
   version: 4 | 6;
   /** IP length, bytes, as the header says. */
   length: number;
   ttl: number;
   dscp: number;
   ecn: number;
-  /** Of IPv4, the three bits over the fragment offset; 2 is "don't fragment". */
+  /** The three bits over the fragment offset, of IPv6 with a fragment header its last one; 2 is "don't fragment". */
   flags: number;
-  /** Of IPv4 in 8 bytes; above 0 there are no ports. */
+  /** In 8 bytes; above 0 there are no ports, and no headers behind that of IP. */
   fragmentOffset: number;
+  /** More fragments follow. */
+  more: boolean;
+  /** What fragments of one datagram have in common, beside the addresses. */
+  fragmentId: number;
   /** Of IPv4. */
   identification: number;
   /** Of IPv6. */
   flowLabel: number;
-  /** Bytes of the IP header, options included. */
+  /** Bytes of the IP header, with options and extension headers. */
   headerLength: number;
+  /** What is carried, behind any extension headers. */
   protocol: number;
   sourcePort: number;
   destinationPort: number;
   udpChecksum: number;
-  /** A number that differs with the pair of addresses and its direction. */
-  way: number;
+  /** Where the source address is; the destination address is behind it. */
+  sourceAt: number;
+  /** Bytes of an address. */
+  addressLength: 4 | 16;
   payloadStart: number;
   payloadEnd: number;
 }
 
 export const UDP = 17;
-const TCP = 6;
-/** Ethernet types. */
-const [IPV4, IPV6, VLAN, QINQ] = [0x0800, 0x86dd, 0x8100, 0x88a8];
-/** LINKTYPEs: bytes of the link's header, and where in them the Ethernet type is. */
-const LINKS: Readonly<Record<number, { length: number; type: number }>> = {
-  1: { length: 14, type: 12 },
-  113: { length: 16, type: 14 },
-  276: { length: 20, type: 0 },
-};
-/** LINKTYPEs without an Ethernet type: the version in the IP header says what it is. */
-const RAW: Readonly<Record<number, number>> = { 0: 4, 12: 0, 14: 0, 101: 0, 108: 4, 228: 0, 229: 0 };
+export const TCP = 6;
+/** IPv6's fragment header, and the header of authentication, which IPv4 may have, too. */
+const [FRAGMENT, AUTHENTICATION] = [44, 51];
+/** Extension headers whose second byte counts 8 bytes beyond the first 8 (RFC 8200, 6275, 7401, 5533). */
+const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 60, 135, 139, 140]);
 
 export function emptyHeaders(): Headers {
   return {
     ...{ version: 4, length: 0, ttl: 0, dscp: 0, ecn: 0, flags: 0, fragmentOffset: 0, identification: 0 },
     ...{ flowLabel: 0, headerLength: 0, protocol: 0, sourcePort: 0, destinationPort: 0, udpChecksum: 0 },
-    ...{ way: 0, payloadStart: 0, payloadEnd: 0 },
+    ...{ more: false, fragmentId: 0, sourceAt: 0, addressLength: 4, payloadStart: 0, payloadEnd: 0 },
+    ...{ interface: 0, vlan: 0, kind: 0 },
   };
 }
 
-/** Can packets of this LINKTYPE be read? */
-export function knownLink(linkType: number): boolean {
-  return linkType in LINKS || linkType in RAW;
-}
-
-/** Reads the headers of `bytes[start..end]` into `into`. False if it is no whole IP header. */
-export function parseHeaders(linkType: number, bytes: Buffer, start: number, end: number, into: Headers): boolean {
-  let at = start + (RAW[linkType] ?? 0);
-  const link = LINKS[linkType];
-  if (link !== undefined) {
-    at += link.length;
-    if (at > end) return false;
-    let type = bytes.readUInt16BE(start + link.type);
-    while ((type === VLAN || type === QINQ) && at + 4 <= end) {
-      type = bytes.readUInt16BE(at + 2);
-      at += 4;
-    }
-    if (type !== IPV4 && type !== IPV6) return false;
-  }
-  if (at >= end) return false;
+/** Reads the headers of a packet into `into`. False if it has no whole IP header. */
+export function parseHeaders(packet: RawPacket, into: Headers): boolean {
+  const { bytes, end } = packet;
+  const at = findIp(packet, into);
+  if (at < 0) return false;
   const version = bytes[at]! >> 4;
   const ok = version === 4 ? parse4(bytes, at, end, into) : version === 6 && parse6(bytes, at, end, into);
   if (!ok) return false;
+  extensions(bytes, at, into);
   ports(bytes, end, into);
   return true;
 }
@@ -85,14 +75,16 @@ function parse4(bytes: Buffer, at: number, end: number, into: Headers): boolean 
   into.dscp = bytes[at + 1]! >> 2;
   into.ecn = bytes[at + 1]! & 3;
   into.length = bytes.readUInt16BE(at + 2);
-  into.identification = bytes.readUInt16BE(at + 4);
+  into.identification = into.fragmentId = bytes.readUInt16BE(at + 4);
   const fragment = bytes.readUInt16BE(at + 6);
   into.flags = fragment >> 13;
+  into.more = (into.flags & 1) !== 0;
   into.fragmentOffset = fragment & 0x1fff;
   into.ttl = bytes[at + 8]!;
   into.protocol = bytes[at + 9]!;
   into.flowLabel = 0;
-  into.way = bytes.readUInt32BE(at + 12) - bytes.readUInt32BE(at + 16);
+  into.sourceAt = at + 12;
+  into.addressLength = 4;
   into.payloadStart = at + headerLength;
   into.payloadEnd = Math.min(at + Math.max(into.length, headerLength), end);
   return true;
@@ -107,17 +99,42 @@ function parse6(bytes: Buffer, at: number, end: number, into: Headers): boolean 
   into.ecn = (first >>> 20) & 3;
   into.flowLabel = first & 0xfffff;
   into.length = bytes.readUInt16BE(at + 4) + 40;
-  into.identification = into.flags = into.fragmentOffset = 0;
+  into.identification = into.fragmentId = into.flags = into.fragmentOffset = 0;
+  into.more = false;
   into.protocol = bytes[at + 6]!;
   into.ttl = bytes[at + 7]!;
-  let way = 0;
-  for (let byte = 8; byte < 24; byte += 4) {
-    way = (way * 31 + bytes.readUInt32BE(at + byte) - bytes.readUInt32BE(at + byte + 16)) % 0x1f_ffff_ffff;
-  }
-  into.way = way;
+  into.sourceAt = at + 8;
+  into.addressLength = 16;
   into.payloadStart = at + 40;
   into.payloadEnd = Math.min(at + into.length, end);
   return true;
+}
+
+/** Goes over the headers between that of IP and what is carried, as far as they were captured. */
+function extensions(bytes: Buffer, begin: number, into: Headers): void {
+  let at = into.payloadStart;
+  // Behind the first fragment's header a datagram goes on in its middle.
+  while (into.fragmentOffset === 0 && at + 8 <= into.payloadEnd) {
+    const kind = into.protocol;
+    const six = into.version === 6;
+    let length: number;
+    if (kind === AUTHENTICATION) length = (bytes[at + 1]! + 2) * 4;
+    else if (six && kind === FRAGMENT) length = 8;
+    else if (six && EXTENSIONS.has(kind)) length = (bytes[at + 1]! + 1) * 8;
+    else break;
+    if (at + length > into.payloadEnd) break;
+    if (six && kind === FRAGMENT) {
+      const fragment = bytes.readUInt16BE(at + 2);
+      into.fragmentOffset = fragment >> 3;
+      into.more = (fragment & 1) !== 0;
+      into.flags = fragment & 1;
+      into.fragmentId = bytes.readUInt32BE(at + 4);
+    }
+    into.protocol = bytes[at]!;
+    at += length;
+  }
+  into.payloadStart = at;
+  into.headerLength = at - begin;
 }
 
 /** Of UDP and TCP, and what is behind a UDP header. */
@@ -130,4 +147,9 @@ function ports(bytes: Buffer, end: number, into: Headers): void {
   if (into.protocol !== UDP) return;
   into.udpChecksum = bytes.readUInt16BE(at + 6);
   into.payloadStart = Math.min(at + 8, into.payloadEnd);
+}
+
+/** A packet's addresses, one after the other, as a key. */
+export function addressesOf(bytes: Buffer, { sourceAt, addressLength }: Headers): string {
+  return bytes.toString("latin1", sourceAt, sourceAt + 2 * addressLength);
 }

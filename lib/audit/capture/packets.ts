@@ -2,11 +2,14 @@
  * Capture files, pcap and pcapng, in either byte order and any resolution, read packet by packet in constant memory.
  *
  * Layouts: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Whatever a file says about lengths is checked before it
- * is believed. Reading order: byte-source.ts, pcap.ts, pcapng.ts, this, headers.ts, collect.ts.
+ * is believed. Reading order: file.ts, magic.ts, byte-source.ts, pcap.ts, pcapng.ts, this, link.ts, headers.ts, then flows.ts,
+ * fragments.ts, copies.ts, sightings.ts, clock.ts and collect.ts, which say what was seen of one tunnel.
  */
 import { ByteSource } from "./byte-source.js";
 import { captureError } from "./errors.js";
-import { PCAP_MAGICS, readPcap } from "./pcap.js";
+import type { Capture } from "./file.js";
+import { magicProblem, MAGIC_LENGTH } from "./magic.js";
+import { readPcap } from "./pcap.js";
 import { PCAPNG_MAGIC, readPcapng } from "./pcapng.js";
 
 /** One packet where it lies in the reader's buffer; valid during the call only. */
@@ -17,6 +20,8 @@ export interface RawPacket {
   originS: number;
   /** LINKTYPE, as registered with tcpdump.org. */
   linkType: number;
+  /** Of pcapng, the number in its section; 0 in pcap. */
+  interfaceId: number;
   bytes: Buffer;
   start: number;
   /** One past the last byte that was kept. */
@@ -34,33 +39,24 @@ export interface CaptureFile {
   /** Coarsest timestamps of the file, nanoseconds. */
   resolutionNs: number;
   packets: number;
+  /** Packets that were captured without a time, and are not among the others (simple packet blocks). */
+  untimed: number;
   /** The file ends within a record, as it does when a capture is killed. What came before was read. */
   cutOff: boolean;
 }
 
 /**
- * Reads a capture.
+ * Reads a capture from its beginning.
  *
- * @throws {I405Error} `ERR_I405_CAPTURE` if it can't be opened, is no capture, or contradicts itself
+ * @throws {I405Error} `ERR_I405_CAPTURE` if it is no capture, or contradicts itself
  */
-export function readPackets(path: string, each: EachPacket): CaptureFile {
-  let source: ByteSource;
-  try {
-    source = new ByteSource(path);
-  } catch (cause) {
-    throw captureError(path, (cause as Error).message, "Give a pcap or pcapng file that you may read", cause);
+export function readPackets({ path, descriptor }: Capture, each: EachPacket): CaptureFile {
+  const source = new ByteSource(descriptor);
+  if (source.want(MAGIC_LENGTH) < MAGIC_LENGTH) {
+    throw captureError(path, `it is empty or shorter than ${MAGIC_LENGTH} bytes`, "Capture again");
   }
-  try {
-    if (source.want(4) < 4) throw captureError(path, "it is empty or shorter than 4 bytes", "Capture again");
-    const magic = source.view.getUint32(source.at);
-    if (PCAP_MAGICS.has(magic)) return readPcap(path, source, each);
-    if (magic === PCAPNG_MAGIC) return readPcapng(path, source, each);
-    const came = `it begins with 0x${magic.toString(16).padStart(8, "0")}, which is neither pcap nor pcapng`;
-    throw captureError(path, came, "Unpack it if it is compressed, or capture with tcpdump -w");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EISDIR") throw error;
-    throw captureError(path, "it is a folder", "Give a pcap or pcapng file", error);
-  } finally {
-    source.close();
-  }
+  const problem = magicProblem(source.bytes.subarray(source.at, source.at + MAGIC_LENGTH));
+  if (problem !== null) throw captureError(path, problem.what, problem.remedy);
+  const newer = source.view.getUint32(source.at) === PCAPNG_MAGIC;
+  return newer ? readPcapng(path, source, each) : readPcap(path, source, each);
 }

@@ -19,14 +19,14 @@ export const PCAP_MAGICS: ReadonlyMap<number, { little: boolean; unitNs: number 
 /** @throws {I405Error} `ERR_I405_CAPTURE` */
 export function readPcap(path: string, source: ByteSource, each: EachPacket): CaptureFile {
   const { little, unitNs } = PCAP_MAGICS.get(source.view.getUint32(source.at))!;
-  const file: CaptureFile = { format: "pcap", originS: 0, resolutionNs: unitNs, packets: 0, cutOff: false };
+  const file: CaptureFile = { format: "pcap", originS: 0, resolutionNs: unitNs, packets: 0, untimed: 0, cutOff: false };
   if (source.want(FILE_HEADER) < FILE_HEADER) {
     throw captureError(path, "it ends within the file header of 24 bytes", "Capture again");
   }
   // The upper bits carry the length of a frame check sequence.
   const linkType = source.view.getUint32(source.at + 20, little) & 0xffff;
   source.at += FILE_HEADER;
-  const packet: RawPacket = { timeNs: 0, originS: 0, linkType, bytes: source.bytes, start: 0, end: 0 };
+  const packet: RawPacket = { timeNs: 0, originS: 0, linkType, interfaceId: 0, bytes: source.bytes, start: 0, end: 0 };
   for (;;) {
     const header = source.want(RECORD_HEADER);
     if (header < RECORD_HEADER) {

@@ -3,6 +3,7 @@ import type { ByteSource } from "./byte-source.js";
 import { captureError } from "./errors.js";
 import type { CaptureFile, EachPacket, RawPacket } from "./packets.js";
 import { LONGEST_RECORD } from "./pcap.js";
+import { readInterface, type Interface } from "./pcapng-interface.js";
 
 /** The type of a section header block, alike in both byte orders. */
 export const PCAPNG_MAGIC = 0x0a0d0d0a;
@@ -13,19 +14,19 @@ const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 /** Type, length, and the length again. */
 const AROUND = 12;
-/** Longest block that is believed: a packet with room for options. 1 MiB. */
-const LONGEST_BLOCK = 4 * LONGEST_RECORD;
-/** Options of an interface. */
-const [OPTION_RESOLUTION, OPTION_OFFSET] = [9, 14];
-
-interface Interface {
-  linkType: number;
-  unitsPerSecond: bigint;
-  offsetS: bigint;
-}
+/** A section's own: all around it, byte order, version, length of the section. */
+const SECTION = AROUND + 16;
+/** What is read of a block at once, bytes: a packet with room for options, an interface. What is behind that is skipped. */
+const READ_OF_BLOCK = 2 * LONGEST_RECORD;
+/** Interfaces of a section that are believed: more are a damaged file, or an attack on memory. */
+const MOST_INTERFACES = 65_536;
+/** In front of a packet's bytes: interface, time, lengths. */
+const PACKET_HEADER = 20;
 
 class PcapngReader {
-  readonly file: CaptureFile = { format: "pcapng", originS: 0, resolutionNs: 0, packets: 0, cutOff: false };
+  readonly file: CaptureFile = {
+    ...{ format: "pcapng", originS: 0, resolutionNs: 0, packets: 0, untimed: 0, cutOff: false },
+  };
   #little = true;
   #interfaces: Interface[] = [];
   #originNs = 0n;
@@ -36,10 +37,10 @@ class PcapngReader {
     readonly source: ByteSource,
     readonly each: EachPacket,
   ) {
-    this.#packet = { timeNs: 0, originS: 0, linkType: 0, bytes: source.bytes, start: 0, end: 0 };
+    this.#packet = { timeNs: 0, originS: 0, linkType: 0, interfaceId: 0, bytes: source.bytes, start: 0, end: 0 };
   }
 
-  /** One block; false at the end. */
+  /** One block; false at the end. Of a long one no more is in memory than is looked at. */
   next(): boolean {
     const { source } = this;
     const header = source.want(AROUND);
@@ -47,19 +48,38 @@ class PcapngReader {
       this.file.cutOff = header > 0;
       return false;
     }
-    if (source.view.getUint32(source.at) === PCAPNG_MAGIC) this.#section();
+    const begins = source.view.getUint32(source.at) === PCAPNG_MAGIC;
+    if (begins) this.#section();
     const type = source.view.getUint32(source.at, this.#little);
     const length = source.view.getUint32(source.at + 4, this.#little);
-    if (length < AROUND || length % 4 !== 0 || length > LONGEST_BLOCK) throw this.#damaged(`claims ${length} bytes`);
-    if (source.want(length) < length) {
-      this.file.cutOff = true;
-      return false;
+    // Blocks are padded to 32 bits; some writers have left that out of packets' lengths, and are refused.
+    if (length < (begins ? SECTION : AROUND) || length % 4 !== 0) throw this.#damaged(`claims ${length} bytes`);
+    const read = Math.min(length, READ_OF_BLOCK);
+    if (source.want(read) < read) return this.#cutOff();
+    // A short block is delivered when it is whole, a long one when what is looked at is there.
+    if (read === length) this.#checkEnd(source.at + length - 4, length);
+    const go = this.#body(type, source.at + 8, source.at + Math.min(read, length - 4));
+    if (!go) return false;
+    if (read === length) {
+      source.at += length;
+      return true;
     }
-    const again = source.view.getUint32(source.at + length - 4, this.#little);
-    if (again !== length) throw this.#damaged(`gives its length as ${length} and as ${again}`);
-    const go = this.#body(type, source.at + 8, source.at + length - 4);
-    source.at += length;
-    return go;
+    const at = source.position;
+    source.skip(length - 4);
+    if (source.want(4) < 4) throw this.#damaged(`claims ${length} bytes, more than the file has`, at);
+    this.#checkEnd(source.at, length, at);
+    source.at += 4;
+    return true;
+  }
+
+  #cutOff(): false {
+    this.file.cutOff = true;
+    return false;
+  }
+
+  #checkEnd(at: number, length: number, position?: number): void {
+    const again = this.source.view.getUint32(at, this.#little);
+    if (again !== length) throw this.#damaged(`gives its length as ${length} and as ${again}`, position);
   }
 
   #section(): void {
@@ -72,47 +92,37 @@ class PcapngReader {
     this.#interfaces = [];
   }
 
+  /** @param end of what is in memory of the block, without its length at the end */
   #body(type: number, start: number, end: number): boolean {
-    if (type === INTERFACE) this.#interface(start, end);
-    else if (type === ENHANCED_PACKET || type === OLD_PACKET) return this.#enhanced(type, start, end);
-    else if (type === SIMPLE_PACKET) throw this.#damaged("is a packet without a time, which an audit can't use");
-    return true;
-  }
-
-  #interface(start: number, end: number): void {
-    const { view } = this.source;
-    if (end - start < 8) throw this.#damaged("is too short for an interface");
-    const found: Interface = {
-      linkType: view.getUint16(start, this.#little),
-      unitsPerSecond: 1_000_000n,
-      offsetS: 0n,
-    };
-    for (let at = start + 8; at + 4 <= end;) {
-      const code = view.getUint16(at, this.#little);
-      const length = view.getUint16(at + 2, this.#little);
-      if (code === 0 || at + 4 + length > end) break;
-      if (code === OPTION_RESOLUTION && length === 1) found.unitsPerSecond = this.#resolution(view.getUint8(at + 4));
-      if (code === OPTION_OFFSET && length === 8) found.offsetS = view.getBigInt64(at + 4, this.#little);
-      at += 4 + Math.ceil(length / 4) * 4;
+    switch (type) {
+      case INTERFACE: {
+        if (this.#interfaces.length === MOST_INTERFACES) throw this.#damaged(`is interface ${MOST_INTERFACES + 1}`);
+        const found = readInterface(this.source.view, start, end, this.#little);
+        if (typeof found === "string") throw this.#damaged(found);
+        this.#interfaces.push(found);
+        return true;
+      }
+      case ENHANCED_PACKET:
+      case OLD_PACKET:
+        return this.#enhanced(type, start, end);
+      case SIMPLE_PACKET:
+        this.file.untimed += 1;
+        return true;
+      default:
+        // Names, statistics, secrets, comments of others: nothing of the wire.
+        return true;
     }
-    this.#interfaces.push(found);
-  }
-
-  /** A power of ten, or of two where the highest bit is set. */
-  #resolution(value: number): bigint {
-    const power = BigInt(value & 0x7f);
-    if (power > (value & 0x80 ? 63n : 19n)) throw this.#damaged(`gives a resolution of 0x${value.toString(16)}`);
-    return (value & 0x80 ? 2n : 10n) ** power;
   }
 
   #enhanced(type: number, start: number, end: number): boolean {
     const { view } = this.source;
-    if (end - start < 20) throw this.#damaged("is too short for a packet");
+    if (end - start < PACKET_HEADER) throw this.#damaged("is too short for a packet");
     const id = type === OLD_PACKET ? view.getUint16(start, this.#little) : view.getUint32(start, this.#little);
     const on = this.#interfaces[id];
     if (on === undefined) throw this.#damaged(`names interface ${id}, of ${this.#interfaces.length}`);
     const kept = view.getUint32(start + 12, this.#little);
-    if (kept > end - start - 20) throw this.#damaged(`holds ${end - start - 20} bytes and claims ${kept}`);
+    const room = end - start - PACKET_HEADER;
+    if (kept > room || kept > LONGEST_RECORD) throw this.#damaged(`holds ${room} bytes and claims ${kept}`);
     const [high, low] = [view.getUint32(start + 4, this.#little), view.getUint32(start + 8, this.#little)];
     const units = BigInt(high) * 0x1_0000_0000n + BigInt(low);
     const ns = (units * 1_000_000_000n) / on.unitsPerSecond + on.offsetS * 1_000_000_000n;
@@ -127,15 +137,16 @@ class PcapngReader {
     packet.originS = file.originS;
     packet.timeNs = Number(ns - this.#originNs);
     packet.linkType = on.linkType;
+    packet.interfaceId = id;
     packet.bytes = this.source.bytes;
-    packet.start = start + 20;
+    packet.start = start + PACKET_HEADER;
     packet.end = packet.start + kept;
     return this.each(packet);
   }
 
-  #damaged(what: string) {
+  #damaged(what: string, position = this.source.position) {
     const remedy = "The file is damaged from there on; cut it there, or capture again";
-    return captureError(this.path, `the block at byte ${this.source.position} ${what}`, remedy);
+    return captureError(this.path, `the block at byte ${position} ${what}`, remedy);
   }
 }
 

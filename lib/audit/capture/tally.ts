@@ -67,12 +67,9 @@ function pick(headers: Headers): Omit<HeaderFields, "identification" | "udpCheck
 export class ByteTally {
   readonly #counts = new Map<string, ByteCounts>();
 
+  /** A datagram, from the first byte of its payload. */
   add(label: string, bytes: Buffer, start: number, end: number): void {
-    let counts = this.#counts.get(label);
-    if (counts === undefined) {
-      counts = { label, datagrams: 0, all: new Float64Array(256), places: new Float64Array(256 * PLACES) };
-      this.#counts.set(label, counts);
-    }
+    const counts = this.#of(label);
     counts.datagrams += 1;
     const { all, places } = counts;
     for (let at = start; at < end; at += 1) all[bytes[at]!]! += 1;
@@ -80,7 +77,37 @@ export class ByteTally {
     for (let place = 0; place < last; place += 1) places[256 * place + bytes[start + place]!]! += 1;
   }
 
+  /** What a later fragment has of a payload. */
+  addRest(label: string, bytes: Buffer, start: number, end: number): void {
+    const { all } = this.#of(label);
+    for (let at = start; at < end; at += 1) all[bytes[at]!]! += 1;
+  }
+
+  #of(label: string): ByteCounts {
+    const known = this.#counts.get(label);
+    if (known !== undefined) return known;
+    const counts = { label, datagrams: 0, all: new Float64Array(256), places: new Float64Array(256 * PLACES) };
+    this.#counts.set(label, counts);
+    return counts;
+  }
+
   all(): ByteCounts[] {
     return [...this.#counts.values()];
   }
+}
+
+/** Several tallies as one. */
+export function addBytes(tallies: readonly (readonly ByteCounts[])[]): ByteCounts[] {
+  const sums = new Map<string, ByteCounts>();
+  for (const counts of tallies.flat()) {
+    const sum = sums.get(counts.label);
+    if (sum === undefined) {
+      sums.set(counts.label, { ...counts, all: counts.all.slice(), places: counts.places.slice() });
+      continue;
+    }
+    sum.datagrams += counts.datagrams;
+    counts.all.forEach((count, value) => (sum.all[value]! += count));
+    counts.places.forEach((count, value) => (sum.places[value]! += count));
+  }
+  return [...sums.values()];
 }

@@ -10,6 +10,7 @@ export type EffectName =
   | "autocorrelation"
   | "spectrum"
   | "headers"
+  | "fragments"
   | "bytes"
   | "echo-inner"
   | "echo-direction"

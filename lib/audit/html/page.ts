@@ -4,8 +4,9 @@ import { formatDuration } from "../../units.js";
 import { referenceOf } from "../analyse.js";
 import type { Subject } from "../compare.js";
 import { labelsOf } from "../observation.js";
-import { sourceWords } from "../text.js";
+import { sourceWords, verdictWords } from "../text.js";
 import { tells } from "../verdict.js";
+import { warningWords } from "../warnings.js";
 import { chart, type Axis, type Curve } from "./chart.js";
 import { adviceOnce, findingsOnce } from "../digest.js";
 import { deadlinesKnown } from "../gaps.js";
@@ -21,13 +22,17 @@ export function pageOf(report: AuditReport, subjects: readonly Subject[]): strin
   const body = [
     `<h1>How much does this tunnel leak?</h1>`,
     `<p class="soft">${escape(sourceWords(report).join(", "))}</p>`,
+    ...report.warnings.map((warning) => `<div class="verdict bad">${escape(warningWords(warning))}</div>`),
+    ...summary(report),
     `<h2>n95: intervals that an observer needs, to be right in 95 of 100 cases</h2>`,
     pairTable(pairs, directions),
     `<p class="notes">The bulk is without the thousandth of the slots at either end. A control compares two halves of one condition: what is found there, the machine does by itself. "At least": more can't be said from what was watched.</p>`,
     `<h2>In words</h2>`,
     ...pairs.filter(({ control }) => !control).map(verdict),
     ...findingsOnce(findings).map((words) => `<div class="verdict bad">${escape(words)}</div>`),
-    ...pairs.filter((pair) => pair.control && tells(pair)).map(({ words }) => `<p class="notes">${escape(words)}</p>`),
+    ...pairs
+      .filter((pair) => pair.control && (tells(pair) || pair.n95 === null))
+      .map(({ words }) => `<p class="notes">${escape(words)}</p>`),
     ...advice(pairs),
     ...subjects.flatMap((subject, index) => {
       const direction = directions[index]!;
@@ -47,6 +52,13 @@ export function pageOf(report: AuditReport, subjects: readonly Subject[]): strin
 <title>${title}</title><style>${STYLE}</style></head>
 <body><main>${body.join("\n")}</main></body></html>
 `;
+}
+
+function summary(report: AuditReport): string[] {
+  const [first, ...why] = verdictWords(report);
+  const list = why.length > 0 ? `<ul>${why.map((each) => `<li>${escape(each)}</li>`).join("")}</ul>` : "";
+  const good = report.verdict === "nothing-found";
+  return [`<div class="verdict${good ? "" : " bad"}">${escape(first!)}${list}</div>`];
 }
 
 function verdict(pair: AuditPair): string {

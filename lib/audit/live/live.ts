@@ -3,14 +3,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnswerOptions, AuditResponder, LiveAuditOptions } from "../../../types/audit.js";
+import { I405Error } from "../../errors.js";
 import { I405Tunnel, type ConnectOptions, type Connection } from "../../index.js";
-import type { Source } from "../analyse.js";
+import type { Remarks, Source } from "../analyse.js";
 import { collect } from "../capture/collect.js";
 import { captureError } from "../capture/errors.js";
+import { openCaptureFile } from "../capture/file.js";
 import type { Subject } from "../compare.js";
 import type { Observation } from "../observation.js";
 import { checkStretches } from "../stretches.js";
-import { subjectOf } from "../subject.js";
+import { directionRemarks, subjectOf } from "../subject.js";
+import { auditWarning, type AuditWarning } from "../warnings.js";
 import { answerOn } from "./answering.js";
 import { Asking } from "./asking.js";
 import { CONDITIONS, planOf, type ConditionName } from "./conditions.js";
@@ -23,6 +26,7 @@ import { startWireCapture, tcpdumpProblem, type WireCapture } from "./wire-captu
 export interface LiveFindings {
   source: Source;
   subjects: Subject[];
+  remarks: Remarks;
 }
 
 export async function watchTunnel(options: LiveAuditOptions): Promise<LiveFindings> {
@@ -53,12 +57,14 @@ export async function watchTunnel(options: LiveAuditOptions): Promise<LiveFindin
       ...{ asking: answers ? asking : null, monotonicNs: () => process.hrtime.bigint() },
     });
     throwIf(failure);
+    const warnings: AuditWarning[] = [];
     if (capturing !== null) {
       const { dropped } = await capturing.capture.stop();
       if (dropped > 0) onProgress(`tcpdump was too slow for ${dropped} packets, whose headers nobody has seen`);
-      addHeaders(experiment, capturing.file, portOf(connection));
+      warnings.push(...addHeaders(experiment, capturing.file, portOf(connection)));
     }
-    return findingsOf(experiment, connection, observedAt);
+    const found = findingsOf(experiment, connection, observedAt);
+    return { ...found, remarks: { ...found.remarks, warnings: [...warnings, ...found.remarks.warnings] } };
   } finally {
     asking?.close();
     await capturing?.capture.stop().catch(() => undefined);
@@ -154,14 +160,26 @@ function portOf({ endpoint }: Connection): number {
   return Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
 }
 
-/** What of a capture the tunnel itself can't see. */
-function addHeaders({ observations, spans }: Experiment, file: string, port: number): void {
-  if (spans.length === 0) return;
-  const stretches = checkStretches(spans, "stretches");
-  for (const captured of collect(file, stretches, port).observations) {
-    const observation = observations.find(({ direction }) => direction === captured.direction);
-    if (observation === undefined) continue;
-    [observation.headers, observation.bytes] = [captured.headers, captured.bytes];
+/** What of a capture the tunnel itself can't see. The rest of the report doesn't depend on it. */
+function addHeaders({ observations, spans }: Experiment, file: string, port: number): AuditWarning[] {
+  if (spans.length === 0) return [];
+  const capture = openCaptureFile(file);
+  try {
+    const stretches = checkStretches(spans, "stretches");
+    const captured = collect(capture, stretches, { port });
+    for (const { direction, headers, fragments, bytes } of captured.observations) {
+      const observation = observations.find((each) => each.direction === direction);
+      if (observation === undefined) continue;
+      [observation.headers, observation.bytes] = [headers, bytes];
+      if (fragments !== undefined) observation.fragments = fragments;
+    }
+    return captured.warnings;
+  } catch (error) {
+    if (!(error instanceof I405Error)) throw error;
+    const message = `header fields and bytes were not looked at: ${error.message}`;
+    return [auditWarning("I405_AUDIT_CAPTURE", message, "Capture on the interface that the tunnel's datagrams take")];
+  } finally {
+    capture.close();
   }
 }
 
@@ -180,7 +198,8 @@ function findingsOf(experiment: Experiment, connection: Connection, observedAt: 
     source: {
       ...{ file: what, format: "observations", observedAt, port: portOf(connection), cutOff: false, resolutionNs: 1 },
       ...{ fromS: spans[0]!.from, seconds: spans.at(-1)!.to - spans[0]!.from },
-      ...{ packets: datagrams, otherPackets: experiment.dropped },
+      ...{ packets: datagrams, otherPackets: experiment.dropped, endpoints: null, otherFlows: [], copies: 0 },
     },
+    remarks: directionRemarks(observations, subjects),
   };
 }

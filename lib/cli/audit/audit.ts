@@ -1,17 +1,19 @@
 /** `i405 audit`: watches, compares, writes the reports; or answers the audits of others. */
 import { writeFileSync } from "node:fs";
 import { answerAudits, audit } from "../../audit/index.js";
+import { warningWords } from "../../audit/warnings.js";
 import { I405Error } from "../../errors.js";
-import type { AnswerOptions, AuditReport } from "../../../types/audit.js";
-import { EXIT_OK, EXIT_WARNING, exitCodeOf } from "../exit-codes.js";
+import type { AnswerOptions } from "../../../types/audit.js";
+import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
+import { judge } from "./judge.js";
 import { reporter } from "../report.js";
 import type { World } from "../run.js";
 import type { GivenFlags } from "../settings.js";
 import { runHere } from "./here.js";
 import { readAuditFlags, underFlag, type AuditFlags, type AuditRequest } from "./options.js";
 
-/** Exit code 5 if `--fail-under` asks for it. A signal ends what goes on; what there is until then is reported. */
+/** Exit code 5 if `--fail-under` asks for it, 7 if nothing can be told. A signal ends what goes on; what there is until then is reported. */
 export async function runAudit(flags: AuditFlags, given: GivenFlags, world: World): Promise<number> {
   const output = reporter(world.io, false, "i405 audit");
   try {
@@ -44,7 +46,12 @@ async function auditAndReport(request: Extract<AuditRequest, { kind: "audit" }>,
   const plain = `${JSON.stringify(found.report, null, 2)}\n`;
   if (json !== undefined && json !== "-") write(json, plain);
   io.out(json === "-" ? plain : `${found.text()}\n`);
-  return failUnder !== undefined && weakest(found.report) < failUnder ? EXIT_WARNING : EXIT_OK;
+  // In the text they stand already; a program reads the report, and a person may look at neither.
+  if (json === "-")
+    for (const warning of found.report.warnings) io.err(`i405 audit: warning: ${warningWords(warning)}\n`);
+  const { code, why } = judge(found.report, failUnder);
+  if (why !== null) io.err(`i405 audit: ${why}\n`);
+  return code;
 }
 
 /** Until a signal, or until the tunnel is over. */
@@ -57,18 +64,6 @@ async function answer(options: AnswerOptions, { io, stop }: World): Promise<numb
   await close();
   if (failure !== undefined) throw failure;
   return EXIT_OK;
-}
-
-/** Effects that need no counting of intervals. */
-const AT_ONCE = new Set(["headers", "bytes"]);
-
-/** The least n95 of any two conditions; 0 where something else tells them apart at once. */
-function weakest({ pairs, findings }: AuditReport): number {
-  if (findings.some(({ effect }) => AT_ONCE.has(effect))) return 0;
-  const compared = pairs.filter(({ control }) => !control);
-  const least = ({ n95, n95AllSlots, findings }: AuditReport["pairs"][number]) =>
-    findings.some(({ effect }) => AT_ONCE.has(effect)) ? 0 : Math.min(n95?.low ?? 0, n95AllSlots?.low ?? 0);
-  return Math.min(...compared.map(least));
 }
 
 function write(path: string, contents: string): void {

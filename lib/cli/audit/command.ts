@@ -46,16 +46,22 @@ export function addAuditCommand(program: Command, run: (flags: AuditFlags) => vo
     "--capture <interface>",
     "also capture there with tcpdump, for header fields and bytes (default: none, with --here its wire)",
   );
-  add(CAPTURE, "--pcap <file>", "capture of the wire, pcap or pcapng");
+  add(CAPTURE, "--pcap <file>", "capture of the wire, pcap or pcapng; may be a pipe, - for standard input");
   add(CAPTURE, "--stretches <file>", "JSON file: which part of the capture was made under which condition");
-  add(CAPTURE, "--port <port>", "the server's UDP port (default: the one that most packets have)");
+  add(CAPTURE, "--port <port>", "the server's UDP port (default: that of the flow that has most packets)");
+  command.addOption(
+    command
+      .createOption("--endpoint <address[:port]>", "one end of the tunnel, twice for both (default: of that flow)")
+      .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+      .helpGroup(CAPTURE),
+  );
   add(CAPTURE, "--interval <duration>", "mean interval (default: guessed)");
   add(CAPTURE, "--jitter <duration>", "half width of the jitter, 0 for none (default: guessed)");
   add(CAPTURE, "--assume-jitter <duration>", "n95 as for this jitter; for a capture without jitter");
   add(CAPTURE, "--inner-pcap <file>", "capture of what went into the tunnel at the client's end");
   add(REPORT, "--json <file>", "write it as JSON; - for standard output");
   add(REPORT, "--html <file>", "write it as a page with plots");
-  add(REPORT, "--fail-under <intervals>", "exit code 5 if an n95 is under this");
+  add(REPORT, "--fail-under <intervals>", "exit code 5 if an n95 is under this, 7 if too little was seen to tell");
   const shapes = "cos4 or uniform; of a capture also cos2, triangular or two-step (default: cos4; guessed)";
   return command
     .option("--jitter-shape <shape>", shapes)

@@ -12,6 +12,7 @@ export interface AuditFlags {
   pcap?: string;
   stretches?: string;
   port?: string;
+  endpoint?: string[];
   interval?: string;
   jitter?: string;
   jitterShape?: string;
@@ -59,7 +60,7 @@ export const AUDIT_TUNNEL_FLAGS: readonly Flag[] = flagsOf("client").filter(
 
 /** What is audited decides which flags there may be. */
 const MODES = ["pcap", "against", "here", "listenAddr"] as const;
-const OF_CAPTURES = ["stretches", "port", "interval", "jitter", "assumeJitter", "innerPcap"] as const;
+const OF_CAPTURES = ["stretches", "port", "endpoint", "interval", "jitter", "assumeJitter", "innerPcap"] as const;
 const OF_TUNNELS = ["for", "stretch", "conditions", "observedAt", "capture"] as const;
 const OF_REPORTS = ["json", "html", "failUnder"] as const;
 
@@ -118,13 +119,23 @@ function outputOf({ json, html, failUnder }: AuditFlags): AuditOutput {
 }
 
 function captureOptions(flags: AuditFlags): AuditOptions {
-  const { pcap, stretches, port, interval, jitter, jitterShape, assumeJitter, innerPcap } = flags;
+  const { pcap, stretches, port, endpoint, interval, jitter, jitterShape, assumeJitter, innerPcap } = flags;
   if (stretches === undefined) {
     throw usageError("stretches", "--stretches is missing: give a file that says what was going on when (--help)");
   }
   // What isn't a number stays as it is, so that the option's own message quotes it.
   const number = port !== undefined && /^\d+$/.test(port) ? Number(port) : port;
-  const all = { pcap, stretches, port: number, interval, jitter, jitterShape, assumeJitter, innerPcap };
+  const all = {
+    pcap: pcap === "-" ? "/dev/stdin" : pcap,
+    stretches,
+    port: number,
+    endpoint,
+    interval,
+    jitter,
+    jitterShape,
+    assumeJitter,
+    innerPcap,
+  };
   return defined(all) as unknown as AuditOptions;
 }
 
