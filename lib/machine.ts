@@ -7,6 +7,7 @@
  */
 import type { Connection, TunnelEvents, TunnelWarning } from "../index.js";
 import { AEAD_AES_256_GCM, type AeadId, type NativeEvent, type NativeTiming, type NativeTunnel } from "./addon.js";
+import { parseHostAndPort } from "./address-text.js";
 import type { Clock } from "./clock.js";
 import type { I405Error } from "./errors.js";
 
@@ -72,5 +73,5 @@ export function watchAge(
 
 /** An address and port, as the addon writes and reads them, without the port. */
 export function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  return parseHostAndPort(endpoint)?.host ?? endpoint;
 }
