@@ -50,6 +50,17 @@ export type NativeDevice =
   | { kind: "tun"; name: string | null; ipv4: string[]; ipv6: string[]; mtu: number }
   | { kind: "fd"; fd: number };
 
+/** A message to a name server, out of a socket with the mark. */
+export interface NativeNameQuestion {
+  /** Its socket address. */
+  server: string;
+  fwmark: number | null;
+  tcp: boolean;
+  /** Without TCP's length. */
+  message: Uint8Array;
+  patienceNs: number;
+}
+
 export interface NativeOpenOptions {
   role: Role;
   /** Local socket address, `1.2.3.4:1405` or `[::]:0`. */
@@ -352,6 +363,10 @@ export interface Addon {
   /** MTU of the route to an address, in IP bytes. */
   routeMtu(address: string, fwmark: number | null): number;
   probes: Probes;
+  /** The kernel's number of an interface, or null. */
+  interfaceIndex(name: string): number | null;
+  /** The answer's bytes; rejects where none comes in time. */
+  askNameServer(question: NativeNameQuestion): Promise<Uint8Array>;
   process: NativeProcess;
   /** As they were when it connected (SO_PEERCRED). The descriptor stays its owner's. */
   peerCredentials(fd: number): PeerCredentials;

@@ -1,5 +1,5 @@
 /** The list of `allowedIps`: which source addresses the peer's inner packets may have. */
-import { isIPv4, isIPv6 } from "node:net";
+import { parseAddress, WIDTH } from "./address-text.js";
 import { describe, optionError } from "./errors.js";
 
 /** The core's: it goes through the list for each packet. */
@@ -30,7 +30,8 @@ export function readAllowedIps(value: unknown): string[] | null {
 
 function readPrefix(value: unknown): string {
   const [address = "", bits, ...rest] = typeof value === "string" ? value.split("/") : [];
-  const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes("%") ? 128 : -1;
+  const read = parseAddress(address);
+  const width = read === null || read.zone !== null ? -1 : WIDTH[read.family];
   const length = bits === undefined ? width : /^[0-9]{1,3}$/.test(bits) ? Number(bits) : Infinity;
   if (width < 0 || length > width || rest.length > 0) {
     throw optionError({

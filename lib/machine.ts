@@ -7,6 +7,7 @@
  */
 import type { Connection, TunnelEvents, TunnelWarning } from "../index.js";
 import { AEAD_AES_256_GCM, type AeadId, type NativeEvent, type NativeTiming, type NativeTunnel } from "./addon.js";
+import { parseHostAndPort } from "./address-text.js";
 import type { Clock } from "./clock.js";
 import type { I405Error } from "./errors.js";
 
@@ -81,5 +82,5 @@ export function peerOf(endpoint: string): string {
 /** An address and port, as the addon writes and reads them, without the port. */
 export function hostOf(endpoint: string): string {
   const peer = peerOf(endpoint);
-  return peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  return parseHostAndPort(peer)?.host ?? peer;
 }

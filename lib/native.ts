@@ -107,6 +107,8 @@ export function adapt(native: NativeModule): Addon {
     monotonicNs: () => native.monotonicNs(),
     boottimeNs: () => native.boottimeNs(),
     routeMtu: (address, fwmark) => own(() => native.routeMtu(address, fwmark)),
+    interfaceIndex: (name) => own(() => native.interfaceIndex(name)),
+    askNameServer: (question) => ownLater(() => native.askNameServer(question)),
     probes: {
       permissions: () => own(() => native.probePermissions()),
       clock: () => own(() => native.probeClock()),

@@ -75,8 +75,9 @@ async function openClientOnce(
 ): Promise<Running> {
   const { parts, local, report } = opening;
   const { peers } = settings;
-  const bind = settings.localAddress === null ? null : await resolveHost(settings.localAddress, 0, parts);
-  const lookUp = async () => await resolveAll(peers, bind?.family ?? 0, parts);
+  const names = { parts, fwmark: local.fwmark };
+  const bind = settings.localAddress === null ? null : await resolveHost(settings.localAddress, 0, names);
+  const lookUp = async () => await resolveAll(peers, bind?.family ?? 0, names);
   const addresses = await lookUp();
   opening.requireOpen();
 
@@ -137,9 +138,9 @@ function anyAddress(peers: readonly HostPort[], addresses: readonly SocketAddres
 }
 
 export async function openServer(opening: Opening, settings: ServerSettings): Promise<Running> {
-  const { parts, report } = opening;
+  const { parts, local, report } = opening;
   const { addon, clock } = await prepare(opening);
-  const address = await resolveHost(settings.address, 0, parts);
+  const address = await resolveHost(settings.address, 0, { parts, fwmark: local.fwmark });
   const pairing = await opening.pairing;
   opening.requireOpen();
 
@@ -182,9 +183,10 @@ async function knownClient(
   client: NonNullable<ServerSettings["client"]>,
   family: 4 | 6,
 ): Promise<{ address: string; endpoint: string; down: WireDirection }> {
-  const found = await resolveHost(client.endpoint, family, opening.parts);
+  const { parts, local } = opening;
+  const found = await resolveHost(client.endpoint, family, { parts, fwmark: local.fwmark });
   opening.requireOpen();
-  const down = resolveDirection(client.down, addon.routeMtu(found.address, opening.local.fwmark));
+  const down = resolveDirection(client.down, addon.routeMtu(found.address, local.fwmark));
   return { address: found.address, endpoint: formatAddress(found), down };
 }
 

@@ -2,7 +2,7 @@
  * How single values are read from options: each checks type and range, names the option by its path, and says what
  * came, what was expected and what to do. `options.ts` puts them together.
  */
-import { isIPv4, isIPv6 } from "node:net";
+import { parseAddress, parseHostAndPort, WIDTH, zoneMistake, type Family } from "./address-text.js";
 import { describe, describeSecret, optionError } from "./errors.js";
 
 /** Options as they came: anything. */
@@ -87,21 +87,17 @@ export function readSignal(value: unknown): AbortSignal | null {
   return value;
 }
 
-const HOST_PORT = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^[\]:\s]+)):([0-9]{1,5})$/;
-
 /**
- * `1.2.3.4:1405`, `[2001:db8::7]:1405` or `host.example:1405`.
+ * `1.2.3.4:1405`, `[2001:db8::7]:1405`, `[fe80::1%eth0]:1405` or `host.example:1405`.
  *
  * @param leastPort 0 where the kernel may choose one, else 1.
  */
 export function readHostPort(option: string, value: unknown, leastPort: 0 | 1): HostPort {
-  const match = typeof value === "string" ? HOST_PORT.exec(value.trim()) : null;
-  const v6 = match?.[1];
-  const host = v6 ?? match?.[2] ?? "";
-  const port = Number(match?.[3]);
-  const numeric = /^[0-9.]+$/.test(host);
-  const wrong = match === null || (v6 !== undefined && !isIPv6(v6)) || (numeric && !isIPv4(host));
-  if (wrong || port < leastPort || port > 65535) {
+  const read = typeof value === "string" ? parseHostAndPort(value.trim()) : null;
+  const address = read === null ? null : parseAddress(read.host);
+  const mistake = address === null ? null : zoneMistake(address);
+  if (mistake !== null) throw optionError({ option, came: describe(value), expected: mistake });
+  if (read === null || read.port < leastPort) {
     throw optionError({
       option,
       came: describe(value),
@@ -109,7 +105,7 @@ export function readHostPort(option: string, value: unknown, leastPort: 0 | 1): 
       remedy: `Write "203.0.113.7:1405", "[2001:db8::7]:1405" or "host.example:1405"`,
     });
   }
-  return { host, port, option };
+  return { ...read, option };
 }
 
 /** Ours: more addresses than this are a mistake, and a round over them takes minutes. */
@@ -131,13 +127,14 @@ export function readSwitch(option: string, value: unknown): boolean {
 }
 
 /** One address with prefix length or several, as a list. */
-export function readPrefixes(option: string, value: unknown, family: 4 | 6): string[] {
+export function readPrefixes(option: string, value: unknown, family: Family): string[] {
   if (value === undefined) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
   return list.map((each) => {
     const [address = "", prefix = "", ...rest] = typeof each === "string" ? each.split("/") : [];
-    const addressGood = family === 4 ? isIPv4(address) : isIPv6(address) && !address.includes("%");
-    const prefixGood = /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+    const read = parseAddress(address);
+    const addressGood = read?.family === family && read.zone === null;
+    const prefixGood = /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= WIDTH[family];
     if (!addressGood || !prefixGood || rest.length > 0) {
       const example = family === 4 ? "10.140.5.2/24" : "fd00:405::2/64";
       throw optionError({

@@ -1,7 +1,8 @@
 /** What a tunnel is made of besides its options; tests put a fake addon, simulated time and their own names here. */
-import { lookup } from "node:dns/promises";
 import type { Addon } from "./addon.js";
+import type { Family } from "./address-text.js";
 import { systemClock, type Clock } from "./clock.js";
+import { lookUpName } from "./names/lookup.js";
 import { loadAddon } from "./native.js";
 
 export interface ResolvedHost {
@@ -16,12 +17,13 @@ export interface Parts {
    * Every address of a name, best first.
    *
    * @param family 4, 6, or 0 for either.
+   * @param fwmark The outer socket's: the questions leave as its datagrams do. null: as the system asks.
    */
-  lookup(host: string, family: number): Promise<ResolvedHost[]>;
+  lookup(host: string, family: 0 | Family, fwmark: number | null): Promise<ResolvedHost[]>;
 }
 
 export const nativeParts: Parts = {
   loadAddon,
   clock: systemClock,
-  lookup: (host, family) => lookup(host, { family, all: true }),
+  lookup: lookUpName,
 };

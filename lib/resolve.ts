@@ -1,13 +1,22 @@
 /** Names become addresses: when a tunnel opens, and again while nobody answers. */
-import { isIP } from "node:net";
+import { formatHostAndPort, parseAddress, type Family, type IpAddress } from "./address-text.js";
+import type { Addon } from "./addon.js";
 import { I405Error, optionError } from "./errors.js";
 import type { HostPort } from "./option-readers.js";
 import type { Parts } from "./parts.js";
 
 export interface SocketAddress {
+  /** A zone in it is a number, as the kernel writes it. */
   address: string;
-  family: 4 | 6;
+  family: Family;
   port: number;
+}
+
+/** What a lookup needs of the tunnel. */
+export interface Lookup {
+  parts: Pick<Parts, "lookup" | "loadAddon">;
+  /** SO_MARK of the outer socket; names are asked for past the routes into the tunnel. */
+  fwmark: number | null;
 }
 
 /**
@@ -16,9 +25,13 @@ export interface SocketAddress {
  * @param family 4, 6, or 0 for either.
  * @throws {I405Error} `ERR_I405_RESOLVE` if there is no such name, `ERR_I405_OPTION` for an address of another family.
  */
-async function lookUp({ host, port, option }: HostPort, family: 0 | 4 | 6, parts: Parts): Promise<SocketAddress[]> {
-  const literal = isIP(host);
-  if (literal !== 0 && family !== 0 && literal !== family) {
+async function lookUp(
+  { host, port, option }: HostPort,
+  family: 0 | Family,
+  { parts, fwmark }: Lookup,
+): Promise<SocketAddress[]> {
+  const literal = parseAddress(host);
+  if (literal !== null && family !== 0 && literal.family !== family) {
     throw optionError({
       option,
       came: `"${host}"`,
@@ -26,9 +39,11 @@ async function lookUp({ host, port, option }: HostPort, family: 0 | 4 | 6, parts
       remedy: "peer and localAddress have to be of one family",
     });
   }
-  if (literal !== 0) return [{ address: host, family: literal === 4 ? 4 : 6, port }];
+  if (literal !== null) {
+    return [{ address: withZone(host, literal, option, await parts.loadAddon()), family: literal.family, port }];
+  }
   try {
-    const found = await parts.lookup(host, family);
+    const found = await parts.lookup(host, family, fwmark);
     if (found.length === 0) throw new Error("it has no address");
     return found.map((each) => ({ address: each.address, family: each.family === 4 ? 4 : 6, port }));
   } catch (cause) {
@@ -40,13 +55,28 @@ async function lookUp({ host, port, option }: HostPort, family: 0 | 4 | 6, parts
   }
 }
 
+/** An interface may get another number when it is made anew, so it is looked up as often as a name. */
+function withZone(
+  host: string,
+  { text, zone }: IpAddress,
+  option: string,
+  addon: Pick<Addon, "interfaceIndex">,
+): string {
+  if (zone === null) return host;
+  // As getaddrinfo(3) does: a name first, because one may consist of digits.
+  const index = addon.interfaceIndex(zone) ?? (/^[1-9]\d*$/.test(zone) ? Number(zone) : null);
+  if (index !== null) return `${text}%${index}`;
+  const message = `${option}: there is no interface "${zone}" for "${host}". Check its name (ip link)`;
+  throw new I405Error("ERR_I405_RESOLVE", message, { option });
+}
+
 /**
  * The best address of a host.
  *
  * @throws {I405Error} As {@link resolveAll}.
  */
-export async function resolveHost(host: HostPort, family: 0 | 4 | 6, parts: Parts): Promise<SocketAddress> {
-  const [first] = await lookUp(host, family, parts);
+export async function resolveHost(host: HostPort, family: 0 | Family, by: Lookup): Promise<SocketAddress> {
+  const [first] = await lookUp(host, family, by);
   // There is at least one.
   return first!;
 }
@@ -56,12 +86,8 @@ export async function resolveHost(host: HostPort, family: 0 | 4 | 6, parts: Part
  *
  * @throws {I405Error} `ERR_I405_RESOLVE` if no name has an address, `ERR_I405_OPTION` for one of another family.
  */
-export async function resolveAll(
-  hosts: readonly HostPort[],
-  family: 0 | 4 | 6,
-  parts: Parts,
-): Promise<SocketAddress[]> {
-  const found = await Promise.allSettled(hosts.map((host) => lookUp(host, family, parts)));
+export async function resolveAll(hosts: readonly HostPort[], family: 0 | Family, by: Lookup): Promise<SocketAddress[]> {
+  const found = await Promise.allSettled(hosts.map((host) => lookUp(host, family, by)));
   const addresses = new Map<string, SocketAddress>();
   let failure: unknown;
   for (const result of found) {
@@ -77,10 +103,11 @@ export async function resolveAll(
 
 /** Whether looking this up again can give something else. */
 export function isName({ host }: HostPort): boolean {
-  return isIP(host) === 0;
+  const literal = parseAddress(host);
+  return literal === null || (literal.zone !== null && !/^\d+$/.test(literal.zone));
 }
 
-/** As the addon takes it: `1.2.3.4:1405`, `[2001:db8::7]:1405`. */
-export function formatAddress({ address, family, port }: SocketAddress): string {
-  return family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
+/** As the addon takes it: `1.2.3.4:1405`, `[2001:db8::7]:1405`, `[fe80::1%2]:1405`. */
+export function formatAddress({ address, port }: SocketAddress): string {
+  return formatHostAndPort(address, port);
 }

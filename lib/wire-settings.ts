@@ -2,9 +2,9 @@
  * The wire's settings where the route is known: a client's request becomes figures, a server's limits become a verdict,
  * and either becomes what the addon runs.
  */
-import { isIPv4 } from "node:net";
 import type { Wire, WireDirection } from "../index.js";
 import type { NativeTiming } from "./addon.js";
+import { travelsOverIpv4 } from "./address-text.js";
 import { I405Error, optionError } from "./errors.js";
 import { INTERVAL_RANGE_NS, type Refusal } from "./handshake-payloads.js";
 import { LEAST_LENGTH, type ServerLimits, type WireRequest } from "./options.js";
@@ -27,8 +27,7 @@ const TIMEOUT_SLOTS = 100;
 
 /** Bytes of IP and UDP headers towards an address. An IPv4 address in IPv6's clothes travels over IPv4. */
 export function headerOverhead(address: string): number {
-  const mapped = /^::ffff:([0-9.]+)$/i.exec(address);
-  return isIPv4(mapped?.[1] ?? address) ? OVERHEAD_IPV4 : OVERHEAD_IPV6;
+  return travelsOverIpv4(address) ? OVERHEAD_IPV4 : OVERHEAD_IPV6;
 }
 
 /**

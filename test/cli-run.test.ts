@@ -196,7 +196,19 @@ t.test("routes are there before the first session, and are taken back", async (t
   while (world.ipCalls.length === 0) await delay(5);
   world.stop.request();
   t.equal(await running, 0);
-  t.same(world.ipCalls, ["-4 route add 10.0.0.0/8 dev tun-x", "-4 route del 10.0.0.0/8 dev tun-x"]);
+  const route = "10.0.0.0/8 dev tun-x protocol 140";
+  t.same(world.ipCalls, [`-4 route add ${route}`, `-4 route del ${route}`]);
+});
+
+t.test("routes that aren't networks are refused before anything is opened", async (t) => {
+  for (const route of ["10.200.1.1/16", "192.0.2.0/024", "128.0.0.0/0"]) {
+    for (const command of [CLIENT, [...SERVER, "--tun-ipv4", "10.0.0.1/24"]]) {
+      const world = pretendWorld();
+      t.equal(await runCli([...command, "--route", route], world), 2, route);
+      t.match(world.errors(), `--route: got "${route}"`);
+      t.same([world.tunnels, world.ipCalls], [[], []]);
+    }
+  }
 });
 
 t.test("routes that fail end the tunnel", async (t) => {

@@ -23,6 +23,8 @@ export class Simulation {
   readonly tunnels: FakeTunnel[] = [];
   /** Names that can be looked up; several addresses with commas between. */
   readonly names = new Map<string, string>();
+  /** Numbers of interfaces. */
+  readonly interfaces = new Map<string, number>();
 
   /** A machine's addon. `aeads`: bits as in the initiation. */
   addon(aeads = 3): Addon {
@@ -33,6 +35,8 @@ export class Simulation {
       monotonicNs: () => clock.monotonicNs(),
       boottimeNs: () => clock.boottimeNs(),
       routeMtu: () => this.network.routeMtu,
+      interfaceIndex: (name) => this.interfaces.get(name) ?? null,
+      askNameServer: () => Promise.reject(new Error("there is no name server")),
       probes: SILENT_PROBES,
       process: new PretendProcess(),
       peerCredentials: () => ({ pid: process.pid, uid: process.getuid!(), gid: process.getgid!() }),

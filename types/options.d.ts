@@ -159,6 +159,7 @@ export interface TunnelOptions {
   reorderWindow?: number;
   /**
    * SO_MARK of the outer socket, 1 to 4294967295, so that a default route through the tunnel can leave it out.
+   * Names are looked up with it too: by the servers of `/etc/resolv.conf`, past that route.
    * Default: none. Needs CAP_NET_ADMIN (`ERR_I405_SOCKET_OPTION`).
    */
   fwmark?: number;
@@ -197,7 +198,7 @@ export interface CredentialOptions {
 export interface ConnectOptions extends CredentialOptions {
   /**
    * The server: `"203.0.113.7:1405"`, `"[2001:db8::7]:1405"`, `"host.example:1405"`; or a list of 1 to 16 ways to it. A
-   * name may have several addresses of both families. Each attempt that isn't answered is followed by one to the next
+   * link-local address comes with its interface, `"[fe80::1%eth0]:1405"` (`ERR_I405_RESOLVE` if there is none). A name may have several addresses of both families. Each attempt that isn't answered is followed by one to the next
    * address. Names are looked up when the tunnel opens (`ERR_I405_RESOLVE` if none of them has an address) and again
    * while nobody answers, never while a session is up and heard.
    */
@@ -291,7 +292,7 @@ export interface KnownClient {
 
 /** Where a server listens, and for whom. */
 export interface ListenOptions extends CredentialOptions {
-  /** `"0.0.0.0:1405"`, `"[::]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`, `ERR_I405_ADDRESS`, `ERR_I405_ADDRESS_IN_USE`. */
+  /** `"0.0.0.0:1405"`, `"[::]:1405"`, `"[fe80::1%eth0]:1405"`; a name is looked up once: `ERR_I405_RESOLVE`, `ERR_I405_ADDRESS`, `ERR_I405_ADDRESS_IN_USE`. */
   address: string;
   limits?: Limits;
   /**

@@ -5,12 +5,15 @@
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 
 export interface Guard {
   /** A line to the guard. */
   say(line: string): void;
   /** The end of its pipe. */
   leave(): void;
+  /** Hears its lines from now on; `null`: it is gone. */
+  hear(listener: (line: string | null) => void): void;
   /** Waits, without an event loop, as an exit handler has to, until the guard is gone. False: it takes too long. */
   join(timeoutMs: number): boolean;
 }
@@ -20,20 +23,26 @@ const LOOK_MS = 5;
 
 /** @param script for `sh -c`, which gets `parameters` as `$1` and so on. */
 export function startGuard(script: string, parameters: readonly string[], environment: NodeJS.ProcessEnv = {}): Guard {
-  const child = spawn("/bin/sh", ["-c", `trap '' INT TERM HUP QUIT\n${script}`, "i405-guard", ...parameters], {
+  const child = spawn("/bin/sh", ["-c", `trap '' INT TERM HUP QUIT PIPE\n${script}`, "i405-guard", ...parameters], {
     cwd: "/",
     detached: true,
     env: environment,
-    stdio: ["pipe", "ignore", "ignore"],
+    stdio: ["pipe", "pipe", "ignore"],
   });
   // Without a shell there is no guard.
   child.on("error", () => undefined);
   child.stdin.on("error", () => undefined);
   child.unref();
-  (child.stdin as unknown as { unref?(): void }).unref?.();
+  for (const pipe of [child.stdin, child.stdout]) (pipe as unknown as { unref?(): void }).unref?.();
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
     leave: () => void child.stdin.end(),
+    hear: (listener) => {
+      createInterface({ input: child.stdout }).on("line", listener);
+      child.on("exit", () => {
+        listener(null);
+      });
+    },
     join: (timeoutMs) => {
       const end = performance.now() + timeoutMs;
       while (child.pid !== undefined && runs(child.pid)) {

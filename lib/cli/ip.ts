@@ -1,15 +1,16 @@
-/** Runs `ip`, and takes back at exit what it did. Synchronous: an exit handler may not wait. */
-import { spawnSync } from "node:child_process";
+/** Runs `ip`: to set routes and rules up, to take them back, and to see which are there. */
+import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { I405Error } from "../errors.js";
-import type { guardRoutes } from "./route-guard.js";
-import type { RoutePlan } from "./routes.js";
+import { commandOf, type RoutePlan, type RouteStep } from "./routes.js";
 
-/** Runs `ip` with these parameters; returns its message if it failed, else null. */
+/** Runs `ip` with these parameters to its end, as an exit handler has to; returns its message if it failed, else null. */
 export type RunIp = (parameters: readonly string[]) => string | null;
 
 /** Longest that the kernel may take over a route, ms; beyond it something hangs. */
 const IP_TIMEOUT_MS = 5000;
+/** Rules of a machine with very many of them, bytes. */
+const LONGEST_LIST = 16 << 20;
 
 export const runIp: RunIp = (parameters) => {
   const result = spawnSync("ip", parameters, {
@@ -29,35 +30,55 @@ function firstLine(text: string, otherwise: string): string {
   return line === undefined || line === "" ? otherwise : line;
 }
 
+/** What `ip -json` lists; null: it can't be told. */
+export type ListIp = (parameters: readonly string[]) => Promise<unknown[] | null>;
+
+export const listIp: ListIp = (parameters) =>
+  new Promise((resolve) => {
+    execFile("ip", parameters, { timeout: IP_TIMEOUT_MS, maxBuffer: LONGEST_LIST }, (error, stdout) => {
+      try {
+        const listed: unknown = JSON.parse(stdout.trim() === "" ? "[]" : stdout);
+        resolve(Array.isArray(listed) ? listed : null);
+      } catch {
+        // A table or an interface that isn't there is an error of ip's, with half of an answer or none.
+        resolve(error === null || typeof error.code !== "number" ? null : []);
+      }
+    });
+  });
+
+/** Takes steps back, the last first. Returns those that failed: most are gone already, with the interface. */
+export function undoSteps(done: readonly RouteStep[], run: RunIp): RouteStep[] {
+  return [...done].reverse().filter((step) => run(commandOf(step, "del")) !== null);
+}
+
 /**
- * Carries a plan out. Returns what takes it back, to be called once.
+ * Carries a plan out.
  *
- * @param startGuard Where this process is to give up the privilege that taking rules back needs.
- * @throws {I405Error} `ERR_I405_ROUTE_SETUP`; what was done by then is taken back.
+ * @throws {I405Error} `ERR_I405_ROUTE_SETUP`; what was done by then is taken back, and nothing else.
  */
-export function applyRoutes(plan: RoutePlan, run: RunIp = runIp, startGuard?: typeof guardRoutes): () => void {
-  let applied = true;
-  const rules = plan.remove.filter(([, kind]) => kind === "rule");
-  const guard = rules.length > 0 ? startGuard?.(rules) : undefined;
-  const undo = () => {
-    if (!applied) return;
-    applied = false;
-    process.removeListener("exit", undo);
-    // The interface takes its routes along when it goes, so a failure there says nothing new.
-    const failed = plan.remove.filter((parameters) => run(parameters) !== null);
-    if (failed.some(([, kind]) => kind === "rule")) guard?.takeBack();
-    guard?.dismiss();
-  };
-  process.on("exit", undo);
-  for (const parameters of plan.add) {
+export function applyRoutes({ steps }: RoutePlan, run: RunIp = runIp): void {
+  const done: RouteStep[] = [];
+  for (const step of steps) {
+    const parameters = commandOf(step, "add");
     const failure = run(parameters);
-    // A rule that a killed run left behind is the very rule that is wanted.
-    if (failure === null || (parameters[1] === "rule" && failure.includes("File exists"))) continue;
-    undo();
-    const message = `--route: ip ${parameters.join(" ")} failed: ${failure}`;
+    // A killed run with this mark left a rule behind: the default route says that no other has the mark now.
+    const isLeftover = step.kind === "rule" && failure?.includes("File exists") === true;
+    if (failure === null || isLeftover) {
+      done.push(step);
+      continue;
+    }
+    undoSteps(done, run);
+    const hint = failure.includes("File exists") ? existsHint(step) : "";
+    const message = `--route: ip ${parameters.join(" ")} failed: ${failure}${hint}`;
     throw new I405Error("ERR_I405_ROUTE_SETUP", message, { option: "route" });
   }
-  return undo;
+}
+
+function existsHint({ what }: RouteStep): string {
+  const [prefix = ""] = what;
+  return what.includes("table")
+    ? "\nAnother tunnel has the default route of this mark. Give this one its own with --fwmark"
+    : `\nSomething else routes ${prefix} already (ip route show ${prefix})`;
 }
 
 const RP_FILTER = "/proc/sys/net/ipv4/conf";

@@ -4,9 +4,10 @@
  * have no bodies, and are answered from memory.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { BlockList, isIP, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
 import type { TunnelState } from "../index.js";
+import { familyOf, formatHostAndPort, isLoopback } from "../address-text.js";
 import { I405Error } from "../errors.js";
 import { registerMetrics } from "../metrics/register.js";
 import type { MeasuredTunnel } from "../../types/metrics.js";
@@ -70,16 +71,9 @@ export async function serveMetrics(
     await end();
     throw listenError(at, cause as NodeJS.ErrnoException);
   }
-  const { address, family, port } = server.address() as AddressInfo;
-  return { address: family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`, close: end };
-}
-
-/** Whether only programs of this machine can reach it. */
-export function isLoopback(address: string): boolean {
-  const loopback = new BlockList();
-  loopback.addSubnet("127.0.0.0", 8, "ipv4");
-  loopback.addAddress("::1", "ipv6");
-  return loopback.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  // The port may have been the kernel's choice; Node leaves the zone out.
+  const { port } = server.address() as AddressInfo;
+  return { address: formatHostAndPort(at.address, port), close: end };
 }
 
 type Refusal = [status: number, why: string, headers?: Record<string, string>];
@@ -101,7 +95,7 @@ function refusalOf(request: IncomingMessage, local: boolean): Refusal | null {
 function isLiteral(host: string | undefined): boolean {
   if (host === undefined) return true;
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  return name === "localhost" || isIP(name) !== 0;
+  return name === "localhost" || familyOf(name) !== 0;
 }
 
 function refuse(response: ServerResponse, status: number, why: string, headers: Record<string, string> = {}): void {

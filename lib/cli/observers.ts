@@ -1,6 +1,8 @@
 /** Those who look at a running tunnel: metrics, status socket, live view, log. All are given up before it ends. */
+import { isLoopback, parseAddress } from "../address-text.js";
 import { loadAddon } from "../native.js";
 import type { MeasuredTunnel } from "../../types/metrics.js";
+import { texts } from "./config.js";
 import type { TunnelCommand } from "./flags.js";
 import { showLive } from "./live/live.js";
 import { DEFAULT_SOCKET, type OutputSettings } from "./output-settings.js";
@@ -23,13 +25,19 @@ interface Observed {
   report: Recorder;
 }
 
+export interface Observers {
+  /** The interface is there: whatever needs its address begins. Throws as {@link observe}. */
+  opened(): Promise<void>;
+  /** Idempotent. */
+  end(): Promise<void>;
+}
+
 /**
  * Begins to observe, before the tunnel is opened.
  *
- * @returns What ends it; idempotent.
  * @throws {I405Error} `ERR_I405_METRICS`, `ERR_I405_STATUS` where what was asked for can't be had
  */
-export async function observe(observed: Observed): Promise<() => Promise<void>> {
+export async function observe(observed: Observed): Promise<Observers> {
   const { tunnel, output, world, report } = observed;
   const ends: (() => unknown)[] = [];
   const end = async () => {
@@ -38,7 +46,7 @@ export async function observe(observed: Observed): Promise<() => Promise<void>> 
   const facts = factsOf(observed);
   const photographer = new Photographer(tunnel, facts, report.records);
   try {
-    await beginMetrics(observed, ends);
+    if (!isInner(observed)) await beginMetrics(observed, ends);
     const status = await beginStatus(observed, photographer);
     if (status !== null) ends.push(() => status.close());
   } catch (error) {
@@ -57,7 +65,20 @@ export async function observe(observed: Observed): Promise<() => Promise<void>> 
     report.beforeFailure = stop;
     ends.push(stop);
   }
-  return end;
+  return {
+    opened: async () => {
+      if (isInner(observed)) await beginMetrics(observed, ends);
+    },
+    end,
+  };
+}
+
+/** Whether the metrics are to be had at an address of the tunnel's own interface, which is there when that is. */
+function isInner({ settings, output: { metrics } }: Observed): boolean {
+  if (metrics === null) return false;
+  const own = ["tun-ipv4", "tun-ipv6"].flatMap((flag) => texts(settings.get(flag)?.value));
+  const at = parseAddress(metrics.address)?.value;
+  return own.some((prefix) => parseAddress(prefix.split("/")[0] ?? "")?.value === at);
 }
 
 function factsOf({ command, settings, output }: Observed): Facts {
@@ -72,15 +93,16 @@ function factsOf({ command, settings, output }: Observed): Facts {
   };
 }
 
-async function beginMetrics({ tunnel, command, output, report }: Observed, ends: (() => unknown)[]): Promise<void> {
+async function beginMetrics(observed: Observed, ends: (() => unknown)[]): Promise<void> {
+  const { tunnel, command, output, report } = observed;
   const { metrics } = output;
   if (metrics === null) return;
   // prom-client is loaded by those who want it.
-  const { serveMetrics, isLoopback } = await import("./metrics-server.js");
+  const { serveMetrics } = await import("./metrics-server.js");
   const server = await serveMetrics(tunnel, command, metrics);
   ends.push(() => server.close());
   report.say("metrics", { address: server.address }, `metrics at http://${server.address}/metrics`);
-  if (isLoopback(metrics.address)) return;
+  if (isLoopback(metrics.address) || isInner(observed)) return;
   sayWarning(report, {
     code: "I405_METRICS_EXPOSED",
     message: `whoever reaches ${server.address} reads how much goes through the tunnel, and so does who watches that way`,

@@ -1,6 +1,6 @@
 /** What the output flags ask for, parsed: these are the command's own and not options of the public API. */
-import { isIP } from "node:net";
 import { describe, I405Error } from "../errors.js";
+import { familyOf } from "../address-text.js";
 import { readHostPort } from "../option-readers.js";
 import { usageError, type Settings } from "./settings.js";
 
@@ -59,7 +59,7 @@ function metricsAddress(settings: Settings): OutputSettings["metrics"] {
   if (given === undefined) return null;
   try {
     const { host, port } = readHostPort("metrics", given, 0);
-    if (isIP(host) !== 0) return { address: host, port };
+    if (familyOf(host) !== 0) return { address: host, port };
   } catch (error) {
     if (!(error instanceof I405Error)) throw error;
   }

@@ -1,11 +1,15 @@
 /**
- * Which `ip` commands send prefixes through the tunnel, and which take them back.
+ * What `--route` sets up, as steps: what `ip` is told to add and remove, and how to see whether it is there.
  *
  * A prefix goes into the main table, where the longest match decides as everywhere. A default route may not, or the
  * tunnel's own datagrams would go into the tunnel. It gets a table of its own, asked for everything that doesn't carry
  * the outer socket's mark, after the main table has been asked for anything but its own default route.
+ *
+ * Two tunnels share nothing: the mark is in both rules and is the table's number, and the kernel lets one default route
+ * into a table, so that the route is the claim to the mark. Everything carries our protocol number, by which it is told
+ * from what an administrator has made himself.
  */
-import { isIP } from "node:net";
+import { isInside, parseAddress, parsePrefix, travelsOverIpv4, type Family, type IpPrefix } from "../address-text.js";
 import { describe, optionError } from "../errors.js";
 
 export interface RouteRequest {
@@ -14,55 +18,125 @@ export interface RouteRequest {
   device: string;
   fwmark: number;
   /** `default` means the families that the interface has an address of. */
-  families: readonly (4 | 6)[];
+  families: readonly Family[];
   /** Address of the peer, for a client. */
   peer?: string | undefined;
 }
 
+export type StepKind = "address" | "route" | "rule";
+
+export interface RouteStep {
+  kind: StepKind;
+  family: Family;
+  /** What stands behind `ip -4 route add` and `ip -4 route del`. */
+  what: string[];
+  /** Parameters of `ip` that list what may be it, as JSON with numbers for names. */
+  look: string[];
+  /** Whether one of those listed is it. */
+  isThere(listed: readonly unknown[]): boolean;
+}
+
 export interface RoutePlan {
-  /** Parameters of `ip`, in this order. */
-  add: string[][];
-  remove: string[][];
+  /** In the order in which they are added; they are removed in the other one. */
+  steps: RouteStep[];
 }
 
 /** Ours: below the main table's 32766, so that both are asked before it. */
 const PRIORITY_MAIN = 14050;
 const PRIORITY_TUNNEL = 14051;
+/** Ours: protocol number of our routes and rules, one that no routing daemon has (/etc/iproute2/rt_protos). */
+export const ROUTE_PROTOCOL = 140;
+/** Number of the main table (RT_TABLE_MAIN). */
+const MAIN_TABLE = 254;
 
 /** @throws {I405Error} `ERR_I405_OPTION` for what isn't a prefix, or holds the peer's own address. */
 export function planRoutes({ routes, device, fwmark, families, peer }: RouteRequest): RoutePlan {
-  const plan: RoutePlan = { add: [], remove: [] };
-  for (const prefix of expand(routes, families)) {
-    const family = `-${prefix.family}`;
-    if (prefix.bits > 0) {
-      refusePeerInside(prefix, peer);
-      const route = [prefix.text, "dev", device];
-      plan.add.push([family, "route", "add", ...route]);
-      plan.remove.unshift([family, "route", "del", ...route]);
-      continue;
-    }
-    const mark = String(fwmark);
-    const route = [prefix.text, "dev", device, "table", mark];
-    const rules = [
-      ["table", "main", "suppress_prefixlength", "0", "priority", String(PRIORITY_MAIN)],
-      ["not", "fwmark", mark, "table", mark, "priority", String(PRIORITY_TUNNEL)],
-    ];
-    plan.add.push([family, "route", "add", ...route], ...rules.map((rule) => [family, "rule", "add", ...rule]));
-    plan.remove.unshift(...rules.map((rule) => [family, "rule", "del", ...rule]), [family, "route", "del", ...route]);
-  }
-  return plan;
+  const steps = expand(routes, families).flatMap((prefix) => {
+    if (prefix.length === 0) return [routeStep(prefix, device, fwmark), ...ruleSteps(prefix.family, fwmark)];
+    refusePeerInside(prefix, peer);
+    return [routeStep(prefix, device, null)];
+  });
+  return { steps };
 }
 
-interface Prefix {
-  text: string;
-  address: string;
-  bits: number;
-  family: 4 | 6;
+/** Addresses of the interface, which take the routes along when they go. */
+export function addressSteps(prefixes: readonly string[], family: Family, device: string): RouteStep[] {
+  return prefixes.flatMap((text) => {
+    const [bare = "", length = ""] = text.split("/");
+    const address = parseAddress(bare);
+    if (address === null) return [];
+    const isThere = (listed: readonly unknown[]) =>
+      (listed as { addr_info?: { local?: string; prefixlen?: number }[] }[])
+        .flatMap(({ addr_info }) => addr_info ?? [])
+        .some(({ local, prefixlen }) => local === address.text && prefixlen === Number(length));
+    const what = [`${address.text}/${Number(length)}`, "dev", device];
+    return [{ kind: "address", family, what, look: ["address", "show", "dev", device], isThere }];
+  });
+}
+
+/** Parameters of `ip`. */
+export function commandOf({ family, kind, what }: RouteStep, verb: "add" | "del"): string[] {
+  return [`-${family}`, kind, verb, ...what];
+}
+
+/** Parameters of `ip` that list for {@link RouteStep.isThere}. */
+export function lookOf({ family, look }: RouteStep): string[] {
+  return [`-${family}`, "-N", "-json", ...look];
+}
+
+/** As in a log: `route 10.0.0.0/8 dev tun0`. */
+export function describeStep({ kind, what }: RouteStep): string {
+  return [kind, ...what].join(" ").replace(` protocol ${ROUTE_PROTOCOL}`, "");
+}
+
+/** Route of a prefix through the device, in the main table where `table` is null. */
+function routeStep({ family, network, length }: IpPrefix, device: string, table: number | null): RouteStep {
+  const inTable = table === null ? [] : ["table", String(table)];
+  const shown = length === 0 ? "default" : network.replace(family === 4 ? /\/32$/ : /\/128$/, "");
+  return {
+    kind: "route",
+    family,
+    what: [network, "dev", device, ...inTable, "protocol", String(ROUTE_PROTOCOL)],
+    look: ["route", "show", "table", String(table ?? MAIN_TABLE), "dev", device],
+    isThere: (listed) => (listed as { dst?: string }[]).some(({ dst }) => dst === shown),
+  };
+}
+
+interface ListedRule {
+  priority?: number;
+  not?: null;
+  fwmark?: string;
+  table?: string;
+  suppress_prefixlen?: number;
+  protocol?: string;
+}
+
+function ruleSteps(family: Family, fwmark: number): RouteStep[] {
+  const rule = (table: number, priority: number, suppress: readonly string[]): RouteStep => ({
+    kind: "rule",
+    family,
+    what: [
+      ...["not", "fwmark", String(fwmark), "table", table === MAIN_TABLE ? "main" : String(table), ...suppress],
+      ...["priority", String(priority), "protocol", String(ROUTE_PROTOCOL)],
+    ],
+    look: ["rule", "show"],
+    isThere: (listed) =>
+      (listed as ListedRule[]).some(
+        (each) =>
+          each.priority === priority &&
+          each.not === null &&
+          Number(each.fwmark) === fwmark &&
+          Number(each.table) === table &&
+          each.suppress_prefixlen === (suppress.length > 0 ? 0 : undefined) &&
+          Number(each.protocol) === ROUTE_PROTOCOL,
+      ),
+  });
+  return [rule(MAIN_TABLE, PRIORITY_MAIN, ["suppress_prefixlength", "0"]), rule(fwmark, PRIORITY_TUNNEL, [])];
 }
 
 const DEFAULTS = { 4: "0.0.0.0/0", 6: "::/0" } as const;
 
-function expand(routes: readonly string[], families: readonly (4 | 6)[]): Prefix[] {
+function expand(routes: readonly string[], families: readonly Family[]): IpPrefix[] {
   const texts = routes.flatMap((route) => {
     if (route !== "default") return [route];
     if (families.length === 0) {
@@ -75,43 +149,38 @@ function expand(routes: readonly string[], families: readonly (4 | 6)[]): Prefix
     }
     return families.map((family) => DEFAULTS[family]);
   });
-  return [...new Set(texts)].map(parsePrefix);
+  const prefixes = texts.map(readRoute);
+  return [...new Map(prefixes.map((prefix) => [prefix.network, prefix])).values()];
 }
 
-function parsePrefix(text: string): Prefix {
-  const [address = "", length = "", ...rest] = text.split("/");
-  const family = isIP(address);
-  const bits = /^\d{1,3}$/.test(length) ? Number(length) : NaN;
-  if ((family !== 4 && family !== 6) || !(bits <= (family === 4 ? 32 : 128)) || rest.length > 0) {
+/** `ip` would take some of these for something else, and refuse others when the schedule has begun. */
+function readRoute(text: string): IpPrefix {
+  const prefix = parsePrefix(text);
+  const refused = { option: "--route", came: describe(text) };
+  if (prefix === null) {
+    throw optionError({ ...refused, expected: "default or a prefix such as 10.0.0.0/8 or fd00:405::/32" });
+  }
+  const { address, length, network } = prefix;
+  if (network !== `${address}/${length}`) {
     throw optionError({
-      option: "--route",
-      came: describe(text),
-      expected: "default or a prefix such as 10.0.0.0/8 or fd00:405::/32",
+      ...refused,
+      expected: `no bits behind the first ${length}: the network is ${network}`,
+      remedy: `Write ${network}, or ${address}/${prefix.family === 4 ? 32 : 128} for that address alone`,
     });
   }
-  return { text, address, bits, family };
+  return prefix;
 }
 
-/** An address as a number, for comparing its first bits. */
-function addressBits(address: string, family: 4 | 6): bigint {
-  if (family === 4) return address.split(".").reduce((value, part) => value * 256n + BigInt(part), 0n);
-  // WHATWG URLs write IPv6 in full lower-case groups, with at most one "::" and no dotted end.
-  const [head = "", tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split("::");
-  const groups = (part: string) => (part === "" ? [] : part.split(":"));
-  const front = groups(head);
-  const back = tail === undefined ? [] : groups(tail);
-  const zeros = Array<string>(8 - front.length - back.length).fill("0");
-  return [...front, ...zeros, ...back].reduce((value, group) => value * 65536n + BigInt(`0x${group}`), 0n);
-}
-
-function refusePeerInside({ text, address, bits, family }: Prefix, peer: string | undefined): void {
-  if (peer === undefined || isIP(peer) !== family) return;
-  const shift = BigInt((family === 4 ? 32 : 128) - bits);
-  if (addressBits(address, family) >> shift !== addressBits(peer, family) >> shift) return;
+function refusePeerInside(prefix: IpPrefix, peer: string | undefined): void {
+  const address = peer === undefined ? null : parseAddress(peer);
+  if (address === null) return;
+  // What is written as ::ffff:203.0.113.7 leaves as IPv4.
+  const onWire = travelsOverIpv4(address.text) ? parseAddress(address.text.split(":").at(-1) ?? "") : null;
+  if (!isInside(address, prefix) && (onWire === null || !isInside(onWire, prefix))) return;
   throw optionError({
     option: "--route",
-    came: describe(text),
-    expected: `a prefix without the server's own address ${peer}, or its datagrams would go into the tunnel`,
+    came: describe(prefix.network),
+    expected: `a prefix without the server's own address ${address.text}, or its datagrams would go into the tunnel`,
     remedy: "Choose smaller prefixes, or default, which leaves the tunnel's own datagrams out",
   });
 }

@@ -5,6 +5,7 @@
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { NativeProcess } from "../addon-process.js";
+import { familyOf, formatHostAndPort, parseHostAndPort } from "../address-text.js";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
 import { texts } from "./config.js";
@@ -12,14 +13,14 @@ import type { DoctorParts } from "./doctor/doctor.js";
 import { EXIT_FAILED, EXIT_OK, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
-import { applyRoutes, runIp, strictReversePath, type RunIp } from "./ip.js";
+import type { RunIp } from "./ip.js";
 import type { Io } from "./io.js";
-import { observe, type ObservedTunnel } from "./observers.js";
+import { observe, type ObservedTunnel, type Observers } from "./observers.js";
 import { outputSettings } from "./output-settings.js";
 import { setUpProcess, type ProcessSetup } from "./process-setup.js";
 import { Recorder } from "./recorder.js";
-import { reportClose, reportEvents, sayWarning, type Report } from "./report.js";
-import { guardRoutes } from "./route-guard.js";
+import { reportClose, reportEvents, type Report } from "./report.js";
+import { routeRequest, setUpRoutes, type TunnelRoutes } from "./route-setup.js";
 import { planRoutes } from "./routes.js";
 import { liftRtThrottle } from "./rt-throttle.js";
 import { secretReader } from "./secret-sources.js";
@@ -27,7 +28,7 @@ import { reportToService } from "./service.js";
 import type { Settings } from "./settings.js";
 import type { Stop } from "./signals.js";
 import type { StatusPlaces } from "./status/places.js";
-import { connectOptions, DEFAULT_FWMARK, listenOptions, tunnelOptions, wantsDefaultRoute } from "./tunnel-settings.js";
+import { connectOptions, listenOptions, tunnelOptions } from "./tunnel-settings.js";
 
 export type RunTunnel = ObservedTunnel & Pick<I405Tunnel, "connect" | "listen" | "close">;
 
@@ -65,7 +66,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   let tunnel: RunTunnel;
   let start: () => Promise<unknown>;
   let putBackThrottle: (() => void) | null = null;
-  let stopObserving: () => Promise<void>;
+  let observers: Observers;
   let setup: ProcessSetup;
   try {
     // Before secrets are read.
@@ -73,7 +74,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     ({ tunnel, start } = await prepare(command, settings, world));
     // Before the timed thread begins, which reads it once.
     if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
-    stopObserving = await observe({ command, tunnel, settings, output, world, report });
+    observers = await observe({ command, tunnel, settings, output, world, report });
   } catch (error) {
     putBackThrottle?.();
     return failed(error);
@@ -87,11 +88,15 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   });
   const [least = "0", most = least] = String(settings.get("linger")?.value ?? "0").split("..");
   const lingerNs = durationNs(most.trim()) ?? 0;
-  const close = () => Promise.race([tunnel.close(), delay(CLOSE_MS + lingerNs / 1e6)]);
+  let routes: TunnelRoutes | undefined;
+  const close = () => {
+    routes?.stopWatching();
+    return Promise.race([tunnel.close(), delay(CLOSE_MS + lingerNs / 1e6)]);
+  };
+  tunnel.on("error", () => routes?.stopWatching());
   void world.stop.requested.then(() => {
     setup.service.stopping(lingerNs / 1e6);
   });
-  let takeBackRoutes: (() => void) | undefined;
   let opened = false;
   try {
     const started = start();
@@ -99,13 +104,12 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     if (!world.stop.isRequested() && tunnel.localAddress !== null) {
       sayOpen(command, tunnel, settings, report);
       opened = true;
-      takeBackRoutes = addRoutes(tunnel, settings, world, report);
-      tunnel.on("warning", ({ code }) => {
-        // They went with the interface.
-        if (code === "I405_TUN_REMADE")
-          takeBackRoutes = addRoutesAgain(takeBackRoutes, tunnel, settings, world, report);
-      });
+      await observers.opened();
+      if (settings.has("route") && tunnel.deviceName !== null) {
+        routes = setUpRoutes(settings, tunnel.deviceName, report, world.process !== undefined, world.runIp);
+      }
       giveUpPrivileges(setup, report);
+      routes?.watch();
       setup.service.ready(command === "server" ? "listening" : "connecting", tunnel);
     }
     await Promise.race([started, world.stop.requested]);
@@ -119,9 +123,9 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     await close().catch(() => undefined);
     return code;
   } finally {
-    takeBackRoutes?.();
+    routes?.takeBack();
     putBackThrottle?.();
-    await stopObserving();
+    await observers.end();
     if (opened) reportClose(tunnel, report);
   }
 }
@@ -142,51 +146,9 @@ async function prepare(command: TunnelCommand, settings: Settings, world: World)
   if (texts(settings.get("route")?.value).some((route) => route !== "default")) {
     options.peer = await Promise.all(peers.map(resolvedPeer));
   }
-  for (const peer of [options.peer].flat()) planRoutes(routeRequest(settings, "tun", hostOf(peer)));
+  for (const peer of [options.peer].flat()) planRoutes(routeRequest(settings, "tun", parseHostAndPort(peer)?.host));
   const tunnel = create(tunnelOptions(command, settings));
   return { tunnel, start: () => tunnel.connect(options) };
-}
-
-function routeRequest(settings: Settings, device: string, peer?: string) {
-  const routes = settings.get("route")?.value;
-  const families = ([4, 6] as const).filter((family) => settings.has(`tun-ipv${family}`));
-  const fwmark = Number(settings.get("fwmark")?.value ?? DEFAULT_FWMARK);
-  return { routes: texts(routes), device, fwmark, families, peer };
-}
-
-function addRoutes(tunnel: RunTunnel, settings: Settings, world: World, report: Report): (() => void) | undefined {
-  if (!settings.has("route") || tunnel.deviceName === null) return undefined;
-  const plan = planRoutes(routeRequest(settings, tunnel.deviceName));
-  if (wantsDefaultRoute(settings) && strictReversePath()) {
-    const remedy = "sysctl net.ipv4.conf.all.rp_filter=2";
-    const message = "the kernel checks return paths strictly (rp_filter 1) and may drop the other end's datagrams";
-    sayWarning(report, { code: "I405_RP_FILTER", message, remedy });
-  }
-  const undo = applyRoutes(plan, world.runIp ?? runIp, world.process === undefined ? undefined : guardRoutes);
-  report.say(
-    "routes",
-    { added: plan.add.map((parameters) => parameters.join(" ")) },
-    `routes added: ${plan.add.length}`,
-  );
-  return undo;
-}
-
-function addRoutesAgain(
-  takeBack: (() => void) | undefined,
-  tunnel: RunTunnel,
-  settings: Settings,
-  world: World,
-  report: Report,
-): (() => void) | undefined {
-  try {
-    takeBack?.();
-    return addRoutes(tunnel, settings, world, report);
-  } catch (error) {
-    const message = `the routes could not be set again: ${error instanceof Error ? error.message : String(error)}`;
-    const remedy = "Set them by hand, or start the command again";
-    sayWarning(report, { code: "I405_ROUTES", message, remedy });
-    return undefined;
-  }
 }
 
 function giveUpPrivileges(setup: ProcessSetup, report: Report): void {
@@ -198,20 +160,15 @@ function giveUpPrivileges(setup: ProcessSetup, report: Report): void {
 
 /** A name is looked up here, so that the routes and the tunnel mean the same address. */
 async function resolvedPeer(peer: string): Promise<string> {
-  const [, host, port] = /^([^[\]:\s]+):(\d+)$/.exec(peer) ?? [];
-  if (host === undefined) return peer;
+  const read = parseHostAndPort(peer);
+  if (read === null || familyOf(read.host) !== 0) return peer;
   try {
-    const { address, family } = await lookup(host);
-    return family === 6 ? `[${address}]:${port ?? ""}` : `${address}:${port ?? ""}`;
+    const { address } = await lookup(read.host);
+    return formatHostAndPort(address, read.port);
   } catch {
     // The tunnel looks it up again and says what is wrong.
     return peer;
   }
-}
-
-function hostOf(peer: string): string | undefined {
-  const match = /^\[([^\]]+)\]:\d+$|^([^[\]:\s]+):\d+$/.exec(peer);
-  return match?.[1] ?? match?.[2];
 }
 
 async function whenOpen(tunnel: RunTunnel, started: Promise<unknown>, stopped: Promise<unknown>): Promise<void> {

@@ -1,19 +1,20 @@
 /** Which interface the tunnel's datagrams leave through. */
-import { isIPv6 } from "node:net";
+import { familyOf } from "../address-text.js";
 import { words } from "./parse.js";
 import type { System } from "./system.js";
 
 /** Towards an address, or else along the default route; undefined if there is no route. */
 export function findEgress(system: System, address: string | undefined): string | undefined {
   if (address !== undefined) {
-    const asked = system.run(["ip", "-j", "route", "get", address]);
+    const [bare = "", zone] = address.split("%");
+    const asked = system.run(["ip", "-j", "route", "get", bare, ...(zone === undefined ? [] : ["oif", zone])]);
     if (asked?.status === 0) {
       const device = deviceOf(asked.stdout);
       if (device !== undefined) return device;
     }
   }
   // Without `ip`, the default route is the best guess for a peer out there as well.
-  const first = address !== undefined && isIPv6(address) ? [default6, default4] : [default4, default6];
+  const first = address !== undefined && familyOf(address) === 6 ? [default6, default4] : [default4, default6];
   return first.map((look) => look(system)).find((name) => name !== undefined);
 }
 

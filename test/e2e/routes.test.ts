@@ -74,7 +74,7 @@ t.test("prefixes through the tunnel, and a command that is killed", { skip }, as
   t.match(a.exec(["ip", "rule"]), /not from all fwmark 0x4d lookup 77/);
   killed.kill("SIGKILL");
   await killed.exit;
-  // Rules outlive a kill, and lead nowhere: the main table decides as before. The next run takes them over.
+  // What rules outlive a kill lead nowhere: the main table decides as before. The next run takes them over.
   t.match(a.exec(["ip", "route", "get", b.ipv4]), / dev wire0 /);
   const later = server.events.length;
   const next = stage.client(["--route", "default", "--fwmark", "77"]);

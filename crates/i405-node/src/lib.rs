@@ -2,10 +2,11 @@
 //!
 //! `read` turns JavaScript values into `i405-rt`'s types, `write` its types into JavaScript values, `tunnel` has the
 //! commands of `lib/addon.ts`, `records` what audits are made from, `probe` what the doctor
-//! measures, `process` what concerns the whole process, `sink` carries batches of events to the JavaScript thread.
+//! measures, `names` asks name servers, `process` what concerns the whole process, `sink` carries batches of events to the JavaScript thread.
 
 use neon::prelude::*;
 
+mod names;
 mod probe;
 mod process;
 mod read;
@@ -22,6 +23,8 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("monotonicNs", tunnel::monotonic_ns)?;
     cx.export_function("boottimeNs", tunnel::boottime_ns)?;
     cx.export_function("routeMtu", tunnel::route_mtu)?;
+    cx.export_function("interfaceIndex", names::interface_index)?;
+    cx.export_function("askNameServer", names::ask)?;
     cx.export_function("peerCredentials", tunnel::peer_credentials)?;
     cx.export_function("open", tunnel::open)?;
     cx.export_function("tunnelLocalAddress", tunnel::local_address)?;

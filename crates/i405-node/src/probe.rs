@@ -38,6 +38,7 @@ pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     };
     later(
         &mut cx,
+        DOCTOR,
         move || probe::lateness(request),
         |mut cx, result| {
             let LatenessResult { wake_up, call, missed, is_fifo } = settle(&mut cx, result)?;
@@ -59,6 +60,7 @@ pub(crate) fn losses(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     let duration_ns = read::number(&mut cx, from, "durationNs")?;
     later(
         &mut cx,
+        DOCTOR,
         move || probe::losses(cpu, duration_ns),
         |mut cx, result| {
             let Losses { wanted_ns, lost_ns, gaps, longest_ns, is_fifo } = settle(&mut cx, result)?;
@@ -86,6 +88,7 @@ pub(crate) fn egress(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     };
     later(
         &mut cx,
+        DOCTOR,
         move || probe::egress(request),
         |mut cx, result| {
             let EgressResult { delay, sent, flow_bytes } = settle(&mut cx, result)?;
@@ -99,11 +102,15 @@ pub(crate) fn egress(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     )
 }
 
-/// A promise of what `work` comes to on a thread of its own, written by `write`.
-fn later<'cx, T: Send + 'static>(
+/// Name of a measurement's thread.
+const DOCTOR: &str = "i405-doctor";
+
+/// A promise of what `work` comes to on a thread of its own, `name`, written by `write`.
+pub(crate) fn later<'cx, T: Send + 'static, V: Value>(
     cx: &mut FunctionContext<'cx>,
+    name: &str,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-    write: impl for<'a> FnOnce(Cx<'a>, Result<T, Error>) -> JsResult<'a, JsObject> + Send + 'static,
+    write: impl for<'a> FnOnce(Cx<'a>, Result<T, Error>) -> JsResult<'a, V> + Send + 'static,
 ) -> JsResult<'cx, JsPromise> {
     let channel = cx.channel();
     let (deferred, promise) = cx.promise();
@@ -112,13 +119,13 @@ fn later<'cx, T: Send + 'static>(
         // Refused when the environment is gone: then nobody waits for it.
         let _ = deferred.try_settle_with(&channel, move |cx| write(cx, result));
     };
-    match thread::Builder::new().name("i405-doctor".to_owned()).spawn(body) {
+    match thread::Builder::new().name(name.to_owned()).spawn(body) {
         Ok(_) => Ok(promise),
         Err(source) => read::throw(cx, &Error::System { what: "start a thread", source }),
     }
 }
 
-fn settle<'cx, T>(cx: &mut impl Context<'cx>, result: Result<T, Error>) -> NeonResult<T> {
+pub(crate) fn settle<'cx, T>(cx: &mut impl Context<'cx>, result: Result<T, Error>) -> NeonResult<T> {
     match result {
         Ok(value) => Ok(value),
         Err(error) => read::throw(cx, &error),

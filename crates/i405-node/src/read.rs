@@ -142,11 +142,13 @@ pub(crate) fn endpoint<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResul
     }
 }
 
-/// An IP address.
-pub(crate) fn ip_address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult<IpAddr> {
-    match text.parse() {
-        Ok(address) => Ok(address),
-        Err(_) => bad(cx, format!("expected an IP address such as 203.0.113.7, got \"{text}\"")),
+/// An IP address, with the number of its zone if it is link-local, `fe80::1%2`; the port is 0.
+pub(crate) fn ip_address<'cx>(cx: &mut impl Context<'cx>, text: &str) -> NeonResult<SocketAddr> {
+    // The standard library reads zones of socket addresses only.
+    let zoned = || format!("[{text}]:0").parse::<SocketAddr>().ok();
+    match text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, 0)).or_else(zoned) {
+        Some(address) => Ok(address),
+        None => bad(cx, format!("expected an IP address such as 203.0.113.7, got \"{text}\"")),
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) fn boottime_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt>
 
 pub(crate) fn route_mtu(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
     let address = cx.argument::<JsString>(0)?.value(&mut cx);
-    let address = read::ip_address(&mut cx, &address)?;
+    let to = read::ip_address(&mut cx, &address)?;
     let fwmark = read::argument_optional(&mut cx, 1, "fwmark")?;
-    match i405_rt::route_mtu(address, fwmark.map(|mark| mark as u32)) {
+    match i405_rt::route_mtu(to, fwmark.map(|mark| mark as u32)) {
         Ok(mtu) => Ok(cx.number(mtu)),
         Err(error) => read::throw(&mut cx, &error),
     }

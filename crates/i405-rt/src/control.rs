@@ -176,7 +176,7 @@ impl Control {
         if self.send_by == SendBy::Call || shared.distrusts_launches.load(Ordering::Acquire) {
             return None;
         }
-        let launch = launch::towards(&self.socket, endpoint.address.ip(), self.fwmark);
+        let launch = launch::towards(&self.socket, endpoint.address, self.fwmark);
         launch.inspect_err(|error| lock(&shared.notices).push(warnings::no_launches(error))).ok()
     }
 

@@ -1,7 +1,7 @@
 //! The interface that datagrams leave by, and its queueing disciplines: read over netlink, never on a timed thread.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use netlink_packet_core::{
     DefaultNla, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, Nla, NlaBuffer, NlasIterator,
@@ -35,14 +35,34 @@ pub struct Qdisc {
     pub options: Vec<(u16, Vec<u8>)>,
 }
 
+/// Where to: an address, with the number of its interface if it is link-local, else 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination {
+    address: IpAddr,
+    zone: u32,
+}
+
+impl From<IpAddr> for Destination {
+    fn from(address: IpAddr) -> Self {
+        Destination { address, zone: 0 }
+    }
+}
+
+impl From<SocketAddr> for Destination {
+    fn from(to: SocketAddr) -> Self {
+        let zone = if let SocketAddr::V6(v6) = to { v6.scope_id() } else { 0 };
+        Destination { address: to.ip(), zone }
+    }
+}
+
 impl Egress {
     /// The interface of the route to an address.
     ///
     /// # Errors
     /// `ENETUNREACH` where there is no route; what else the kernel says.
-    pub fn towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<Egress> {
+    pub fn towards(to: impl Into<Destination>, fwmark: Option<u32>) -> io::Result<Egress> {
         let mut index = None;
-        ask(RouteNetlinkMessage::GetRoute(question(address, fwmark)), 0, |answer| {
+        ask(RouteNetlinkMessage::GetRoute(question(to.into(), fwmark)), 0, |answer| {
             if let RouteNetlinkMessage::NewRoute(route) = answer {
                 index = index.or(route.attributes.iter().find_map(|attribute| match attribute {
                     RouteAttribute::Oif(index) => Some(*index),
@@ -64,7 +84,7 @@ impl Egress {
 }
 
 /// Which route leads to an address.
-fn question(address: IpAddr, fwmark: Option<u32>) -> RouteMessage {
+fn question(Destination { address, zone }: Destination, fwmark: Option<u32>) -> RouteMessage {
     let address = address.to_canonical();
     let mut question = RouteMessage::default();
     (question.header.address_family, question.header.destination_prefix_length) = match address {
@@ -73,6 +93,7 @@ fn question(address: IpAddr, fwmark: Option<u32>) -> RouteMessage {
     };
     question.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
     question.attributes.extend(fwmark.map(RouteAttribute::Mark));
+    question.attributes.extend((zone != 0).then_some(RouteAttribute::Oif(zone)));
     question
 }
 
@@ -80,8 +101,9 @@ fn question(address: IpAddr, fwmark: Option<u32>) -> RouteMessage {
 ///
 /// # Errors
 /// `ENETUNREACH` where there is no route; what else the kernel says.
-pub fn mtu_towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<u32> {
-    let Egress { index, .. } = Egress::towards(address, fwmark)?;
+pub fn mtu_towards(to: impl Into<Destination>, fwmark: Option<u32>) -> io::Result<u32> {
+    let to = to.into();
+    let Egress { index, .. } = Egress::towards(to, fwmark)?;
     let mut link = LinkMessage::default();
     link.header.index = index;
     let mut mtu = None;
@@ -95,7 +117,7 @@ pub fn mtu_towards(address: IpAddr, fwmark: Option<u32>) -> io::Result<u32> {
     })?;
     let mtu = mtu.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
     // The route of the table, and not what the kernel made of it: that has what ICMP told in it.
-    let mut of_table = question(address, fwmark);
+    let mut of_table = question(to, fwmark);
     of_table.header.flags |= RouteFlags::FibMatch;
     let mut configured = None;
     let asked = ask(RouteNetlinkMessage::GetRoute(of_table), 0, |answer| {
@@ -231,12 +253,23 @@ mod tests {
     #[test]
     fn loopback_is_the_way_to_itself_and_has_no_queue() {
         for address in ["127.0.0.1", "::ffff:127.0.0.1"] {
-            let egress = Egress::towards(address.parse().unwrap(), None).unwrap();
+            let egress = Egress::towards(address.parse::<IpAddr>().unwrap(), None).unwrap();
             assert_eq!(egress.name, "lo");
-            assert_eq!(mtu_towards(address.parse().unwrap(), None).unwrap(), 65_536);
+            assert_eq!(mtu_towards(address.parse::<IpAddr>().unwrap(), None).unwrap(), 65_536);
             let qdiscs = egress.qdiscs().unwrap();
             assert!(qdiscs.iter().all(|qdisc| qdisc.kind == "noqueue" && qdisc.root), "{qdiscs:?}");
         }
+    }
+
+    #[test]
+    fn a_zone_is_the_way_to_a_link_local_address() {
+        let lo =
+            rustix::net::netdevice::name_to_index(std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), "lo").unwrap();
+        let question =
+            question(SocketAddr::from(std::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 9, 0, lo)).into(), None);
+        assert!(question.attributes.contains(&RouteAttribute::Oif(lo)));
+        let without = super::question("fe80::1".parse::<IpAddr>().unwrap().into(), None);
+        assert!(!without.attributes.iter().any(|attribute| matches!(attribute, RouteAttribute::Oif(_))));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! A slot is handed over [`Launch::lead_ns`] before its deadline, so that waking late moves nothing on the wire.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::clock::{monotonic_ns, tai_ns};
 use crate::config::{OpenConfig, SendBy};
@@ -115,10 +115,11 @@ impl Launch {
 ///
 /// # Errors
 /// [`Error::Txtime`] with the reason.
-pub fn towards(socket: &OuterSocket, address: IpAddr, fwmark: Option<u32>) -> Result<Launch, Error> {
+pub fn towards(socket: &OuterSocket, to: SocketAddr, fwmark: Option<u32>) -> Result<Launch, Error> {
     let refused = |reason| Error::Txtime { reason };
-    let unreadable = |error| refused(format!("the way to {address} could not be looked up: {error}. Check the route"));
-    let egress = Egress::towards(address, fwmark).map_err(unreadable)?;
+    let unreadable =
+        |error| refused(format!("the way to {} could not be looked up: {error}. Check the route", to.ip()));
+    let egress = Egress::towards(to, fwmark).map_err(unreadable)?;
     let launch = Launch::through(&egress.name, &egress.qdiscs().map_err(unreadable)?).map_err(refused)?;
     if !timestamping::can_be_seen(socket, &egress.name) {
         let name = &egress.name;
@@ -144,7 +145,7 @@ pub fn check(socket: &OuterSocket, config: &OpenConfig) -> Result<(), Error> {
         return Ok(());
     }
     if let Some(peer) = config.peer {
-        return towards(socket, peer.ip(), config.fwmark).map(|_| ());
+        return towards(socket, peer, config.fwmark).map(|_| ());
     }
     let qdiscs = all_qdiscs().map_err(Error::system("read the queueing disciplines"))?;
     if qdiscs.iter().any(|qdisc| qdisc.kind == ETF || qdisc.kind == FQ) {

@@ -35,6 +35,7 @@ mod launch;
 mod launch_trial;
 mod margin;
 mod matching;
+pub mod name_query;
 mod opening;
 mod outer_filter;
 mod own_flow;

@@ -1,7 +1,7 @@
 //! The outer UDP socket: constant in everything that an observer could read.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 
@@ -220,16 +220,16 @@ impl OuterSocket {
     }
 }
 
-/// MTU of the way to an address, IP bytes: the interface's, or less if the route was configured so. What ICMP has told the
+/// MTU of the way to an address, whatever its port, IP bytes: the interface's, or less if the route was configured so. What ICMP has told the
 /// kernel about the path doesn't count, because strangers can send it.
 ///
 /// # Errors
 /// [`Error::Route`] if there is none.
-pub fn route_mtu(address: IpAddr, fwmark: Option<u32>) -> Result<u32, Error> {
-    let route = |source| Error::Route { address, source };
-    match egress::mtu_towards(address, fwmark) {
+pub fn route_mtu(to: SocketAddr, fwmark: Option<u32>) -> Result<u32, Error> {
+    let route = |source| Error::Route { address: to.ip(), source };
+    match egress::mtu_towards(to, fwmark) {
         Err(error) if is_without_netlink(&error) => {
-            require_route(address, fwmark).map_err(route)?;
+            require_route(to, fwmark).map_err(route)?;
             Ok(UNKNOWN_MTU)
         }
         known => known.map_err(route),
@@ -246,10 +246,11 @@ fn is_without_netlink(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|errno| refusals.contains(&errno))
 }
 
-fn require_route(address: IpAddr, fwmark: Option<u32>) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address((address, DISCARD_PORT).into()), Type::DGRAM.cloexec(), None)?;
+fn require_route(mut to: SocketAddr, fwmark: Option<u32>) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM.cloexec(), None)?;
     if let Some(mark) = fwmark {
         socket.set_mark(mark)?;
     }
-    socket.connect(&SockAddr::from(SocketAddr::from((address, DISCARD_PORT))))
+    to.set_port(DISCARD_PORT);
+    socket.connect(&SockAddr::from(to))
 }

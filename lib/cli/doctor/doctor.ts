@@ -1,6 +1,5 @@
 /** `i405 doctor`: looks, measures, reports; with `--fix` and `--undo` it changes settings and puts them back. */
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { lookAt } from "../../doctor/checks.js";
 import { stolenMs } from "../../doctor/checks/hypervisor.js";
 import { findEgress } from "../../doctor/egress.js";
@@ -16,6 +15,7 @@ import type { Hands, Target } from "../../doctor/system.js";
 import { undoFile, undoPath, type UndoFile } from "../../doctor/undo-file.js";
 import { measureUplink, uplinkFinding } from "../../doctor/uplink.js";
 import { I405Error } from "../../errors.js";
+import { familyOf, formatHostAndPort } from "../../address-text.js";
 import { loadAddon } from "../../native.js";
 import type { HostPort } from "../../option-readers.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
@@ -111,13 +111,14 @@ async function measureAll(
   }
   if (uplink && target.peer !== undefined && !isStopped()) {
     onProgress("measuring the uplink");
-    measured.uplink = await measureUplink(tools.probes, socketAddress(target.peer), target.cpu, isStopped);
+    measured.uplink = await measureUplink(
+      tools.probes,
+      formatHostAndPort(target.peer.address, target.peer.port),
+      target.cpu,
+      isStopped,
+    );
   }
   return measured;
-}
-
-function socketAddress({ address, port }: { address: string; port: number }): string {
-  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function addonFinding({ addonFailure }: DoctorParts): Found[] {
@@ -127,7 +128,7 @@ function addonFinding({ addonFailure }: DoctorParts): Found[] {
 }
 
 async function resolve({ host, port }: HostPort): Promise<{ address: string; port: number }> {
-  if (isIP(host) !== 0) return { address: host, port };
+  if (familyOf(host) !== 0) return { address: host, port };
   try {
     return { address: (await lookup(host)).address, port };
   } catch (cause) {
