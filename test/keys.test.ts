@@ -1,8 +1,8 @@
 /** Keys in WireGuard's format, passwords, and how bad ones are reported. */
-import { randomBytes } from "node:crypto";
 import t from "tap";
 import { I405Error } from "../lib/errors.js";
 import { generatePassword, generatePresharedKey, generatePrivateKey, parseKey, publicKey } from "../lib/keys.js";
+import { randomBytes } from "./helpers/random.js";
 import { x25519Public } from "./plain/primitives.js";
 
 t.test("RFC 7748 section 6.1: Bob's public key", (t) => {

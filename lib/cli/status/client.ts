@@ -49,7 +49,7 @@ function ask(path: string, patienceMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let bytes = 0;
-    const socket = connect(path, () => socket.write(REQUEST));
+    const socket = connect({ path }, () => socket.write(REQUEST));
     const finish = (answer: Answer) => {
       clearTimeout(timer);
       resolve(answer);

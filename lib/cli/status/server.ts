@@ -80,7 +80,7 @@ async function makeRoom(path: string): Promise<void> {
 
 function isStale(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    const socket = connect({ path });
     const finish = (stale: boolean) => {
       socket.destroy();
       resolve(stale);
@@ -93,7 +93,8 @@ function isStale(path: string): Promise<boolean> {
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, () => {
+    // As an option: a path of digits alone would be taken for a port, and the whole network asked in.
+    server.listen({ path }, () => {
       server.removeListener("error", reject);
       // An accept that fails for want of descriptors is no reason to end.
       server.on("error", () => undefined);
