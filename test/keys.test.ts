@@ -82,6 +82,11 @@ t.test("promise: secrets-not-quoted: whatever is not a key is refused by name, a
     }
   }
   t.throws(() => publicKey("x"), { code: "ERR_I405_KEY", option: "privateKey", message: /a string of 1 character,/ });
+  const url = `${"-_".repeat(21)}8`;
+  for (const text of [url, `${url}=`, `${"A".repeat(41)}-A=`]) {
+    const message = /URL alphabet of base64, expected the standard alphabet.*'\+' for each '-'/s;
+    t.throws(() => parseKey("key.privateKey", text), { code: "ERR_I405_KEY", message }, text);
+  }
   t.throws(() => parseKey("key.peerPublicKey", "x"), { message: /i405 pubkey/ });
   t.throws(() => parseKey("key.presharedKey", "x"), { message: /i405 genpsk/ });
   t.end();

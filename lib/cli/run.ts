@@ -78,7 +78,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     ({ tunnel, start } = await prepare(command, settings, world));
     // Before the timed thread begins, which reads it once.
     if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
-    stopObserving = await observe({ command, tunnel, settings, output, world, report });
+    stopObserving = await observe({ command, tunnel, settings, output, world, report, user: setup.user });
   } catch (error) {
     putBackThrottle?.();
     return failedToBegin(error);

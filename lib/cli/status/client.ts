@@ -20,7 +20,7 @@ export type Answer =
   | { kind: "broken"; why: string };
 
 /** Names a file and opens nothing: what it names stays the same, whatever the path leads to later (open(2)). */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 
 export interface AskOptions {
   /** User id that the socket must have: where root looks, a path may lead elsewhere since. Default: anybody's. */
