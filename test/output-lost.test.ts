@@ -105,7 +105,7 @@ t.test("a tunnel goes on when its terminal is closed", { skip: noScript }, async
     .map((word) => `'${word}'`)
     .join(" ");
   // In a session of its own, so that no SIGHUP comes: what is left is a terminal that is gone.
-  const inside = `setsid sh -c "${process.execPath} ${quoted}; echo \\$? > ${folder}/code"`;
+  const inside = `setsid --wait sh -c "${process.execPath} ${quoted}; echo \\$? > ${folder}/code"`;
   const script = spawn("script", ["-qec", inside, "/dev/null"], { stdio: ["pipe", "ignore", "ignore"] });
   const { clockMs, pid } = await snapshot(folder, isListening);
   script.kill("SIGKILL");
@@ -119,6 +119,22 @@ t.test("a tunnel goes on when its terminal is closed", { skip: noScript }, async
   });
   await snapshot(folder, (now) => now.clockMs > clockMs + 3500);
   process.kill(pid, "SIGTERM");
+  while (!existsSync(join(folder, "code")) || readFileSync(join(folder, "code"), "utf8") === "") {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  t.equal(readFileSync(join(folder, "code"), "utf8"), "0\n");
+});
+
+t.test("the end of a terminal is a SIGHUP: it ends as asked", { skip: noScript }, async (t) => {
+  const folder = folderOf(t);
+  const quoted = server(folder)
+    .map((word) => `'${word}'`)
+    .join(" ");
+  // The shell outlives it, to tell the exit code.
+  const inside = `trap '' HUP; ${process.execPath} ${quoted}; echo $? > ${folder}/code`;
+  const script = spawn("script", ["-qec", inside, "/dev/null"], { stdio: ["pipe", "ignore", "ignore"] });
+  await snapshot(folder, isListening);
+  script.kill("SIGKILL");
   while (!existsSync(join(folder, "code")) || readFileSync(join(folder, "code"), "utf8") === "") {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

@@ -17,16 +17,16 @@ export interface ProcessIo extends Io {
 }
 
 export function processIo(): ProcessIo {
-  const [output, errors] = [new Output(process.stdout), new Output(process.stderr)];
+  const [output, errors] = [new Output(1, () => process.stdout), new Output(2, () => process.stderr)];
   return {
     out: (text) => output.write(text),
     err: (text) => errors.write(text),
     environment: process.env,
     stdin: 0,
     terminal: () => {
-      const { isTTY, columns, rows } = process.stdout;
+      const { size } = output;
       // One that doesn't know its size says 0.
-      return isTTY ? { columns: columns || USUAL.columns, rows: rows || USUAL.rows } : null;
+      return size && { columns: size.columns || USUAL.columns, rows: size.rows || USUAL.rows };
     },
     standardOutput: output,
   };

@@ -5,12 +5,14 @@ import { loadAddon } from "../native.js";
 import { lastResort, runCli } from "./cli.js";
 import { EXIT_FAILED, EXIT_MACHINE, EXIT_OK } from "./exit-codes.js";
 import { processIo } from "./io.js";
+import { outliveTerminals } from "./output.js";
 import { stopOnSignals } from "./signals.js";
 
 const parameters = process.argv.slice(2);
 const stop = stopOnSignals();
 const io = processIo();
 const { standardOutput } = io;
+outliveTerminals();
 
 process.on("uncaughtException", (error) => {
   io.err(lastResort(error));

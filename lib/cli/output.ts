@@ -3,7 +3,7 @@
  * that was closed. Writing never throws. What a tunnel does depends on none of it; a command whose output is all that it is
  * for ends with a failure.
  */
-import { fstatSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
 export class Output {
@@ -17,11 +17,25 @@ export class Output {
   /** The disk was full in the middle of a line. */
   #torn = false;
 
-  constructor(stream: NodeJS.WriteStream & { fd: number }) {
-    this.#fd = stream.fd;
-    this.#stream = isLikeFile(stream.fd) ? null : stream;
-    // A pipe or a terminal that has failed is gone for good. Without a listener, that would end the process.
-    stream.on("error", (error) => this.#fail(error));
+  /** @param open Node makes the stream when it is first asked for, which fails on a terminal that is gone already. */
+  constructor(fd: number, open: () => NodeJS.WriteStream) {
+    this.#fd = fd;
+    let stream: NodeJS.WriteStream | null = null;
+    try {
+      if (!isLikeFile(fd)) stream = open();
+      // A pipe or a terminal that has failed is gone for good. Without a listener, that would end the process.
+      stream?.on("error", (error) => this.#fail(error));
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#stream = stream;
+  }
+
+  /** Of the terminal that it is; null: it is none. */
+  get size(): { columns: number; rows: number } | null {
+    if (this.#stream?.isTTY !== true) return null;
+    const { columns, rows } = this.#stream;
+    return { columns, rows };
   }
 
   /** Whether it was written, so far as can be told at once. A file is tried anew each time: its disk may have room again. */
@@ -54,6 +68,25 @@ export class Output {
     this.onFailure();
     return false;
   }
+}
+
+/** Standard input, output and error. */
+const STANDARD = [0, 1, 2];
+
+/**
+ * Has an exit keep its exit code though the terminal was closed meanwhile: Node puts a terminal's modes back when it ends,
+ * and aborts where that fails. It leaves a descriptor alone that is another file by then.
+ */
+export function outliveTerminals(): void {
+  const terminals = STANDARD.filter((fd) => isatty(fd));
+  process.on("exit", () => {
+    for (const fd of terminals) {
+      if (isatty(fd)) continue;
+      closeSync(fd);
+      // The lowest number that is free, which is this one.
+      openSync("/dev/null", "r+");
+    }
+  });
 }
 
 function isLikeFile(fd: number): boolean {

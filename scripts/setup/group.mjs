@@ -16,7 +16,11 @@ const LOOK_MS = 50;
  * @returns {Promise<number>} its exit code, or that of a signal as shells have it
  */
 export function runInGroup(command, parameters, environment = process.env) {
-  const child = spawn(command, parameters, { detached: true, stdio: ["ignore", "inherit", "inherit"], env: environment });
+  const child = spawn(command, parameters, {
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: environment,
+  });
   /** @type {NodeJS.Signals | null} */
   let asked = null;
   const listeners = SIGNALS.map((signal) => {

@@ -17,7 +17,11 @@ t.test("--device fd:N", { skip }, async (t) => {
   a.ip(["link set given0 up mtu 1420", `address add ${INNER.client4}/24 dev given0`]);
   a.ip([`address add ${INNER.client6}/64 dev given0 nodad`]);
   for (const to of [INNER.server4, INNER.server6]) {
-    t.match(await pingsAnswered(a, { to, length: [84, 1400], count: 20, meanMs: 10 }), { received: 20, corrupt: 0 }, to);
+    t.match(
+      await pingsAnswered(a, { to, length: [84, 1400], count: 20, meanMs: 10 }),
+      { received: 20, corrupt: 0 },
+      to,
+    );
   }
   t.match(await pingsAnswered(b, { to: INNER.client4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
   const { code, stats } = await end(client);

@@ -65,7 +65,11 @@ async function roundTheLoop(t: Test, stage: Stage, route: string): Promise<void>
   await client.until("a warning", () => client.events.find(({ code }) => code === "I405_ROUTING_LOOP"));
   await seconds(1);
   stage.a.ip([`route del ${route} dev tun0`]);
-  t.match(await pingsAnswered(stage.a, { to: INNER.server4, count: 10, meanMs: 20 }), { received: 10 }, "it goes on after");
+  t.match(
+    await pingsAnswered(stage.a, { to: INNER.server4, count: 10, meanMs: 20 }),
+    { received: 10 },
+    "it goes on after",
+  );
   const { stats } = await end(client);
   await end(server);
   t.same(codes(client), ["I405_ROUTING_LOOP"], "told once");

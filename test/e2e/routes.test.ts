@@ -31,7 +31,11 @@ for (const family of [4, 6] as const) {
     t.match(way(BEYOND.v4), / dev tun0 /, "everything goes into the tunnel");
     t.match(way(BEYOND.v4, "mark", String(DEFAULT_FWMARK)), / dev wire0 /, "but for what carries the mark");
     for (const to of [BEYOND.v4, BEYOND.v6]) {
-      t.match(await pingsAnswered(a, { to, length: [84, 1400], count: 20, meanMs: 10 }), { received: 20, corrupt: 0 }, to);
+      t.match(
+        await pingsAnswered(a, { to, length: [84, 1400], count: 20, meanMs: 10 }),
+        { received: 20, corrupt: 0 },
+        to,
+      );
     }
     const sink = await tcpSink(b, { listen: `${BEYOND.v4}:5001` });
     tcpSource(a, { to: sink.local, bytes: 500_000 });
