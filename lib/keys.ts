@@ -12,6 +12,9 @@ export const KEY_LENGTH = 32;
 /** 32 bytes in base64 are 43 digits and one padding sign. */
 const KEY_FORMAT = /^[A-Za-z0-9+/]{43}=$/;
 
+/** The same in base64url (RFC 4648 section 5), where a digit gives it away. */
+const URL_FORMAT = /^(?=.*[-_])[A-Za-z0-9_-]{43}=?$/;
+
 /** 26 digits of 5 bits hold the 128 bits of a password; the last digit carries 3 of them. */
 const PASSWORD_BITS = 128;
 /** Digits between two dashes: short enough to be read out, and the last group takes the 26th digit. */
@@ -89,6 +92,10 @@ export function parseKey(field: string, value: unknown): Uint8Array {
   const text = typeof value === "string" ? value.trim() : "";
   const bytes = KEY_FORMAT.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
   // The last digit has two bits to spare; with them set, one key would have four spellings.
+  if (URL_FORMAT.test(text)) {
+    const remedy = "Write '+' for each '-', '/' for each '_', and '=' at the end";
+    throw keyError(field, "a key in the URL alphabet of base64", "the standard alphabet, as WireGuard has it", remedy);
+  }
   if (bytes.length !== KEY_LENGTH || bytes.toString("base64") !== text) {
     throw keyError(field, describeSecret(value), "32 bytes in base64: 44 characters that end in '='");
   }
@@ -98,11 +105,11 @@ export function parseKey(field: string, value: unknown): Uint8Array {
   return key;
 }
 
-function keyError(field: string, came: string, expected: string): I405Error {
-  const remedy = field.endsWith("resharedKey")
+function keyError(field: string, came: string, expected: string, rewrite?: string): I405Error {
+  const make = field.endsWith("resharedKey")
     ? "`i405 genpsk` makes one; both ends have the same"
     : field.endsWith("ublicKey")
       ? "`i405 pubkey` prints it from the other end's private key"
       : "`i405 genkey` makes one";
-  return optionError({ option: field, came, expected, remedy, code: "ERR_I405_KEY" });
+  return optionError({ option: field, came, expected, remedy: rewrite ?? make, code: "ERR_I405_KEY" });
 }

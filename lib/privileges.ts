@@ -38,6 +38,11 @@ export async function dropPrivileges(options: PrivilegeOptions = {}): Promise<vo
  * @throws {I405Error} `ERR_I405_OPTION`, `ERR_I405_PRIVILEGES`
  */
 export function planPrivileges(native: NativeProcess, options: PrivilegeOptions): () => void {
+  return privilegePlan(native, options).giveUp;
+}
+
+/** The same, with the user that it changes to. */
+export function privilegePlan(native: NativeProcess, options: PrivilegeOptions) {
   refuseUnknown(options);
   const { keep = [], user, group } = options;
   const numbers = keep === "all" ? Array.from({ length: NUMBERS }, (_, bit) => bit) : keepList(keep);
@@ -47,9 +52,10 @@ export function planPrivileges(native: NativeProcess, options: PrivilegeOptions)
     throw optionError({ option: "group", came: describe(group), expected: "a user beside it" });
   }
   const identity = user === undefined ? null : native.findUser(user, group ?? null);
-  return () => {
+  const giveUp = () => {
     native.giveUpPrivileges({ keep: numbers, user: identity });
   };
+  return { giveUp, user: identity };
 }
 
 function keepList(keep: unknown): number[] {

@@ -15,7 +15,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Role } from "./addon.js";
@@ -93,7 +93,8 @@ export class StateFile {
     try {
       const { O_CREAT, O_EXCL, O_WRONLY } = constants;
       synced(draft, O_CREAT | O_EXCL | O_WRONLY, (file) => {
-        writeSync(file, line);
+        // All of it, or an error: a single write may end early on a disk that is full.
+        writeFileSync(file, line);
       });
       renameSync(draft, this.#path);
       // A name is on disk when its folder is.

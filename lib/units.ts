@@ -7,7 +7,7 @@ import { describe, optionError } from "./errors.js";
 const NS_PER: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
-  µs: 1e3,
+  "\u00b5s": 1e3,
   ms: 1e6,
   s: 1e9,
   min: 60e9,
@@ -15,6 +15,9 @@ const NS_PER: Readonly<Record<string, number>> = {
   m: 60e9,
   h: 3600e9,
 };
+
+/** They look alike, and keyboards have either. */
+const [MICRO_SIGN, GREEK_MU] = ["\u00b5", "\u03bc"];
 
 const PREFIX: Readonly<Record<string, number>> = {
   "": 1,
@@ -43,7 +46,7 @@ export function durationNs(text: string): number | null {
   const number = NUMBER.exec(text);
   if (number === null) return null;
   const value = Number(number[1]);
-  const unit = text.slice(number[0].length).trim();
+  const unit = text.slice(number[0].length).trim().replace(GREEK_MU, MICRO_SIGN);
   if (unit === "" && value === 0) return 0;
   const factor = Object.hasOwn(NS_PER, unit) ? NS_PER[unit] : undefined;
   return factor === undefined ? null : Math.round(value * factor);

@@ -1,5 +1,6 @@
 // @ts-check
 // `npm run fuzz`: runs the targets of crates/i405-fuzz guided by coverage, and counts. docs/fuzzing.md has more.
+import { randomInt } from "node:crypto";
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,7 +14,8 @@ const USAGE = `npm run fuzz -- [target ...] [options]
   --executions N    goes on in rounds until all chosen targets together ran so often
   --sanitizer NAME  address (default) or none, which is several times faster
   --minimise        after that, or alone, makes the smallest corpus that covers the same
-  --list            the targets`;
+  --list            the targets
+npm run fuzz -- properties: the property tests of TypeScript and Rust once, with seeds that are drawn anew`;
 
 /** Seconds of a round where executions are counted. */
 const ROUND_SECONDS = 120;
@@ -25,6 +27,8 @@ const SHARES = new Map([
   ["unpacker", 2],
   ["netlink", 2],
 ]);
+/** No target of the fuzzer: see runProperties. */
+const PROPERTIES = "properties";
 /** Longest input: programs of some hundred operations. Longer ones only make a run slower. */
 const LONGEST_BYTES = 1024;
 /** An input that takes longer is a finding, s. */
@@ -108,6 +112,17 @@ function howToRepeat(target, output) {
   );
 }
 
+/** npm test draws the same values every time; here they are others. */
+function runProperties() {
+  const seed = String(randomInt(2 ** 31));
+  addCargoToPath();
+  process.stdout.write(`seed ${seed}: I405_FUZZ_SEED=${seed} npm test -- test/fuzz\n`);
+  run(process.execPath, [join(ROOT, "scripts", "test.mjs"), "test/fuzz"], { I405_FUZZ_SEED: seed });
+  process.stdout.write(`seed ${seed}: PROPTEST_RNG_SEED=${seed} cargo test -p i405-proto\n`);
+  run("cargo", ["test", "--locked", "-p", "i405-proto"], { PROPTEST_RNG_SEED: seed });
+  return 0;
+}
+
 /** @param {Map<string, Tally>} tallies */
 function report(tallies) {
   const line = (/** @type {string} */ name, /** @type {string[]} */ ...cells) =>
@@ -132,6 +147,7 @@ async function main() {
   if (sanitizer !== "address" && sanitizer !== "none") {
     throw new SetupError(`--sanitizer: got "${sanitizer}", expected address or none`);
   }
+  if (targets.length === 1 && targets[0] === PROPERTIES) return runProperties();
   const chosen = chosenTargets(targets);
   const executions = count(options.executions, "executions") ?? Infinity;
   const unlimited = executions < Infinity ? Infinity : options.minimise ? 0 : 60;

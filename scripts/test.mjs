@@ -2,32 +2,53 @@
 // `npm test`: set-up, then every check of the project; all of them run, whatever fails.
 //   npm test -- test/cli.test.ts    only tap, with these arguments
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { failedChecks, runCheck, summary } from "./setup/checks.mjs";
+import { runInGroup } from "./setup/group.mjs";
 import { ROOT, setUp } from "./setup.mjs";
+import { testFiles } from "./setup/test-files.mjs";
 import { addCargoToPath, componentsProblem, toolchainProblem } from "./setup/tools.mjs";
 
 /** @typedef {import("./setup/checks.mjs").Check} Check */
 
 /** @param {string[]} path */
 const bin = (...path) => join(ROOT, "node_modules", ...path);
-const TAP_LOG = join(ROOT, ".setup", "tests.tap");
+/** Says that this process is the one that the group is made for. */
+const IN_GROUP = "I405_TESTS_IN_GROUP";
 
 /** @typedef {typeof import("./setup/failures.mjs")} Failures */
 
 /**
+ * @param {string} name
  * @param {string[]} parameters
  * @param {Failures} failures
  * @returns {Check}
  */
-function tapCheck(parameters, { tapFailures: failures }) {
+function tapCheck(name, parameters, { tapFailures: failures }) {
   const tap = [process.execPath, bin("tap", "dist", "esm", "run.mjs")];
   // A terminal gets tap's moving view, and the counts are in the raw log; elsewhere the raw log is the output.
   if (!process.stdout.isTTY) {
-    return { name: "tap", command: [...tap, "--reporter=tap", ...parameters], counts: (output) => output, failures };
+    return { name, command: [...tap, "--reporter=tap", ...parameters], counts: (output) => output, failures };
   }
-  const command = [...tap, `--output-file=${TAP_LOG}`, ...parameters];
-  return { name: "tap", command, counts: () => readFileSync(TAP_LOG, "utf8"), failures, terminal: true };
+  const log = join(ROOT, ".setup", `${name.replace(" ", "-")}.tap`);
+  rmSync(log, { force: true });
+  const command = [...tap, `--output-file=${log}`, ...parameters];
+  return { name, command, counts: () => readFileSync(log, "utf8"), failures, terminal: true };
+}
+
+/**
+ * The files that bear company beside each other, then the others one at a time.
+ * @param {Failures} failures
+ * @returns {Check[]}
+ */
+function tapChecks(failures) {
+  const { together, alone } = testFiles(ROOT);
+  return [
+    tapCheck("tap together", [`--jobs=${availableParallelism()}`, ...together], failures),
+    tapCheck("tap alone", alone, failures),
+  ];
 }
 
 /**
@@ -50,11 +71,12 @@ function allChecks(failures) {
       command: ["cargo", "test", "--locked", "-p", "i405-proto", "--features", "loom", "--test", "hedge_model"],
       ...libtest,
     },
-    tapCheck([], failures),
+    ...tapChecks(failures),
   ];
 }
 
 async function main() {
+  delete process.env[IN_GROUP];
   if (!setUp({ tests: true })) return 1;
   const parameters = process.argv.slice(2);
   addCargoToPath();
@@ -64,15 +86,20 @@ async function main() {
     return 1;
   }
   mkdirSync(join(ROOT, ".setup"), { recursive: true });
-  rmSync(TAP_LOG, { force: true });
   const results = [];
   // Only now: what it reads tap with is set up like everything else.
   const failures = await import("./setup/failures.mjs");
-  for (const check of parameters.length > 0 ? [tapCheck(parameters, failures)] : allChecks(failures)) {
+  for (const check of parameters.length > 0 ? [tapCheck("tap", parameters, failures)] : allChecks(failures)) {
     results.push(await runCheck(ROOT, check));
   }
   process.stdout.write(`\n${summary(results)}\n`);
   return failedChecks(results).length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode =
+  process.env[IN_GROUP] === undefined
+    ? await runInGroup(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+        ...process.env,
+        [IN_GROUP]: "1",
+      })
+    : await main();

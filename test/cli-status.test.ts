@@ -136,6 +136,59 @@ t.test(
   },
 );
 
+t.test(
+  "promise: status-socket: with --user the file is that user's, and he is answered",
+  { skip: cannotBeAnother },
+  async (t) => {
+    const path = socketPath(folderOf(t), "server-1");
+    const before = process.umask(0);
+    await serve(t, path, { user: 65534, peer: () => ({ pid: 1, uid: 65534, gid: 0 }) });
+    t.equal(process.umask(before), 0, "the umask is as it was");
+    t.match(statSync(path), { uid: 65534, gid: 0 });
+    t.equal(statSync(path).mode & 0o777, 0o600);
+    t.match(await askStatus(path), { kind: "snapshot" });
+    const other = socketPath(folderOf(t), "server-2");
+    await serve(t, other, { user: 65534, peer: () => ({ pid: 1, uid: 65533, gid: 0 }) });
+    t.same(await askStatus(other), { kind: "denied" });
+  },
+);
+
+t.test("a path of digits is a path, and no port", async (t) => {
+  const [before, folder] = [process.cwd(), folderOf(t)];
+  process.chdir(folder);
+  t.teardown(() => process.chdir(before));
+  await serve(t, "1500");
+  t.ok(statSync(join(folder, "1500")).isSocket());
+  t.match(await askStatus("1500"), { kind: "snapshot" });
+  await t.rejects(serve(t, "1500"), { message: /another program listens there/ });
+});
+
+t.test("a usual socket that can't be made is said, with what to do; a stop meanwhile is no failure", async (t) => {
+  const parameters = ["client", "--peer", "203.0.113.7:1405", "--password", "a-long-password"];
+  const world = pretendWorld((tunnel) => {
+    tunnel.opening = async () => world.stop.request();
+  });
+  world.statusPlaces = { own: "/proc/i405", search: ["/proc/i405"] };
+  t.equal(await runCli(parameters, world), 0);
+  t.match(
+    world.output(),
+    /^warning: i405 status won't find this tunnel: no status socket at \/proc\/i405\/client-\d+\.sock: ENOENT.* \(I405_STATUS_SOCKET\)\n {2}Set XDG_RUNTIME_DIR .*--status-socket PATH/m,
+  );
+  const none = await status(t, "/proc/i405");
+  t.match(none.errors(), /I405_STATUS_SOCKET.* Looked in \/proc\/i405: i405 status PATH/);
+  for (const path of ["/proc/missing/x.sock", join(folderOf(t), "x.sock")]) {
+    const stopped = pretendWorld();
+    stopped.stop.request();
+    t.equal(await runCli([...parameters, "--status-socket", path], stopped), 0, path);
+    t.same(
+      stopped.tunnels.map(({ asked }) => asked),
+      [undefined],
+      "nothing is opened any more",
+    );
+    t.notOk(existsSync(path));
+  }
+});
+
 t.test("where it can't be told who asks, nobody is answered", async (t) => {
   const folder = folderOf(t);
   const failing = socketPath(folder, "failing");
@@ -250,9 +303,14 @@ t.test("a socket of another user than the folder's is none of its tunnels", { sk
   const path = socketPath(folder, "client-1");
   await serve(t, path);
   lchownSync(path, 65534, 65534);
-  t.same(socketsIn(folder), []);
+  t.same(socketsIn(folder), [{ path, owner: 65534 }], "root has given it to him: nobody else could have put it there");
+  chmodSync(folder, 0o777);
+  t.same(socketsIn(folder), [], "anybody could have");
+  chmodSync(folder, 0o700);
   lchownSync(folder, 65534, 65534);
   t.same(socketsIn(folder), [{ path, owner: 65534 }]);
+  lchownSync(path, 0, 0);
+  t.same(socketsIn(folder), [], "one that he has moved there");
 });
 
 t.test("a socket that was swapped since it was looked for is not asked", async (t) => {

@@ -1,5 +1,4 @@
 /** The fresh handshake from both ends, and against the handshakes that are written out in test/plain. */
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import t, { type Test } from "tap";
@@ -16,6 +15,7 @@ import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/keys
 import { HandshakeState } from "../lib/noise/handshakestate.js";
 import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/pairing.js";
 import type { DirectionKeys, SessionKeys } from "../lib/session-keys.js";
+import { randomBytes } from "./helpers/random.js";
 import { sessionOf, type PlainSession } from "./plain/key-schedule.js";
 import { ikPsk2, nnPsk0, type Transcript } from "./plain/noise.js";
 

@@ -1,5 +1,4 @@
 /** Payload bytes, at the offsets that docs/protocol.md gives. */
-import { randomBytes } from "node:crypto";
 import t from "tap";
 import {
   decodeInitiation,
@@ -9,6 +8,7 @@ import {
   VERDICTS,
   type InitiationSettings,
 } from "../lib/handshake-payloads.js";
+import { randomBytes } from "./helpers/random.js";
 
 const settings: InitiationSettings = {
   aeads: 3,

@@ -1,6 +1,6 @@
 /** Strangers, copies and the future against the real ends: what they send is never answered, and takes nothing over. */
-import { randomBytes } from "node:crypto";
 import t, { type Test } from "tap";
+import { randomBytes } from "./helpers/random.js";
 import { controlBlock, NEWEST_STAMP } from "./plain/aggfrag.js";
 import { PlainClient } from "./plain/client.js";
 import { Stranger } from "./plain/end.js";

@@ -2,9 +2,9 @@
  * A client that has the keys and means harm, against the real server: it gets an error for itself, or nothing, and
  * takes nothing from anybody else. What it sends is made by the plain end, which obeys no rule that a test turns off.
  */
-import { randomBytes } from "node:crypto";
 import t, { type Test } from "tap";
 import { CHALLENGE, CLOSE, controlBlock, ECHO, NEWEST_STAMP } from "./plain/aggfrag.js";
+import { randomBytes } from "./helpers/random.js";
 import { PlainClient } from "./plain/client.js";
 import type { PlainSettings } from "./plain/handshake.js";
 import { keyPairing, packet, realServer, settings, settled, until, type Real } from "./interop-ends.js";

@@ -1,8 +1,8 @@
 /** Keys in WireGuard's format, passwords, and how bad ones are reported. */
-import { randomBytes } from "node:crypto";
 import t from "tap";
 import { I405Error } from "../lib/errors.js";
 import { generatePassword, generatePresharedKey, generatePrivateKey, parseKey, publicKey } from "../lib/keys.js";
+import { randomBytes } from "./helpers/random.js";
 import { x25519Public } from "./plain/primitives.js";
 
 t.test("RFC 7748 section 6.1: Bob's public key", (t) => {
@@ -82,6 +82,11 @@ t.test("promise: secrets-not-quoted: whatever is not a key is refused by name, a
     }
   }
   t.throws(() => publicKey("x"), { code: "ERR_I405_KEY", option: "privateKey", message: /a string of 1 character,/ });
+  const url = `${"-_".repeat(21)}8`;
+  for (const text of [url, `${url}=`, `${"A".repeat(41)}-A=`]) {
+    const message = /URL alphabet of base64, expected the standard alphabet.*'\+' for each '-'/s;
+    t.throws(() => parseKey("key.privateKey", text), { code: "ERR_I405_KEY", message }, text);
+  }
   t.throws(() => parseKey("key.peerPublicKey", "x"), { message: /i405 pubkey/ });
   t.throws(() => parseKey("key.presharedKey", "x"), { message: /i405 genpsk/ });
   t.end();

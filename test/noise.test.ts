@@ -1,11 +1,11 @@
 /** The rules of Noise that a well-behaved partner never puts to the test. */
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import t from "tap";
 import { CipherState } from "../lib/noise/cipherstate.js";
 import { HandshakeState, type HandshakeOptions } from "../lib/noise/handshakestate.js";
 import { handshakePattern, protocolName } from "../lib/noise/patterns.js";
 import { dh, generateKeyPair } from "../lib/noise/suite.js";
+import { randomBytes } from "./helpers/random.js";
 
 const client = generateKeyPair();
 const server = generateKeyPair();

@@ -1,9 +1,9 @@
 /** The pairing against the plain key schedule. */
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import t, { type Test } from "tap";
 import { generatePrivateKey, generatePresharedKey, publicKey } from "../lib/keys.js";
 import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/pairing.js";
+import { randomBytes } from "./helpers/random.js";
 import { pairingOfKeys, pairingOfPassword, type PlainPairing } from "./plain/key-schedule.js";
 
 const client = generatePrivateKey();

@@ -1,5 +1,4 @@
 /** The rekey from both ends, and against the one that is written out in test/plain. */
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import t from "tap";
 import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/keys.js";
@@ -11,6 +10,7 @@ import {
   RekeyInitiation,
 } from "../lib/rekey-messages.js";
 import { SessionRoot, type SessionKeys } from "../lib/session-keys.js";
+import { randomBytes } from "./helpers/random.js";
 import { PlainRekeyInitiator, plainRekeyAnswer } from "./plain/rekey.js";
 
 const clientKey = generatePrivateKey();

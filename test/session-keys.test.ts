@@ -1,9 +1,9 @@
 /** Session keys against the plain key schedule. */
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import t from "tap";
 import type { AeadId } from "../lib/addon.js";
 import { deriveSessionKeys, type DirectionKeys, type SessionSecrets } from "../lib/session-keys.js";
+import { randomBytes } from "./helpers/random.js";
 import { sessionOf } from "./plain/key-schedule.js";
 
 const secrets: SessionSecrets = {

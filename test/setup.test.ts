@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,6 +9,7 @@ import { countTests, failedChecks, runCheck, summary } from "../scripts/setup/ch
 import { cargoFailures, tapFailures } from "../scripts/setup/failures.mjs";
 import { hashOf, holdsLocked, isDone, markDone } from "../scripts/setup/stamps.mjs";
 import { missingPackages } from "../scripts/setup/test-tools.mjs";
+import { testFiles } from "../scripts/setup/test-files.mjs";
 import { compilerCommand, nodeProblem, reaches } from "../scripts/setup/tools.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -178,6 +180,43 @@ t.test("failures are read from what the runners say", async (t) => {
     "b.test.ts | timeout 30000",
   ]);
   t.same(tapFailures("what no runner says"), []);
+});
+
+t.test("a signal ends a run with everything that it has started", async (t) => {
+  const group = new URL("../scripts/setup/group.mjs", import.meta.url).href;
+  const grandchild = `
+    require("node:child_process").spawn("sleep", ["1000"], { stdio: "inherit" }).on("spawn", function () {
+      console.log(this.pid);
+    });`;
+  const script = `
+    import { runInGroup } from ${JSON.stringify(group)};
+    process.exit(await runInGroup(process.execPath, ["-e", ${JSON.stringify(grandchild)}]));`;
+  for (const [signal, code] of [
+    ["SIGTERM", 143],
+    ["SIGINT", 130],
+  ] as const) {
+    const run = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [said] = (await once(run.stdout, "data")) as [Buffer];
+    const ended = once(run, "exit");
+    run.kill(signal);
+    t.same(await ended, [code, null]);
+    t.throws(() => process.kill(Number(said), 0), { code: "ESRCH" }, "what it started has ended before it");
+  }
+});
+
+t.test("test files that start programs run alone, and no file is left out", async (t) => {
+  const root = temporaryFolder(t);
+  write(root, "test/pure.test.ts", 'import { randomSource } from "./helpers/random.js";');
+  write(root, "test/child.test.ts", 'import { spawn } from "node:child_process";');
+  write(root, "test/e2e/wire.test.ts", 'import { end } from "./support.js";');
+  write(root, "test/deep/net.test.ts", 'import { NetnsPair } from "../helpers/netns.js";');
+  write(root, "test/helpers/netns.ts", "");
+  t.same(testFiles(root), {
+    together: ["test/pure.test.ts"],
+    alone: ["test/child.test.ts", "test/deep/net.test.ts", "test/e2e/wire.test.ts"],
+  });
 });
 
 t.test("a check that can't run is a failure", async (t) => {

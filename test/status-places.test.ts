@@ -1,6 +1,6 @@
 /** Where status sockets are looked for: root, users and services have folders of their own. */
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,14 @@ t.test("places: root's is the system's, a user's own is his", async (t) => {
   t.same(places({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: system, search: [system] });
   t.same(places({}, 1000).own, system);
   t.equal(realPlaces({}, 0).own, "/run/i405");
+  const users = t.testdir({ 1000: {}, [String(process.geteuid?.())]: {} });
+  const uid = process.geteuid?.() ?? 0;
+  // Root has the system's; for others, their own folder is found without the variable.
+  t.equal(realPlaces({}, 1000, system, users).own, uid === 1000 ? join(users, "1000", "i405") : system, "not his");
+  chownSync(join(users, "1000"), uid === 0 ? 1000 : uid, -1);
+  if (uid === 0) t.equal(realPlaces({}, 1000, system, users).own, join(users, "1000", "i405"));
+  chmodSync(join(users, "1000"), 0o777);
+  t.equal(realPlaces({}, 1000, system, users).own, system, "others may write in it");
   // Each service has a folder of its own there, which root looks into as well.
   const service = join(system, "client");
   mkdirSync(service);

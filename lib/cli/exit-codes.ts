@@ -23,7 +23,7 @@ Exit codes:
   0  ended as asked: SIGINT, SIGTERM or SIGHUP closed the tunnel, or there was nothing more to do
   1  the tunnel failed while it ran, or a mistake of i405's own
   2  flags, config file, keys or password: nothing was opened
-  3  this machine: a privilege, an address or interface in use, a missing program or addon
+  3  this machine: a privilege, an address or interface in use, a missing program or addon, output that can't be written
   4  the other end: no session in time, refused, or another protocol version
   5  i405 doctor: at least one warning, no problem; i405 audit: an n95 under --fail-under
   6  i405 doctor: at least one problem

@@ -1,8 +1,10 @@
 /** What the command line touches of its process, so that tests can hand in their own. */
+import { Output } from "./output.js";
 
 export interface Io {
-  out(text: string): void;
-  err(text: string): void;
+  /** False: it could not be written. */
+  out(text: string): unknown;
+  err(text: string): unknown;
   environment: NodeJS.ProcessEnv;
   /** Descriptor that secrets are read from with `-`. */
   stdin: number;
@@ -10,16 +12,24 @@ export interface Io {
   terminal(): { columns: number; rows: number } | null;
 }
 
-export const processIo: Io = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  environment: process.env,
-  stdin: 0,
-  terminal: () => {
-    const { isTTY, columns, rows } = process.stdout;
-    // One that doesn't know its size says 0.
-    return isTTY ? { columns: columns || USUAL.columns, rows: rows || USUAL.rows } : null;
-  },
-};
+export interface ProcessIo extends Io {
+  standardOutput: Output;
+}
+
+export function processIo(): ProcessIo {
+  const [output, errors] = [new Output(1, () => process.stdout), new Output(2, () => process.stderr)];
+  return {
+    out: (text) => output.write(text),
+    err: (text) => errors.write(text),
+    environment: process.env,
+    stdin: 0,
+    terminal: () => {
+      const { size } = output;
+      // One that doesn't know its size says 0.
+      return size && { columns: size.columns || USUAL.columns, rows: size.rows || USUAL.rows };
+    },
+    standardOutput: output,
+  };
+}
 
 const USUAL = { columns: 80, rows: 24 };

@@ -1,5 +1,5 @@
 /** `i405 genkey | pubkey | genpsk`. */
-import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { I405Error } from "../errors.js";
 import { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "../keys.js";
 import type { Io } from "./io.js";
@@ -45,7 +45,12 @@ function writeSecret(file: string, secret: string): void {
     throw new I405Error("ERR_I405_SECRET_FILE", `--out: ${file} ${why}`, { option: "out", cause });
   }
   try {
-    writeSync(descriptor, `${secret}\n`);
+    writeFileSync(descriptor, `${secret}\n`);
+  } catch (cause) {
+    // Half a key is none.
+    rmSync(file, { force: true });
+    const why = `cannot be written: ${(cause as Error).message}`;
+    throw new I405Error("ERR_I405_SECRET_FILE", `--out: ${file} ${why}`, { option: "out", cause });
   } finally {
     closeSync(descriptor);
   }

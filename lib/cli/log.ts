@@ -27,6 +27,13 @@ interface TextRecord {
 
 export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Report {
   const { format, level, program, now = () => new Date() } = options;
+  const isJson = format === "json";
+  const out = withLosses(io.out, (records) => {
+    const message = `${records} records of this log could not be written: a full disk, or a file that is too large`;
+    const warning = { code: "I405_LOG_LOST", message, remedy: "Make room where it is written to" };
+    const fields = { level: "warn", time: now().toISOString(), event: "warning", ...warning };
+    return isJson ? JSON.stringify(fields) : `warning: ${message} (${warning.code})\n  ${warning.remedy}`;
+  });
   const logger = pino(
     {
       level,
@@ -36,16 +43,25 @@ export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Repo
       timestamp: () => `,"time":"${now().toISOString()}"`,
       redact: { paths: SECRET_FIELDS, censor: "[redacted]" },
     },
-    format === "json" ? { write: (line) => io.out(line) } : textLines(io),
+    isJson ? { write: out } : textLines({ out, err: io.err }),
   );
   return {
     say: (event, fields, text, level = "info") => record(logger, level, { event, ...fields }, text),
     fail: (explained) => {
       const { code, message, option } = explained;
       // People get the code and the program's name in the line itself, programs get them as fields.
-      const text = format === "json" ? message : errorLines(explained, program);
+      const text = isJson ? message : errorLines(explained, program);
       record(logger, "error", { event: "error", code, message, option }, text);
     },
+  };
+}
+
+/** What can't be written is counted, and the count is written before the next record that can. */
+function withLosses(write: (text: string) => unknown, notice: (records: number) => string): (text: string) => void {
+  let lost = 0;
+  return (text) => {
+    if (lost > 0 && write(`${notice(lost)}\n`) !== false) lost = 0;
+    if (lost > 0 || write(text) === false) lost += 1;
   };
 }
 

@@ -23,6 +23,8 @@ interface Observed {
   output: OutputSettings;
   world: World;
   report: Recorder;
+  /** User id that `--user` names. */
+  user?: number | undefined;
 }
 
 export interface Observers {
@@ -110,26 +112,40 @@ async function beginMetrics(observed: Observed, ends: (() => unknown)[]): Promis
   });
 }
 
-/** Null where there is none: it wasn't wanted, or the usual folder isn't this user's to write in. */
+/** Null where there is none: it wasn't wanted, or can't be made in the usual folder, which is said. */
 async function beginStatus(
-  { output, world, report }: Observed,
+  { output, world, report, user }: Observed,
   photographer: Photographer,
 ): Promise<StatusServer | null> {
   const { statusSocket } = output;
   if (statusSocket === null) return null;
   const ownFolder = statusSocket === DEFAULT_SOCKET;
   const places = world.statusPlaces ?? realPlaces(world.io.environment);
-  const path = ownFolder ? socketPath(places.own, photographer.facts.name) : statusSocket;
+  if (ownFolder && places.own === null) return null;
+  const path = places.own !== null && ownFolder ? socketPath(places.own, photographer.facts.name) : statusSocket;
   try {
     const addon = await loadAddon();
     const peer = (fd: number) => addon.peerCredentials(fd);
-    const server = await serveStatus({ path, ownFolder, snapshot: () => photographer.take(), peer });
+    const give = user === undefined ? {} : { user };
+    const server = await serveStatus({ path, ownFolder, snapshot: () => photographer.take(), peer, ...give });
     report.say("status", { path }, `status socket ${path}`, ownFolder ? "debug" : "info");
     return server;
   } catch (error) {
     if (!ownFolder) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    report.say("status", { path: null, reason }, `no status socket: ${reason}`, "debug");
+    sayWarning(report, {
+      code: "I405_STATUS_SOCKET",
+      message: `i405 status won't find this tunnel: no status socket at ${path}: ${reasonOf(error)}`,
+      remedy:
+        "Set XDG_RUNTIME_DIR to a folder that only this user can write in (su, cron and containers often don't), " +
+        "or say --status-socket PATH, or --no-status-socket",
+    });
     return null;
   }
+}
+
+/** Without the path and the remedies, which are said anyway. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  const reason = cause instanceof Error ? cause : error;
+  return reason instanceof Error ? reason.message : String(reason);
 }

@@ -5,7 +5,7 @@
 import type { Capability, PrivilegeOptions } from "../../index.js";
 import type { NativeProcess } from "../addon-process.js";
 import { describe } from "../errors.js";
-import { CAPABILITIES, planPrivileges } from "../privileges.js";
+import { CAPABILITIES, privilegePlan } from "../privileges.js";
 import { Service } from "./service.js";
 import { usageError, type Settings } from "./settings.js";
 import { wantsMark } from "./tunnel-settings.js";
@@ -14,6 +14,8 @@ export interface ProcessSetup {
   /** Gives up what is no longer needed. Returns what is kept, or null if nothing was given up. */
   giveUp(): readonly string[] | null;
   service: Service;
+  /** User id that giving up changes to. */
+  user?: number;
 }
 
 /**
@@ -33,8 +35,9 @@ export async function setUpProcess(
   if (options.keep === "all" && options.user === undefined) return { giveUp: () => null, service };
   // Looked up before anything is open, so that a wrong name costs nothing.
   const plan = withRealtime(options, settings, native);
-  const giveUp = planPrivileges(native, plan);
+  const { giveUp, user } = privilegePlan(native, plan);
   return {
+    ...(user === null ? {} : { user: user.uid }),
     giveUp: () => {
       giveUp();
       return plan.keep === "all" ? ["all"] : (plan.keep ?? []);

@@ -10,11 +10,12 @@
  * The kernel's fair server (from Linux 6.12 on) is left alone: it lets starving ordinary threads in for as long as they
  * have work, at most 50 ms a second. Without it, the kernel's own threads of that core would starve.
  */
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { I405Error } from "../errors.js";
 import { prepareOwnFolder } from "../own-folder.js";
+import { withLock } from "./generation-lock.js";
 import { startGuard, type Guard } from "./guard.js";
 
 /** Where things are; tests have their own. */
@@ -36,9 +37,6 @@ export const PLACES: Places = {
 const NO_LIMIT = "-1";
 /** File with what the limit was. */
 const FORMER = "former";
-/** Holding the lock takes about a millisecond; after this long, in ms, whoever has it was killed meanwhile. */
-const LOCK_STALE_MS = 2000;
-const LOCK_POLL_MS = 5;
 
 /**
  * Lifts the limit for this process.
@@ -154,25 +152,13 @@ function formerLimit({ folder }: Places): string | null {
   }
 }
 
-/** One command at a time: a folder can be made once. Waits without an event loop, as an exit handler has to. */
-function locked<Value>({ folder }: Places, act: () => Value): Value {
-  const lock = join(folder, "lock");
-  for (;;) {
-    try {
-      mkdirSync(lock);
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
-      if (made !== undefined && Date.now() - made > LOCK_STALE_MS) rmSync(lock, { recursive: true, force: true });
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
-    }
-  }
-  try {
-    return act();
-  } finally {
-    rmSync(lock, { recursive: true, force: true });
-  }
+/** One command at a time. */
+function locked<Value>(places: Places, act: () => Value): Value {
+  const isAlive = (name: string) => {
+    const pid = /^(\d+)-/.exec(name)?.[1];
+    return pid !== undefined && holderName(Number(pid), places) === name;
+  };
+  return withLock({ folder: places.folder, holder: holderName(process.pid, places), isAlive }, act);
 }
 
 /**

@@ -10,7 +10,7 @@ import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
 import { texts } from "./config.js";
 import type { DoctorParts } from "./doctor/doctor.js";
-import { EXIT_FAILED, EXIT_OK, exitCodeOf } from "./exit-codes.js";
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
 import type { RunIp } from "./ip.js";
@@ -63,6 +63,11 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     report.fail(explained);
     return exitCodeOf(explained.code);
   };
+  // Asked to end before it began: what this machine doesn't have is no longer wanted. A wrong flag is wrong all the same.
+  const failedToBegin = (error: unknown) => {
+    const isUsage = exitCodeOf(explainError(error, command, settings).code) === EXIT_USAGE;
+    return world.stop.isRequested() && !isUsage ? EXIT_OK : failed(error);
+  };
   let tunnel: RunTunnel;
   let start: () => Promise<unknown>;
   let putBackThrottle: (() => void) | null = null;
@@ -74,10 +79,15 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     ({ tunnel, start } = await prepare(command, settings, world));
     // Before the timed thread begins, which reads it once.
     if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
-    observers = await observe({ command, tunnel, settings, output, world, report });
+    observers = await observe({ command, tunnel, settings, output, world, report, user: setup.user });
   } catch (error) {
     putBackThrottle?.();
-    return failed(error);
+    return failedToBegin(error);
+  }
+  if (world.stop.isRequested()) {
+    putBackThrottle?.();
+    await stopObserving();
+    return EXIT_OK;
   }
   reportEvents(tunnel, report, command, settings.has("outgoing-send-deviation-stats"));
   reportToService(setup.service, tunnel, command);

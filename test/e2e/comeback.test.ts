@@ -4,7 +4,7 @@ import { cutCable, moveClient, narrowCable, newCable } from "../helpers/cable.js
 import { Program, type ProgramEvent } from "../helpers/program.js";
 import { Relay } from "../helpers/relay.js";
 import { testkit } from "../helpers/testkit.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, PORT, seconds, skip, Stage, type TunnelSetup } from "./support.js";
 
 const TIMEOUTS = ["--client-timeout", "1s", "--server-timeout", "1s"];
@@ -23,7 +23,7 @@ async function up(t: Test, setup: TunnelSetup = {}) {
 }
 
 const ping = (stage: Stage, length = 84) =>
-  icmpPing(stage.a, { to: INNER.server4, length, count: 10, meanMs: 20, timeoutMs: 3000 });
+  pingsAnswered(stage.a, { to: INNER.server4, length, count: 10, meanMs: 20, timeoutMs: 3000 });
 
 /** A warning of this code, from the `from`-th event on. */
 const warning = (program: Program, code: string, from = 0) =>

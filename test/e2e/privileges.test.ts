@@ -19,7 +19,7 @@ import {
 } from "../helpers/credentials.js";
 import type { Netns } from "../helpers/netns.js";
 import type { Program } from "../helpers/program.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { commandOf, end, FAST, i405, INNER, node, passwordFile, skip, Stage, tunFlags } from "./support.js";
 
 /** Nobody's. */
@@ -121,8 +121,8 @@ t.test("an ordinary user with two capabilities", { skip: reasonAgainst() }, asyn
   );
   const threads = threadsOf(client.pid);
   t.ok(threads.every(({ groups }) => groups.length === 0));
-  t.match(await icmpPing(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
-  t.match(await icmpPing(b, { to: INNER.client6, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  t.match(await pingsAnswered(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  t.match(await pingsAnswered(b, { to: INNER.client6, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
   t.not(state(a), rules);
   for (const program of [client, server]) {
     const { code, stats } = await end(program);
@@ -154,7 +154,7 @@ t.test("promise: least-privilege: root that becomes a user and keeps nothing", {
     same(t, program, { ...ids, ...none });
     t.equal(statSync(`/proc/${program.pid}/fd`).uid, 0, "not dumpable: what shows its memory is root's");
   }
-  t.match(await icmpPing(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
+  t.match(await pingsAnswered(a, { to: INNER.server4, count: 20, meanMs: 10 }), { received: 20, corrupt: 0 });
   for (const program of [client, server]) t.equal((await end(program)).code, 0);
   t.equal(state(a), rules);
   t.same(

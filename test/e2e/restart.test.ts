@@ -1,7 +1,7 @@
 /** A server that is killed and started again: the client's schedule goes on, and traffic flows again without help. */
 import t from "tap";
 import { CaptureRun, flows, intervals } from "../helpers/capture.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, seconds, skip, Stage } from "./support.js";
 
 /** Longest gap between two of the client's datagrams: far beyond a slot, well below any pause that a handshake makes. */
@@ -15,7 +15,7 @@ t.test("promise: reconnect-unseen: the server is killed and started again", { sk
   const capture = await CaptureRun.start(stage.a, { udpPort: 1405 });
   const { server, client } = await stage.connect();
   const ping = () =>
-    icmpPing(stage.a, { to: INNER.server4, length: [84, 1400], count: 20, meanMs: 10, timeoutMs: 5000 });
+    pingsAnswered(stage.a, { to: INNER.server4, length: [84, 1400], count: 20, meanMs: 10, timeoutMs: 5000 });
   t.match(await ping(), { received: 20, corrupt: 0 }, "before");
 
   for (const round of [1, 2]) {

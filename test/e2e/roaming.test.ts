@@ -1,7 +1,7 @@
 /** A client whose address changes under it, and a server that was told where its client is. */
 import t from "tap";
 import { CaptureRun } from "../helpers/capture.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, PORT, seconds, skip, Stage } from "./support.js";
 
 const MOVED = { 4: "10.201.0.9", 6: "fd00:1405::9" };
@@ -11,14 +11,14 @@ for (const family of [4, 6] as const) {
     const stage = new Stage(t, { family });
     const { server, client } = await stage.connect();
     const { a } = stage;
-    const before = await icmpPing(a, { to: INNER.server4, length: 100, count: 10, meanMs: 10 });
+    const before = await pingsAnswered(a, { to: INNER.server4, length: 100, count: 10, meanMs: 10 });
     t.equal(before.received, 10);
     const prefix = family === 4 ? 24 : 64;
     const lines = [`address del ${family === 4 ? a.ipv4 : a.ipv6}/${prefix} dev ${a.device}`];
     a.ip([...lines, `address add ${MOVED[family]}/${prefix} dev ${a.device}${family === 6 ? " nodad" : ""}`]);
     const { endpoint } = await server.event<{ endpoint: string }>("roamed");
     t.match(endpoint, family === 4 ? /^10\.201\.0\.9:\d+$/ : /^\[fd00:1405::9\]:\d+$/);
-    const after = await icmpPing(a, { to: INNER.server4, length: 100, count: 20, meanMs: 10 });
+    const after = await pingsAnswered(a, { to: INNER.server4, length: 100, count: 20, meanMs: 10 });
     t.equal(after.received, 20, "traffic both ways");
     for (const { events } of [server, client]) {
       const names = events.map(({ event }) => event);
@@ -37,7 +37,7 @@ t.test("two fixed endpoints: the server sends before its client comes and after 
   await seconds(1);
   const client = stage.client(["--local-addr", at]);
   await Promise.all([server.event("connected"), client.event("connected")]);
-  t.equal((await icmpPing(stage.a, { to: INNER.server4, length: 100, count: 10, meanMs: 10 })).received, 10);
+  t.equal((await pingsAnswered(stage.a, { to: INNER.server4, length: 100, count: 10, meanMs: 10 })).received, 10);
   t.equal((await end(client)).code, 0);
   await server.event("disconnected");
   await seconds(1);

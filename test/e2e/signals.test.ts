@@ -1,7 +1,7 @@
 /** Signals: every poll mode closes properly and leaves no interface; a second signal ends at once. */
 import { constants } from "node:os";
 import t from "tap";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, seconds, skip, Stage } from "./support.js";
 
 /** A second is promised. Far from it, a machine that does much else ends in time, and what waits for a timeout doesn't. */
@@ -14,7 +14,7 @@ for (const mode of ["sleepy", "dozy", "spinny"]) {
     const wire = ["--up-packet-interval", "2ms", "--down-packet-interval", "2ms"];
     const stage = new Stage(t, { client: [...wire, ...TIMEOUTS, ...own], server: own });
     const { server, client } = await stage.connect();
-    t.match(await icmpPing(stage.a, { to: INNER.server4, count: 10, meanMs: 10 }), { received: 10, corrupt: 0 });
+    t.match(await pingsAnswered(stage.a, { to: INNER.server4, count: 10, meanMs: 10 }), { received: 10, corrupt: 0 });
     const disconnected = server.event<{ reason: string }>("disconnected");
     const ended = await end(client, "SIGTERM");
     t.equal((await disconnected).reason, "peerClosed", "the server was told");

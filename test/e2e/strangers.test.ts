@@ -6,7 +6,7 @@ import type { Netns } from "../helpers/netns.js";
 import { flags, Program } from "../helpers/program.js";
 import { injectForged, injectGarbage, injectReplay, type Injected } from "../helpers/relay.js";
 import { testkit } from "../helpers/testkit.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, PORT, skip, Stage } from "./support.js";
 
 const STRANGER = "10.201.0.99";
@@ -79,7 +79,7 @@ t.test("promise: silence, quiet-logs: strangers", { skip }, async (t) => {
   // From before the first datagram: the initiations are in it.
   const stopRecord = await record(stage.b, early);
   const { server, client } = await stage.connect();
-  const ping = () => icmpPing(stage.a, { to: INNER.server4, length: [84, 1400], count: 60, meanMs: 10 });
+  const ping = () => pingsAnswered(stage.a, { to: INNER.server4, length: [84, 1400], count: 60, meanMs: 10 });
   t.match(await ping(), { received: 60, corrupt: 0 }, "before");
   await stopRecord();
 

@@ -1,7 +1,7 @@
 /** TCP and UDP both ways, every byte checked: a wire that is kept full, and one at the default rate. */
 import t, { type Test } from "tap";
 import type { Netns } from "../helpers/netns.js";
-import { tcpSink, tcpSource, udpSend, udpSink, type UdpReceived } from "../helpers/traffic.js";
+import { cameWhole, tcpSink, tcpSource, udpSend, udpSink, type UdpReceived } from "../helpers/traffic.js";
 import { end, INNER, skip, Stage } from "./support.js";
 
 interface Way {
@@ -39,11 +39,10 @@ async function udp({ from, to }: Way, address: string, load: Load, waitFor: numb
   return await sink.finished();
 }
 
-/** Datagrams slowly enough that none may be lost. */
+/** Datagrams slowly enough that only a busy machine loses one. */
 async function gentle(t: Test, way: Way, address: string, load: Load): Promise<void> {
   const { count } = load;
-  const whole = { packets: count, intact: count, distinct: count, duplicates: 0, outOfOrder: 0, corrupt: 0 };
-  t.match(await udp(way, address, load, count), whole, `UDP ${way.name} to ${address}`);
+  t.equal(cameWhole(await udp(way, address, load, count), count), "whole", `UDP ${way.name} to ${address}`);
 }
 
 for (const family of [4, 6] as const) {
@@ -60,10 +59,7 @@ for (const family of [4, 6] as const) {
     // Twice what the wire carries: what doesn't fit is dropped, the rest arrives whole, once and in order.
     const flood = { length: 1400, pps: 2000, count: 4000 };
     const floods = await Promise.all(both.map((way) => udp(way, way.addresses[0], flood, 1000)));
-    for (const { packets, intact, distinct, outOfOrder } of floods) {
-      t.equal(packets, 1000);
-      t.same([intact, distinct, outOfOrder], [packets, packets, 0], "what arrives is whole");
-    }
+    for (const came of floods) t.equal(cameWhole(came, 1000), "whole");
     for (const program of [client, server]) {
       const { code, stats } = await end(program);
       t.equal(code, 0);
@@ -109,7 +105,7 @@ t.test("two wires of different speeds, lengths and shapes", { skip }, async (t) 
   for (const program of [client, server]) t.equal((await end(program)).code, 0);
 });
 
-t.test("spinny takes small packets out of full datagrams, all of them and in order", { skip }, async (t) => {
+t.test("spinny takes small packets out of full datagrams, one after the other", { skip }, async (t) => {
   // A slot of 20 ms holds what 40 small packets take; in spinny each is written in a turn of its own.
   const wire = ["--up-packet-interval", "20ms", "--down-packet-interval", "20ms"];
   const stage = new Stage(t, { client: [...wire, "--queue", "2s"], server: ["--poll-mode", "spinny"] });

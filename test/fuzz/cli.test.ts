@@ -1,5 +1,5 @@
 /** The command line and the config file, with anything on them: one of the documented exit codes, and a message. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -14,7 +14,14 @@ import { pretendWorld } from "../cli-world.js";
 import { holds, orRefusal } from "./properties.js";
 
 const folder = mkdtempSync(join(tmpdir(), "i405-fuzz-"));
-t.teardown(() => rmSync(folder, { recursive: true }));
+/** Where a relative path leads to. */
+const current = mkdtempSync(join(tmpdir(), "i405-fuzz-"));
+const before = process.cwd();
+process.chdir(current);
+t.teardown(() => {
+  process.chdir(before);
+  for (const each of [folder, current]) rmSync(each, { recursive: true });
+});
 
 const names = FLAGS.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]);
 const words = ["8.5ms", "1MiB/s", "203.0.113.7:1405", "10.0.0.2/24", "1500", "0x1405", "dozy", "packets", "0,1", "-1"];
@@ -54,6 +61,8 @@ t.test("flags", async (t) => {
       if (code === EXIT_USAGE && said.trim() === "") throw new Error("refused without a word");
       if (/\bat .*\.[tj]s:\d+/.test(said) || said.includes("TypeError")) throw new Error(`a stack trace: ${said}`);
       if (said.includes("a-long-password")) throw new Error("it tells the password");
+      const left = readdirSync(current);
+      if (left.length > 0) throw new Error(`it left ${left.join(", ")} behind`);
     },
     2,
   );

@@ -1,8 +1,8 @@
 /**
- * Properties checked with generated values. The seed is new in every run and said in the output;
- * `I405_FUZZ_SEED=n` repeats a run, `I405_FUZZ_EXECUTIONS=n` sets how many values each property gets.
+ * Properties checked with generated values. The seed is always the same, so that a run that passed passes again;
+ * `npm run fuzz -- properties` draws new ones. `I405_FUZZ_SEED=n` sets one, `I405_FUZZ_EXECUTIONS=n` how many values
+ * each property gets.
  */
-import { randomInt } from "node:crypto";
 import fc from "fast-check";
 import type { Test } from "tap";
 import { I405Error } from "../../lib/errors.js";
@@ -10,8 +10,10 @@ import { I405Error } from "../../lib/errors.js";
 /** Of a property that takes microseconds; all of them together take a few seconds. */
 const EXECUTIONS = 500;
 
+const SEED = 1405;
+
 /** fast-check's seeds are 32 bits. */
-const seed = Number(process.env.I405_FUZZ_SEED ?? randomInt(2 ** 31));
+const seed = Number(process.env.I405_FUZZ_SEED ?? SEED);
 const asked = process.env.I405_FUZZ_EXECUTIONS;
 
 /**

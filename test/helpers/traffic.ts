@@ -94,6 +94,16 @@ export interface UdpReceived {
   cpuSeconds: number;
 }
 
+/**
+ * What has to be true of what came, however busy the machine: whole, once, in order, and not nearly nothing of it.
+ * @param sent how many could have come
+ */
+export function cameWhole({ packets, intact, distinct, duplicates, outOfOrder, corrupt }: UdpReceived, sent: number) {
+  const bad = { corrupt, duplicates, outOfOrder, repeated: packets - distinct, changed: packets - intact };
+  const isWhole = Object.values(bad).every((count) => count === 0) && 2 * packets >= sent;
+  return isWhole ? "whole" : `${packets} of ${sent}: ${JSON.stringify(bad)}`;
+}
+
 export async function udpSink(place: Place, options: UdpSinkOptions): Promise<Listener<UdpReceived>> {
   return await Listener.start<UdpReceived>(place, [testkit("traffic"), "udp-sink", ...flags(options)]);
 }
@@ -140,6 +150,23 @@ export async function udpPing(place: Place, options: PingOptions & { length?: nu
 /** Several lengths take turns: 28 (IPv6: 48) to 65,535. */
 export async function icmpPing(place: Place, options: PingOptions & { length?: number | number[] }): Promise<Pinged> {
   return await figures<Pinged>(place, [testkit("icmp-ping"), ...flags(options)]);
+}
+
+/** Rounds of pings after which a way counts as closed. */
+const MOST_ROUNDS = 8;
+
+/**
+ * Pings in rounds until all of a round are answered: a busy machine loses some now and then, a closed way all of them.
+ * What came twice or changed is added up over the rounds.
+ */
+export async function pingsAnswered(place: Place, options: PingOptions & { length?: number | number[] }) {
+  let [corrupt, duplicates] = [0, 0];
+  for (let round = 1; ; round += 1) {
+    const pinged = await icmpPing(place, { timeoutMs: 5000, ...options });
+    corrupt += pinged.corrupt;
+    duplicates += pinged.duplicates;
+    if (pinged.lost === 0 || round === MOST_ROUNDS) return { ...pinged, corrupt, duplicates };
+  }
 }
 
 export interface TcpSourceOptions {

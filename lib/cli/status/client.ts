@@ -20,7 +20,7 @@ export type Answer =
   | { kind: "broken"; why: string };
 
 /** Names a file and opens nothing: what it names stays the same, whatever the path leads to later (open(2)). */
-const O_PATH = 0o10000000;
+export const O_PATH = 0o10000000;
 
 export interface AskOptions {
   /** User id that the socket must have: where root looks, a path may lead elsewhere since. Default: anybody's. */
@@ -49,7 +49,7 @@ function ask(path: string, patienceMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let bytes = 0;
-    const socket = connect(path, () => socket.write(REQUEST));
+    const socket = connect({ path }, () => socket.write(REQUEST));
     const finish = (answer: Answer) => {
       clearTimeout(timer);
       resolve(answer);

@@ -1,10 +1,11 @@
 /** Where status sockets are: in a folder of the user's own, so that several tunnels and users don't meet. */
 import { lstatSync, opendirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { isWritableByOthers } from "../../own-folder.js";
 
 export interface StatusPlaces {
-  /** Where this user's tunnels make theirs. */
-  own: string;
+  /** Where this user's tunnels make theirs; null: nowhere. */
+  own: string | null;
   /** Where `i405 status` looks. */
   search: readonly string[];
 }
@@ -16,11 +17,12 @@ const END = ".sock";
 /** Names of a folder that are looked at: more than a user has tunnels, and root isn't kept busy by his files. */
 const MOST_NAMES = 256;
 
-/** `uid`: effective user. `root`: where root's sockets are. */
+/** `uid`: effective user. `root`: where root's sockets are. `users`: where users have folders of their own. */
 export function realPlaces(
   environment: NodeJS.ProcessEnv,
   uid = process.geteuid?.() ?? 0,
   root = SYSTEM,
+  users = USERS,
 ): StatusPlaces {
   const system = [
     root,
@@ -32,11 +34,17 @@ export function realPlaces(
   const service = absolute(environment.RUNTIME_DIRECTORY?.split(":")[0]);
   if (uid === 0) {
     // Not $XDG_RUNTIME_DIR: under `sudo -E` that is somebody else's.
-    return { own: service ?? root, search: [...system, ...names(USERS).map((user) => join(USERS, user, "i405"))] };
+    return { own: service ?? root, search: [...system, ...names(users).map((user) => join(users, user, "i405"))] };
   }
-  const user = absolute(environment.XDG_RUNTIME_DIR);
+  // Under su and cron it isn't set, and the folder may be there all the same.
+  const user = absolute(environment.XDG_RUNTIME_DIR) ?? folderOf(uid, join(users, String(uid)));
   const own = service ?? (user === undefined ? root : join(user, "i405"));
   return { own, search: [...new Set([own, ...system])] };
+}
+
+function folderOf(uid: number, path: string): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isDirectory() === true && stats.uid === uid && !isWritableByOthers(stats) ? path : undefined;
 }
 
 function absolute(path: string | undefined): string | undefined {
@@ -59,26 +67,29 @@ export interface StatusSocket {
 }
 
 /**
- * The sockets in a folder that are its owner's; none where it can't be read. Links are not followed: where root looks,
- * they could lead to any program's socket.
+ * The sockets in a folder that are its owner's; none where it can't be read. In a folder where only root can put
+ * anything, another user's was given to him by root (`--user`). Links are not followed: where root looks, they could lead
+ * to any program's socket.
  */
 export function socketsIn(folder: string): StatusSocket[] {
   try {
     const stats = lstatSync(folder);
     if (!stats.isDirectory()) return [];
-    const owner = stats.uid;
+    const isRoots = stats.uid === 0 && !isWritableByOthers(stats);
     return firstNames(folder)
       .filter(isSocket)
-      .map((name) => ({ path: join(folder, name), owner }))
-      .filter(({ path }) => isSocketOf(owner, path));
+      .map((name) => join(folder, name))
+      .map((path) => ({ path, owner: socketOwner(path) }))
+      .filter((socket): socket is StatusSocket => (isRoots ? socket.owner !== null : socket.owner === stats.uid));
   } catch {
     return [];
   }
 }
 
-function isSocketOf(owner: number, path: string): boolean {
+/** Null: it is no socket. */
+function socketOwner(path: string): number | null {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  return stats !== undefined && stats.isSocket() && stats.uid === owner;
+  return stats?.isSocket() === true ? stats.uid : null;
 }
 
 function firstNames(folder: string): string[] {

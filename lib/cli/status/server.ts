@@ -2,13 +2,13 @@
  * The status socket of a running tunnel: a line asks, a line answers. Only this user and root get an answer: the file's
  * mode says so, and for each connection the kernel's word for who it is (SO_PEERCRED).
  */
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { chownSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { PeerCredentials } from "../../addon.js";
 import { I405Error } from "../../errors.js";
 import { prepareOwnFolder } from "../../own-folder.js";
-import { REQUEST } from "./client.js";
+import { O_PATH, REQUEST } from "./client.js";
 import { socketsIn } from "./places.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -19,7 +19,8 @@ export interface StatusServer {
 
 /** `sun_path` without its final zero, bytes (unix(7)). */
 const LONGEST_PATH = 107;
-const MODE = 0o600;
+/** What the file's mode is not to have: it is 0600 from the first moment on. */
+const UMASK = 0o177;
 /** A few who look; each connection is one of the process's descriptors. */
 const CONNECTIONS = 8;
 /** A connection that asks nothing, ms. */
@@ -30,6 +31,8 @@ export interface StatusOptions {
   /** Whether the folder is i405's own: it is made, and what dead tunnels have left in it goes. */
   ownFolder: boolean;
   snapshot: () => Snapshot;
+  /** User id that the process will have, which the file is given to. Default: it stays this user's. */
+  user?: number;
   /** Who is at the other end of this descriptor; throws if that can't be told. */
   peer: (fd: number) => PeerCredentials;
 }
@@ -48,7 +51,13 @@ export async function serveStatus(options: StatusOptions): Promise<StatusServer>
       attend(socket, options);
     });
     server.maxConnections = CONNECTIONS;
-    await listen(server, path);
+    try {
+      await listen(server, path);
+      if (options.user !== undefined) giveAway(path, options.user);
+    } catch (error) {
+      server.close();
+      throw error;
+    }
     const close = () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -80,7 +89,7 @@ async function makeRoom(path: string): Promise<void> {
 
 function isStale(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    const socket = connect({ path });
     const finish = (stale: boolean) => {
       socket.destroy();
       resolve(stale);
@@ -93,7 +102,10 @@ function isStale(path: string): Promise<boolean> {
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, () => {
+    // The file is made before `listen` returns. A mode that is set later could be that of whatever is there by then.
+    const before = process.umask(UMASK);
+    // Node takes a path of digits alone for a port, and would ask the whole network in.
+    server.listen({ path: path.includes("/") ? path : `./${path}` }, () => {
       server.removeListener("error", reject);
       // An accept that fails for want of descriptors is no reason to end.
       server.on("error", () => undefined);
@@ -101,15 +113,27 @@ function listen(server: Server, path: string): Promise<void> {
       server.unref();
       resolve();
     });
-    // The file is there as soon as `listen` returns. Until now the umask said who may connect, and `attend` does anyway.
-    if (server.listening) chmodSync(path, MODE);
+    process.umask(before);
   });
 }
 
-function attend(socket: Socket, { snapshot, peer }: StatusOptions): void {
+/** Names the file once, and changes what it named: the path may lead elsewhere by then. */
+function giveAway(path: string, user: number): void {
+  const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(file);
+    const isOurs = stats.isSocket() && stats.uid === process.geteuid?.() && stats.nlink === 1;
+    if (!isOurs) throw new Error("something else has taken its place");
+    chownSync(`/proc/self/fd/${file}`, user, -1);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function attend(socket: Socket, { snapshot, peer, user }: StatusOptions): void {
   socket.on("error", () => undefined);
   socket.setTimeout(IDLE_MS, () => socket.destroy());
-  if (!isPermitted(socket, peer)) {
+  if (!isPermitted(socket, peer, user)) {
     socket.end(`{"error":"not permitted"}\n`);
     // What it may still say is of no interest.
     socket.resume();
@@ -130,14 +154,14 @@ function attend(socket: Socket, { snapshot, peer }: StatusOptions): void {
   });
 }
 
-/** This user, and root, who can read the process's memory anyway. Where it can't be told, nobody. */
-function isPermitted(socket: Socket, peer: StatusOptions["peer"]): boolean {
+/** This user, the one that it will be, and root, who can read the process's memory anyway. Where it can't be told, nobody. */
+function isPermitted(socket: Socket, peer: StatusOptions["peer"], user: number | undefined): boolean {
   // Node has the descriptor and no word for it; without it there is no answer.
   const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
   if (fd === undefined || fd < 0) return false;
   try {
     const { uid } = peer(fd);
-    return uid === 0 || uid === process.geteuid?.();
+    return uid === 0 || uid === process.geteuid?.() || uid === user;
   } catch {
     return false;
   }

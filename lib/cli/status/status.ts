@@ -44,7 +44,7 @@ export async function runStatus(request: StatusRequest, world: World): Promise<n
     if (request.json && request.live) throw usageError("live", "--live contradicts --json. Leave one of the two out");
     const { name } = request;
     const search = await lookFor(name, world);
-    if (search.found.length === 0) throw notFound(name, search);
+    if (search.found.length === 0) throw notFound(name, search, world);
     if (request.live) await follow(search.found, world);
     else for (const { snapshot } of search.found) say(snapshot, request.json, world);
     return EXIT_OK;
@@ -77,11 +77,14 @@ function isMeant({ name, deviceName, pid, command }: Snapshot, wanted: string | 
   return wanted === undefined || [name, deviceName, String(pid), command].includes(wanted);
 }
 
-function notFound(name: string | undefined, { denied, broken }: Search): I405Error {
+function notFound(name: string | undefined, { denied, broken }: Search, world: World): I405Error {
   const what = name === undefined ? "no tunnel of this user runs here" : `no tunnel ${describe(name)} answers`;
   const others = denied === 0 ? "" : `; ${denied} of other users, which sudo shows`;
   const strange = broken.length === 0 ? "" : `; ${broken.join("; ")}`;
-  const remedy = "Tunnels of i405 client and i405 server are found, unless they say --no-status-socket";
+  const { search } = world.statusPlaces ?? realPlaces(world.io.environment);
+  const remedy =
+    "Tunnels of i405 client and i405 server are found, unless they say --no-status-socket or could make no status socket, " +
+    `which their log says (I405_STATUS_SOCKET). Looked in ${search.join(", ")}: i405 status PATH asks a socket elsewhere`;
   return new I405Error("ERR_I405_STATUS", `${what}${others}${strange}\n${remedy}`);
 }
 
