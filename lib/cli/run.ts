@@ -86,7 +86,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   }
   if (world.stop.isRequested()) {
     putBackThrottle?.();
-    await stopObserving();
+    await observers.end();
     return EXIT_OK;
   }
   reportEvents(tunnel, report, command, settings.has("outgoing-send-deviation-stats"));
