@@ -1,7 +1,7 @@
 //! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
 
 use i405_rt::config::DeviationSource;
-use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, Tunnel};
+use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, LossFigures, PathFigures, Tunnel};
 use neon::prelude::*;
 use neon::types::JsBigInt;
 
@@ -157,6 +157,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         ("queuedBytes", &send.queued_bytes),
         ("datagramsReceived", &receive.received),
         ("datagramsOpened", &receive.opened),
+        ("openedReplaced", &receive.opened_replaced),
         ("datagramsUnknown", &receive.unknown),
         ("datagramsReplayed", &receive.replayed),
         ("datagramsOverBudget", &receive.over_budget),
@@ -196,6 +197,35 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         lateness.set(cx, index as u32, value)?;
     }
     to.set(cx, "lateness", lateness)?;
+    let path = self::path(cx, &tunnel.path())?;
+    to.set(cx, "path", path)?;
+    Ok(to)
+}
+
+fn path<'cx>(cx: &mut impl Context<'cx>, from: &PathFigures) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    for (name, LossFigures { totals, recent }) in [("inbound", from.inbound), ("outbound", from.outbound)] {
+        let direction = cx.empty_object();
+        set_bigint(cx, direction, "expected", totals.expected)?;
+        set_bigint(cx, direction, "lost", totals.lost)?;
+        set_number(cx, direction, "recentExpected", recent.expected as f64)?;
+        set_number(cx, direction, "recentLost", recent.lost as f64)?;
+        to.set(cx, name, direction)?;
+    }
+    match from.round_trip {
+        Some(trip) => {
+            let times = cx.empty_object();
+            set_number(cx, times, "newestNs", trip.newest_ns as f64)?;
+            set_number(cx, times, "smoothedNs", trip.smoothed_ns as f64)?;
+            set_number(cx, times, "leastNs", trip.least_ns as f64)?;
+            to.set(cx, "roundTrip", times)?;
+        }
+        None => {
+            let none = cx.null();
+            to.set(cx, "roundTrip", none)?;
+        }
+    }
+    set_bigint(cx, to, "reportedNs", from.reported_ns)?;
     Ok(to)
 }
 

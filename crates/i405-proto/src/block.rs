@@ -13,6 +13,8 @@ pub const CONTROL_REKEY_RESPONSE: u8 = 2;
 pub const CONTROL_NEWEST_STAMP: u8 = 3;
 /// Empty body.
 pub const CONTROL_CLOSE: u8 = 4;
+/// Body: a report (`report.rs`).
+pub const CONTROL_REPORT: u8 = 8;
 
 /// First nibble of padding, which goes on to the end of the payload.
 pub const NIBBLE_PAD: u8 = 0x0;

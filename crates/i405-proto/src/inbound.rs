@@ -97,6 +97,9 @@ pub struct InboundCounters {
     pub received: u64,
     /// Data datagrams that authenticated and were new.
     pub opened: u64,
+    /// Of the peer's datagrams, those that can have come: by each key's highest counter that opened. Less `opened`, these
+    /// are lost, or late.
+    pub expected: u64,
     /// Authenticated by no key, or from a source that doesn't count.
     pub unknown: u64,
     /// Copies of datagrams that were opened before.
@@ -334,7 +337,11 @@ impl Inbound {
 
     /// What has come so far.
     pub fn counters(&self) -> InboundCounters {
-        InboundCounters { payloads_lost: self.counters.payloads_lost + self.keyring.payloads_lost(), ..self.counters }
+        InboundCounters {
+            payloads_lost: self.counters.payloads_lost + self.keyring.payloads_lost(),
+            expected: self.counters.expected + self.keyring.expected(),
+            ..self.counters
+        }
     }
 }
 

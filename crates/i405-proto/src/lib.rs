@@ -5,7 +5,7 @@
 //! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
 //!
 //! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
-//! `inbound`; `hedge`.
+//! `inbound`; `hedge`; `report`, `path`.
 
 #![deny(unsafe_code)]
 
@@ -21,9 +21,11 @@ pub mod mask;
 pub mod nonces;
 pub mod outbound;
 pub mod packer;
+pub mod path;
 pub mod reassembly;
 pub mod reorder;
 pub mod replay;
+pub mod report;
 pub mod schedule;
 pub mod seal;
 pub mod stamp;

@@ -11,7 +11,8 @@
 
 use std::net::SocketAddr;
 
-use crate::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP, ControlBlock, InnerQueue, Packer};
+use crate::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REPORT, ControlBlock, InnerQueue, Packer};
+use crate::report::{Heard, Reporting};
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
 
 /// A close is said in this many slots (docs/protocol.md, "Close").
@@ -103,6 +104,7 @@ pub struct Outbound {
     repeated: Option<Box<RepeatedControl>>,
     /// Slots until the next copy of `repeated` is due.
     repeat_in: u32,
+    reporting: Reporting,
 }
 
 /// What changed in a build that others have to hear of.
@@ -130,6 +132,7 @@ impl Outbound {
             close_slots_left: 0,
             repeated: None,
             repeat_in: 0,
+            reporting: Reporting::default(),
         }
     }
 
@@ -195,6 +198,16 @@ impl Outbound {
         std::mem::replace(&mut self.repeated, control)
     }
 
+    /// Says a report of this once, if the session is still the same then; in place of one that waits.
+    pub fn report(&mut self, heard: Heard) {
+        self.reporting.give(heard);
+    }
+
+    /// The deadline of the slot that is built next, for reports.
+    pub fn set_deadline(&mut self, deadline_ns: u64) {
+        self.reporting.set_deadline(deadline_ns);
+    }
+
     /// Whether the next slot is the carousel's.
     pub fn wants_handshake(&self) -> bool {
         self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
@@ -230,7 +243,7 @@ impl Outbound {
         let session = self.session.as_mut().filter(|session| prepared.is_none() && session.sealer.remaining() > 0);
         let (sealer, generation) = if let Some(session) = session {
             let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
-            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 3];
+            let mut controls = [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; 4];
             let mut count = 0;
             if session.announce_stamp.is_some() {
                 controls[count] = ControlBlock { kind: CONTROL_NEWEST_STAMP, body: &stamp[2..] };
@@ -240,6 +253,12 @@ impl Outbound {
             // The array holds a close block already.
             count += usize::from(closing);
             let said = count;
+            let (report, reports) = self.reporting.next(session.generation);
+            if reports {
+                controls[count] = ControlBlock { kind: CONTROL_REPORT, body: &report };
+                count += 1;
+            }
+            let reported = count;
             // Last: it may be longer than a slot, and must not hold up the others.
             if let Some(repeated) = self.repeated.as_ref().filter(|_| self.repeat_in == 0) {
                 controls[count] = ControlBlock { kind: repeated.kind, body: &repeated.body };
@@ -250,7 +269,10 @@ impl Outbound {
                 self.close_slots_left -= 1;
                 notices.close_said = self.close_slots_left == 0;
             }
-            if let Some(repeated) = self.repeated.as_ref().filter(|_| filled.controls > said) {
+            if reports && filled.controls >= reported {
+                self.reporting.said();
+            }
+            if let Some(repeated) = self.repeated.as_ref().filter(|_| filled.controls > reported) {
                 self.repeat_in = repeated.every_slots;
             }
             if filled.inner_bytes > 0 {

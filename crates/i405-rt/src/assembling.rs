@@ -157,6 +157,7 @@ impl Assembler {
                     self.discard(Trash::Control(old));
                 }
             }
+            SendCommand::Report(heard) => self.parts.outbound.report(heard),
             #[cfg(test)]
             SendCommand::Panic => panic!("asked to panic"),
         }
@@ -213,7 +214,9 @@ impl Assembler {
 
     /// Builds and seals a slot; None while no schedule runs.
     pub fn build(&mut self) -> Option<Built> {
-        let endpoint = self.running.as_ref()?.endpoint;
+        let running = self.running.as_ref()?;
+        let endpoint = running.endpoint;
+        self.parts.outbound.set_deadline(running.schedule.deadline_ns());
         let mut copy = None;
         if self.parts.outbound.wants_handshake()
             && let Some(feed) = &mut self.feed

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use i405_proto::inbound::ReceivingKey;
 use i405_proto::outbound::{Prepared, RepeatedControl, SendingSession};
+use i405_proto::report::Heard;
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
 use rtrb::Consumer;
@@ -48,6 +49,8 @@ pub enum SendCommand {
     Endpoint(SocketAddr),
     SayClose,
     RepeatControl(Option<Box<RepeatedControl>>),
+    /// A report of this is to be said.
+    Report(Heard),
     /// How slots get launch times from the next one on.
     Launch(Option<Launch>),
     #[cfg(test)]

@@ -28,11 +28,13 @@ use crate::device_keeper::DeviceKeeper;
 use crate::emergency::Emergency;
 use crate::error::Error;
 use crate::event::EventSink;
+use crate::heard::HeardCount;
 use crate::hedge::{DISPATCHERS, Hedge};
 use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::launch;
 use crate::own_flow::OwnFlow;
+use crate::path::REPORT_CAPACITY;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
 use crate::records::Recorder;
@@ -126,6 +128,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let (sending_trash, trash_of_sending) = RingBuffer::new(TRASH_CAPACITY);
     let (receiving_trash, trash_of_receiving) = RingBuffer::new(COMMAND_CAPACITY);
     let (event, events) = RingBuffer::new(EVENT_CAPACITY);
+    let (report_in, reports_in) = RingBuffer::new(REPORT_CAPACITY);
     let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
     let queue_capacity = queue_in.capacity();
     let stop = Arc::new(AtomicBool::new(false));
@@ -170,6 +173,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         carousel: Mutex::new(None),
         window: Arc::new(Mutex::new(LatenessWindow::new(config.deviation_source))),
         final_lateness: Default::default(),
+        path: Arc::default(),
+        final_path: Default::default(),
         silence: SilenceWatch::default(),
         packets_in: Mutex::new(packets_in),
         wants_drain: AtomicBool::new(false),
@@ -244,6 +249,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
                 handshake_source: None,
                 current: 0,
                 control_blocks: 0,
+                heard: HeardCount::default(),
+                reports: report_in,
             },
             departures: departure_reader,
         }),
@@ -281,6 +288,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         shared: Arc::clone(&shared),
         sink,
         events,
+        reports: reports_in,
         packets,
         records,
         recorder,

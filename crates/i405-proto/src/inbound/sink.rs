@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::block::{
-    CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE, inner_length,
+    CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE, CONTROL_REPORT, inner_length,
 };
+use crate::report::Report;
 use crate::stamp::Floor;
 use crate::unpacker::BlockSink;
 
@@ -78,6 +79,11 @@ pub trait InboundSink {
     fn roamed(&mut self, generation: u32, source: SocketAddr) {
         let _ = (generation, source);
     }
+    /// The peer's report under this generation; `received_ns`: when the kernel received it, None if it waited for datagrams
+    /// before it.
+    fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
+        let _ = (generation, report, received_ns);
+    }
     /// Server: a fragment of the initiation that is being answered came from here.
     fn handshake_source(&mut self, source: SocketAddr);
     /// A datagram opened; of each one, before its contents.
@@ -94,6 +100,8 @@ pub(super) struct Blocks<'a, S> {
     /// At a server: what newest-stamp blocks raise.
     pub(super) floor: Option<&'a mut Floor>,
     pub(super) malformed: &'a mut u64,
+    /// When the kernel received the payload under way; None: it waited since.
+    pub(super) received_ns: Option<u64>,
 }
 
 impl<S: InboundSink> BlockSink for Blocks<'_, S> {
@@ -105,7 +113,7 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
         }
     }
 
-    /// An unknown kind, or a known one of another length, is skipped; so is a stamp that is no news, for it is in every
+    /// An unknown kind, or a known one of another length (for a report: shorter), is skipped; so is a stamp that is no news, for it is in every
     /// datagram until an answer comes, and a path that held those back lets them go all at once.
     fn control(&mut self, kind: u8, body: &[u8]) {
         match kind {
@@ -116,6 +124,12 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
                 if !self.floor.as_mut().is_some_and(|floor| floor.raise(stamp)) {
                     return;
                 }
+            }
+            CONTROL_REPORT => {
+                if let Some(report) = Report::parse(body) {
+                    self.sink.report(self.generation, report, self.received_ns);
+                }
+                return;
             }
             _ => return,
         }
@@ -132,6 +146,7 @@ mod tests {
     struct Kept {
         packets: Vec<usize>,
         controls: Vec<u8>,
+        reports: Vec<(u32, Report, Option<u64>)>,
     }
 
     impl InboundSink for Kept {
@@ -140,6 +155,9 @@ mod tests {
         }
         fn control(&mut self, _: u32, kind: u8, _: &[u8]) {
             self.controls.push(kind);
+        }
+        fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
+            self.reports.push((generation, report, received_ns));
         }
         fn handshake(&mut self, _: HandshakeMessage<'_>) {}
         fn other_version(&mut self, _: OtherVersion) {}
@@ -153,7 +171,8 @@ mod tests {
     fn promise_malformed_inner() {
         let mut sink = Kept::default();
         let mut malformed = 0;
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: None, malformed: &mut malformed };
+        let mut blocks =
+            Blocks { sink: &mut sink, generation: 1, floor: None, malformed: &mut malformed, received_ns: None };
         let mut ipv4 = [0u8; 30];
         ipv4[0] = 0x45;
         ipv4[3] = 30;
@@ -169,12 +188,33 @@ mod tests {
         let mut sink = Kept::default();
         let mut floor = Floor::new(5, None);
         let mut malformed = 0;
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, floor: Some(&mut floor), malformed: &mut malformed };
+        let mut blocks = Blocks {
+            sink: &mut sink,
+            generation: 1,
+            floor: Some(&mut floor),
+            malformed: &mut malformed,
+            received_ns: None,
+        };
         for kind in 0..16 {
             blocks.control(kind, &[]);
             blocks.control(kind, &[0, 0, 0, 0, 1, kind]);
         }
         assert_eq!(sink.controls, [1, 1, 2, 2, 3, 4]);
         assert_eq!(floor.get(), 0x103);
+    }
+
+    #[test]
+    fn reports_and_longer_ones_of_a_later_version() {
+        let mut sink = Kept::default();
+        let mut blocks =
+            Blocks { sink: &mut sink, generation: 7, floor: None, malformed: &mut 0, received_ns: Some(123) };
+        let body = [0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 99, 99];
+        blocks.control(8, &body[..12]);
+        blocks.received_ns = None;
+        blocks.control(8, &body);
+        blocks.control(8, &body[..11]);
+        let report = Report { newest: 9, opened: 8, held_us: Some(7) };
+        assert_eq!(sink.reports, [(7, report, Some(123)), (7, report, None)]);
+        assert_eq!(sink.controls, [] as [u8; 0]);
     }
 }
