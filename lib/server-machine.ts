@@ -41,6 +41,8 @@ import { ServerSchedule } from "./server-schedule.js";
 import { versionAnswer } from "./server-versions.js";
 import type { SessionKeys } from "./session-keys.js";
 import { expiryNs, firstDeadlineNs, retentionNs } from "./session-times.js";
+import { Refusals } from "./server-refusals.js";
+import { ReplacedWatch } from "./shared-secret.js";
 import { staleInitiation, stateNotKept } from "./warnings.js";
 import { sameTiming, timingOf, type Judgement } from "./wire-settings.js";
 
@@ -88,6 +90,8 @@ export class ServerMachine implements Machine {
   /** The replaced session's. */
   readonly #retired: RetiredGeneration;
   readonly #floor: FloorKeeper;
+  readonly #refusals: Refusals;
+  readonly #replaced: ReplacedWatch;
   #session: Session | null = null;
   #lastGeneration = 0;
   /** The schedule is the session's; false once an attempt with other settings took it over. */
@@ -107,6 +111,8 @@ export class ServerMachine implements Machine {
       install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
     });
     this.#retired = new RetiredGeneration(context);
+    this.#refusals = new Refusals(context);
+    this.#replaced = new ReplacedWatch(context);
     this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
   }
 
@@ -124,6 +130,7 @@ export class ServerMachine implements Machine {
     this.#answers.drop();
     this.#rekey.stop();
     this.#retired.stop();
+    this.#replaced.stop();
     this.#keepFloor(null);
     this.#session?.root.destroy();
     return { timing: this.#schedule.timing, session: this.#session !== null };
@@ -140,6 +147,7 @@ export class ServerMachine implements Machine {
           const { pending, timing, first } = versionAnswer(event, this.#context.clock);
           this.#offer(pending, timing, first);
         }
+        this.#refusals.version(event.source, event.version);
         break;
       case "staleInitiation":
         this.#context.report.warning(staleInitiation(event.stamp, event.floorMs, this.#context.clock.wallMs()));
@@ -197,6 +205,7 @@ export class ServerMachine implements Machine {
     const endNs = first + BigInt(Math.ceil(this.#config.attemptNs(wire, event.datagramLength, down)));
     const { stamp, source } = event;
     this.#offer({ kind: KIND_RESPONSE, stamp, message, source, endNs, offered }, down, first);
+    if (offered === null) this.#refusals.settings(source, answer.understood ? refusal : null);
   }
 
   /** On disk before it is acted on; null: what isn't there yet. False: it couldn't be written, and nothing is done. */
@@ -277,6 +286,7 @@ export class ServerMachine implements Machine {
     const replaced = this.#session !== null;
     this.#coverEndNs = null;
     this.#scheduleIsSessions = true;
+    this.#replaced.confirmed(source, replaced, wire);
     this.#adopt(confirmed);
     // Between the answer and its confirmation an end that was due may have come, or another answer's schedule.
     const running = this.#schedule.timing;
@@ -307,6 +317,7 @@ export class ServerMachine implements Machine {
   #roam(source: string): void {
     if (this.#schedule.endpoint === source) return;
     this.#schedule.move(source);
+    this.#replaced.moved(source);
     this.#context.report.roamed(source);
   }
 

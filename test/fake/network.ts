@@ -1,5 +1,6 @@
 /** The wire between fake tunnels: datagrams arrive after a delay, or not. */
 import type { HandshakeKind } from "../../lib/addon.js";
+import type { FakeReport } from "./path.js";
 import type { SimulatedTime } from "./time.js";
 
 /** What a slot holds. Bytes are only counted; what would be sealed is an object. */
@@ -22,6 +23,9 @@ export type Content =
       announce: number | null;
       close: boolean;
       control: { kind: number; body: Uint8Array } | null;
+      /** Its number under the key. */
+      counter: number;
+      report: FakeReport | null;
     };
 
 export interface Datagram {
