@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import t from "tap";
 import type { RefusedClient } from "../index.js";
 import { describeRefused } from "../lib/cli/describe.js";
-import { reportEvents, type Reported } from "../lib/cli/report.js";
+import { reportEvents } from "../lib/cli/report.js";
 import { CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "./fake/server-bench.js";
 import { SOME_STATS } from "./cli-stats.js";
 import { Pair, record, SERVER } from "./tunnel-pair.js";
@@ -104,7 +104,7 @@ t.test("the log: at level info, and one that comes again and again is summed up"
     say: (event: string, fields: object, text: string, level?: string) => said.push([event, fields, text, level]),
     fail: () => undefined,
   };
-  reportEvents(Object.assign(tunnel, { stats: () => SOME_STATS }) as Reported, report, "server", false);
+  reportEvents(Object.assign(tunnel, { stats: () => SOME_STATS }), report, "server", false);
   const refused = (port: number, reason = "length") =>
     tunnel.emit("refused", { endpoint: `203.0.113.7:${port}`, reason, direction: "up", asked: 2, limit: 1 });
   for (let port = 1; port <= 30; port += 1) refused(port);

@@ -12,7 +12,7 @@ function share(lost: number, expected: number): string {
 
 function losses({ expected, lost, recentExpected, recentLost }: Loss): string {
   const all = [Number(lost), Number(expected)] as const;
-  const recent = share(Number(recentLost), Number(recentExpected));
+  const recent = share(recentLost, recentExpected);
   return `${recent} in the last 10 s, ${share(...all)} of ${all[1].toLocaleString("en")} in all`;
 }
 
@@ -65,7 +65,7 @@ export function describePath(path: ShownPath): string {
 
 /** For the live view without a terminal. */
 export function describePathShortly({ inbound, outbound, roundTrip }: ShownPath): string {
-  const recent = ({ recentLost, recentExpected }: Loss) => share(Number(recentLost), Number(recentExpected));
+  const recent = ({ recentLost, recentExpected }: Loss) => share(recentLost, recentExpected);
   const trip = roundTrip === null ? "-" : `${roundTrip.smoothedMs.toFixed(1)} ms`;
   return `loss ${recent(inbound)} in, ${recent(outbound)} out; round trip ${trip}`;
 }
