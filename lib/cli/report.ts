@@ -119,7 +119,9 @@ function reportRefusals(tunnel: Reported, report: Report): void {
     again = 0;
   };
   tunnel.on("refused", (refused) => {
-    const what = `${refused.endpoint.slice(0, refused.endpoint.lastIndexOf(":"))} ${refused.reason}`;
+    const { endpoint, reason, direction } = refused;
+    // Each start has another port.
+    const what = [endpoint.slice(0, endpoint.lastIndexOf(":")), reason, direction].join(" ");
     if (timer !== undefined && what === last) {
       again += 1;
       return;
