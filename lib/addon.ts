@@ -189,6 +189,8 @@ export interface NativeStats {
   queuedBytes: bigint;
   datagramsReceived: bigint;
   datagramsOpened: bigint;
+  /** Of them, those under a key that another one has replaced. */
+  openedReplaced: bigint;
   /** Authenticated by no key. */
   datagramsUnknown: bigint;
   datagramsUnopened: bigint;
@@ -211,6 +213,29 @@ export interface NativeStats {
   lastOpenedNs: bigint;
   /** By the call, and where timestamps were asked for, by those. */
   lateness: NativeDistribution[];
+  path: NativePath;
+}
+
+/** Datagrams of one direction, by their counters. */
+export interface NativeLoss {
+  /** Those that can have come. */
+  expected: bigint;
+  /** Those of them that have not. */
+  lost: bigint;
+  /** The same of the last ten seconds. */
+  recentExpected: number;
+  recentLost: number;
+}
+
+/** What is known of the path (docs/protocol.md, "Report"). */
+export interface NativePath {
+  inbound: NativeLoss;
+  /** By the peer's reports. */
+  outbound: NativeLoss;
+  /** null: no report told it yet. */
+  roundTrip: { newestNs: number; smoothedNs: number; leastNs: number } | null;
+  /** CLOCK_MONOTONIC when the newest report came; 0: none yet. */
+  reportedNs: bigint;
 }
 
 /** How late all slots were since the tunnel was opened. */

@@ -24,6 +24,7 @@ import {
 import { RetiredGeneration } from "./retired-generation.js";
 import type { SessionKeys, SessionRoot } from "./session-keys.js";
 import { expiryNs, retentionNs } from "./session-times.js";
+import { TakenOverWatch } from "./shared-secret.js";
 import { StampSource } from "./stamps.js";
 import { SuspendWatch } from "./suspend-watch.js";
 import { noAnswer, stateNotKept } from "./warnings.js";
@@ -66,6 +67,7 @@ export class ClientMachine implements Machine {
   readonly #rekey: ClientRekey;
   /** The replaced session's. */
   readonly #retired: RetiredGeneration;
+  readonly #takenOver: TakenOverWatch;
   /** Newest last. Empty exactly while nothing is in the carousel. */
   #attempts: { attempt: Attempt; madeAtNs: bigint; path: ClientPath }[] = [];
   /** Where datagrams go now. */
@@ -92,6 +94,7 @@ export class ClientMachine implements Machine {
     });
     this.#rekey = new ClientRekey(context, config);
     this.#retired = new RetiredGeneration(context);
+    this.#takenOver = new TakenOverWatch(context, config.clientTimeoutMs);
   }
 
   start(): void {
@@ -136,6 +139,7 @@ export class ClientMachine implements Machine {
         break;
       case "heard":
         if (this.#session !== null && this.#attempts.length > 0) {
+          this.#takenOver.heard();
           this.#backToSession(this.#session);
           this.#context.report.heard();
         }
@@ -148,6 +152,7 @@ export class ClientMachine implements Machine {
   #silent(forMs: number): void {
     if (this.#session === null || (this.#attempts.length > 0 && !this.#climbing)) return;
     if (this.#climbing) this.#endCarousel();
+    this.#takenOver.silent();
     this.#beginCarousel(this.#lostPath());
     this.#context.report.silent(forMs);
   }
@@ -284,6 +289,7 @@ export class ClientMachine implements Machine {
     native.watchSilence(this.#config.clientTimeoutMs * 1e6);
     if (replaced) report.disconnected("replaced");
     report.connected({ endpoint, wire, cipher: cipherName(aead) });
+    this.#takenOver.connected(endpoint, path.attemptNs);
   }
 
   /** These keys are the session's from now on: received under first, then sent under. */
@@ -333,7 +339,10 @@ export class ClientMachine implements Machine {
     if (silent || climbed) this.#backToSession(session);
     if (climbed) this.#climbLater(session);
     this.#context.report.rekeyed();
-    if (silent) this.#context.report.heard();
+    if (silent) {
+      this.#takenOver.heard();
+      this.#context.report.heard();
+    }
   }
 
   /** The session is over: keys zeroed, a throwaway key takes over, and the carousel begins unless it already turns. */

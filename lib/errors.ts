@@ -88,3 +88,12 @@ function describeKind(value: unknown): string {
 function counted(count: number, unit: string): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
+
+export function connectTimeoutError(afterNs: number): I405Error {
+  return new I405Error(
+    "ERR_I405_CONNECT_TIMEOUT",
+    `no session within ${Math.round(afterNs / 1e6)} ms (connectTimeout). A server stays silent to a wrong key or ` +
+      "password; check those, the address and port, firewalls, and both clocks",
+    { option: "connectTimeout" },
+  );
+}

@@ -9,13 +9,14 @@ import type { NativeEvent, NativeStats, NativeTunnel } from "./addon.js";
 import { guardedClock, Timers, type Clock } from "./clock.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
-import { I405Error } from "./errors.js";
+import { connectTimeoutError, I405Error } from "./errors.js";
 import type { Report } from "./machine.js";
 import type { Opening, Running } from "./opening.js";
 import type { LocalSettings } from "./options.js";
 import type { PacketHub } from "./packet-hub.js";
 import type { Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
+import { NO_AGES, SessionAges, type Ages } from "./path-stats.js";
 import { tellRecords } from "./records.js";
 import { NO_STATS, publicDeviation } from "./stats.js";
 import { addonWarning } from "./warnings.js";
@@ -56,6 +57,9 @@ export class Lifecycle {
   #closing: Closing | null = null;
   #timers: Timers<"connectTimeout" | "deviation"> | null = null;
   #lastStats: NativeStats = NO_STATS;
+  /** Of the last stats. */
+  ages: Ages = NO_AGES;
+  readonly #session = new SessionAges();
   #wantsRef = true;
   /** The `connect` or `listen` under way. */
   #waiting: Waiting | null = null;
@@ -119,6 +123,7 @@ export class Lifecycle {
     if (this.#native === null || this.state === "closed") return this.#lastStats;
     try {
       this.#lastStats = this.#native.stats();
+      this.ages = this.#session.read(this.#lastStats);
     } catch {
       // The addon's side is gone before its last event came: the figures before stay.
     }
@@ -195,6 +200,7 @@ export class Lifecycle {
       this.#mishap(error);
     });
     this.#timers = new Timers(clock);
+    this.#session.clock = clock;
     this.#hub.nowMs = () => Number(clock.monotonicNs()) / 1e6;
     if (connectTimeoutNs !== null) {
       this.#timers.set("connectTimeout", connectTimeoutNs / 1e6, () => {
@@ -219,6 +225,7 @@ export class Lifecycle {
       if (this.ending) return;
       this.state = "connected";
       this.connection = connection;
+      this.#session.handshake();
       this.#timers?.clear("connectTimeout");
       this.#arrived(connection);
       this.#voice.emit("connected", connection);
@@ -234,7 +241,9 @@ export class Lifecycle {
       this.#voice.emit("heard");
     },
     rekeyed: () => {
-      if (!this.ending) this.#voice.emit("rekeyed");
+      if (this.ending) return;
+      this.#session.rekey();
+      this.#voice.emit("rekeyed");
     },
     roamed: (endpoint) => {
       if (this.ending || this.connection === null) return;
@@ -246,6 +255,9 @@ export class Lifecycle {
       this.state = this.#beginning?.state ?? "connecting";
       this.connection = null;
       this.#voice.emit("disconnected", { reason });
+    },
+    refused: (refused) => {
+      if (!this.ending) this.#voice.emit("refused", refused);
     },
     warning: (warning) => {
       if (!this.ending) this.#voice.emit("warning", warning);
@@ -403,15 +415,6 @@ export class Lifecycle {
     if (this.#wantsRef) this.native?.ref();
     else this.native?.unref();
   }
-}
-
-function connectTimeoutError(afterNs: number): I405Error {
-  return new I405Error(
-    "ERR_I405_CONNECT_TIMEOUT",
-    `no session within ${Math.round(afterNs / 1e6)} ms (connectTimeout). A server stays silent to a wrong key or ` +
-      "password; check those, the address and port, firewalls, and both clocks",
-    { option: "connectTimeout" },
-  );
 }
 
 /** Whatever was thrown, as the one error class. */

@@ -5,7 +5,7 @@
  * Within one step a machine gives its commands first and reports last, so that a listener that closes the tunnel finds
  * the step done.
  */
-import type { Connection, TunnelEvents, TunnelWarning } from "../index.js";
+import type { Connection, RefusedClient, TunnelEvents, TunnelWarning } from "../index.js";
 import { AEAD_AES_256_GCM, type AeadId, type NativeEvent, type NativeTiming, type NativeTunnel } from "./addon.js";
 import { parseHostAndPort } from "./address-text.js";
 import type { Clock } from "./clock.js";
@@ -23,6 +23,8 @@ export interface Report {
   /** Server: the session goes on with the client at this endpoint. */
   roamed(endpoint: string): void;
   disconnected(reason: DisconnectReason): void;
+  /** Server: a genuine initiation was refused. */
+  refused(refused: RefusedClient): void;
   warning(warning: TunnelWarning): void;
   /** Fatal: the tunnel closes at once. */
   failed(error: I405Error): void;

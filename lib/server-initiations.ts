@@ -45,6 +45,8 @@ export interface InitiationParts {
   /** For receiving; returns the generation. */
   install(keys: SessionKeys, wire: Wire, receiveLength: number): number;
   offer(pending: Pending, timing: NativeTiming, first: bigint): void;
+  /** null: the settings made no sense. */
+  refused(source: string, refusal: Judgement["refusal"]): void;
 }
 
 type HandshakeEvent = Extract<NativeEvent, { type: "handshake" }>;
@@ -110,6 +112,7 @@ export class ServerInitiations {
     const first = firstDeadlineNs(event.receivedNs, clock.monotonicNs(), wire.down);
     const endNs = first + BigInt(Math.ceil(this.#config.attemptNs(wire, event.datagramLength, down)));
     this.#parts.offer({ kind: KIND_RESPONSE, stamp: event.stamp, message, source, endNs, offered }, down, first);
+    if (offered === null) this.#parts.refused(source, answer.understood ? refusal : null);
   }
 
   /** The response's bytes; if it accepts, its session is installed, for receiving only. */

@@ -33,6 +33,8 @@ import { ServerSchedule } from "./server-schedule.js";
 import { versionAnswer } from "./server-versions.js";
 import type { SessionKeys } from "./session-keys.js";
 import { expiryNs, retentionNs } from "./session-times.js";
+import { Refusals } from "./server-refusals.js";
+import { ReplacedWatch } from "./shared-secret.js";
 import { notBelieved, staleInitiation, stateNotKept } from "./warnings.js";
 import { sameTiming } from "./wire-settings.js";
 
@@ -63,6 +65,8 @@ export class ServerMachine implements Machine {
   /** The replaced session's. */
   readonly #retired: RetiredGeneration;
   readonly #floor: FloorKeeper;
+  readonly #refusals: Refusals;
+  readonly #replaced: ReplacedWatch;
   #session: Session | null = null;
   #lastGeneration = 0;
   /** The schedule is the session's; false once an attempt with other settings took it over. */
@@ -82,6 +86,8 @@ export class ServerMachine implements Machine {
       install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
     });
     this.#retired = new RetiredGeneration(context);
+    this.#refusals = new Refusals(context);
+    this.#replaced = new ReplacedWatch(context);
     this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
     this.#initiations = new ServerInitiations(context, config, {
       keepFloor: (stamp) => this.#keepFloor(stamp),
@@ -92,6 +98,9 @@ export class ServerMachine implements Machine {
       // Before a new key is installed: the core keeps as many as this end does.
       makeRoom: () => {
         this.#answers.makeRoom();
+      },
+      refused: (source, refusal) => {
+        this.#refusals.settings(peerOf(source), refusal);
       },
     });
     this.#asking = new ServerAsking(context.clock, () => {
@@ -115,6 +124,7 @@ export class ServerMachine implements Machine {
     this.#answers.drop();
     this.#rekey.stop();
     this.#retired.stop();
+    this.#replaced.stop();
     this.#keepFloor(null);
     this.#session?.root.destroy();
     return { timing: this.#schedule.timing, session: this.#session !== null };
@@ -131,6 +141,7 @@ export class ServerMachine implements Machine {
           const { pending, timing, first } = versionAnswer(event, this.#context.clock);
           this.#offer(pending, timing, first);
         }
+        this.#refusals.version(peerOf(event.source), event.version);
         break;
       case "staleInitiation":
         this.#context.report.warning(staleInitiation(event.stamp, event.floorMs, this.#context.clock.wallMs()));
@@ -239,12 +250,14 @@ export class ServerMachine implements Machine {
     if (session === null || confirmed !== (asking?.generation ?? null)) {
       this.#planEnd();
     } else if (asking === null) {
+      this.#replaced.moved(peerOf(source));
       report.roamed(peerOf(source));
     } else {
       const { wire, serverTimeoutMs, aead } = session;
       this.#asking.end();
       native.watchSilence(Math.max(serverTimeoutMs * 1e6, TIMEOUT_SLOTS * wire.up.intervalNs));
       this.#planEnd();
+      this.#replaced.confirmed(peerOf(source), asking.replaces, wire);
       if (asking.replaces) report.disconnected("replaced");
       report.connected({ endpoint: peerOf(source), wire, cipher: cipherName(aead) });
     }

@@ -2,6 +2,7 @@
 import type { Deviation, TunnelState, TunnelStats } from "../index.js";
 import type { NativeDeviation, NativeStats } from "./addon.js";
 import type { PacketCounts } from "./packet-hub.js";
+import { NO_AGES, NO_PATH, publicPath, type Ages } from "./path-stats.js";
 
 /** Before a tunnel is open. */
 export const NO_STATS: NativeStats = {
@@ -28,6 +29,7 @@ export const NO_STATS: NativeStats = {
   queuedBytes: 0n,
   datagramsReceived: 0n,
   datagramsOpened: 0n,
+  openedReplaced: 0n,
   datagramsUnknown: 0n,
   datagramsUnopened: 0n,
   datagramsReplayed: 0n,
@@ -43,12 +45,18 @@ export const NO_STATS: NativeStats = {
   launchesMissed: 0n,
   lastOpenedNs: 0n,
   lateness: [],
+  path: NO_PATH,
 };
 
 /** Before anything was written or read. */
 const NO_PACKETS: PacketCounts = { readerDrops: 0n, writeRefusals: 0n, malformed: 0n };
 
-export function publicStats(state: TunnelState, native: NativeStats, packets: PacketCounts = NO_PACKETS): TunnelStats {
+export function publicStats(
+  state: TunnelState,
+  native: NativeStats,
+  packets: PacketCounts = NO_PACKETS,
+  ages: Ages = NO_AGES,
+): TunnelStats {
   return {
     state,
     slots: {
@@ -88,6 +96,7 @@ export function publicStats(state: TunnelState, native: NativeStats, packets: Pa
       replayed: native.datagramsReplayed,
       overBudget: native.datagramsOverBudget,
     },
+    path: publicPath(native.path, ages),
     handshake: { fragments: native.handshakeFragments, stale: native.staleInitiations },
     reassembly: { payloadsLost: native.payloadsLost, blocksDropped: native.blocksDropped },
     eventsDropped: native.eventsDropped,

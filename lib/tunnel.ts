@@ -114,7 +114,8 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   }
 
   stats(): TunnelStats {
-    return publicStats(this.#life.state, this.#life.stats(), this.#hub.counts);
+    const { state } = this.#life;
+    return publicStats(state, this.#life.stats(), this.#hub.counts, this.#life.ages);
   }
 
   ref(): this {

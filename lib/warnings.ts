@@ -46,6 +46,28 @@ export function notBelieved(source: string): TunnelWarning {
   };
 }
 
+/** Server: a session was replaced, and the client that had it goes on in it. */
+export function sharedSecret(before: string, now: string): TunnelWarning {
+  return {
+    code: "I405_SHARED_SECRET",
+    message:
+      `two clients have the same key or password: ${before} still sends in the session that ${now} has replaced, and ` +
+      "they take it from each other",
+    remedy: "Stop one of them, or give it a secret of its own and a server (a port) of its own",
+  };
+}
+
+/** Client: the server has fallen silent so many times in a row, and had a new session at once. */
+export function takenOver(endpoint: string, times: number): TunnelWarning {
+  return {
+    code: "I405_SHARED_SECRET",
+    message:
+      `${endpoint} fell silent ${times} times in a row and took a new session at once: another client with the same ` +
+      "key or password takes it over, or the server restarts again and again",
+    remedy: "Look at the server's log, which names both clients. Give each a secret of its own and a server of its own",
+  };
+}
+
 /** The state file could not be written; `failure` says why. */
 export function stateNotKept(role: Role, failure: unknown): TunnelWarning {
   const why = failure instanceof Error ? failure.message : String(failure);

@@ -139,9 +139,17 @@ export function sameTiming(a: NativeTiming, b: NativeTiming): boolean {
   );
 }
 
+/** The first limit that was passed, where, and by what: bytes, ns, or bytes per second. */
+export interface WireRefusal {
+  verdict: Exclude<Refusal, "notUnderstood">;
+  limit: number;
+  direction: "up" | "down";
+  asked: number;
+}
+
 /** What a server makes of a client's wishes. */
 export interface Judgement {
-  refusal: { verdict: Refusal; limit: number } | null;
+  refusal: WireRefusal | null;
   /** As asked, clipped to the limits: the schedule that carries the verdict. */
   wire: Wire;
 }
@@ -159,17 +167,19 @@ export function judgeWire(asked: Wire, limits: ServerLimits, routeMtu: number): 
     const direction = wire[name];
     const maxRate = name === "up" ? limits.maxRateUp : limits.maxRateDown;
     if (direction.length > maxLength) {
-      refusal ??= { verdict: "length", limit: maxLength };
+      refusal ??= { verdict: "length", limit: maxLength, direction: name, asked: direction.length };
       direction.length = maxLength;
     }
     if (direction.intervalNs < limits.minIntervalNs) {
-      refusal ??= { verdict: "interval", limit: limits.minIntervalNs };
+      const [limit, asked] = [limits.minIntervalNs, direction.intervalNs];
+      refusal ??= { verdict: "interval", limit, direction: name, asked };
       direction.intervalNs = limits.minIntervalNs;
     }
     const least = Math.ceil((direction.length / maxRate) * 1e9);
     // A rate given at both ends becomes an interval by rounding at one of them: a nanosecond doesn't count.
     if (direction.intervalNs < least - 1) {
-      refusal ??= { verdict: "bandwidth", limit: Math.floor(maxRate) };
+      const askedRate = Math.ceil((direction.length * 1e9) / direction.intervalNs);
+      refusal ??= { verdict: "bandwidth", limit: Math.floor(maxRate), direction: name, asked: askedRate };
       direction.intervalNs = Math.min(least, INTERVAL_RANGE_NS.max);
     }
     direction.jitterNs = Math.min(direction.jitterNs, direction.intervalNs);

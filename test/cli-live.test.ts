@@ -88,6 +88,10 @@ t.test("rates are differences by the tunnel's own clock", async (t) => {
   t.match(text, /^ {2}sent {6}10KiB\/s +▄$/m, "half of what is received");
   t.match(text, /^ {2}received {2}20KiB\/s +█$/m);
   t.match(text, /^ {2}queue {5}1,234 bytes, 5 dropped$/m);
+  t.match(text, /^ {2}loss in {3}5\.0 % in the last 10 s, 5\.5 % of 200 in all$/m);
+  t.match(text, /^ {2}loss out {2}- in the last 10 s, 0\.3 % of 400 in all$/m);
+  t.match(text, /^ {2}rtt {7}42\.3 ms, least 40\.0, newest 41\.0$/m);
+  t.match(text, /^ {2}heard {5}12 ms ago; handshake 1\.0 h ago, keys 1\.0 min ago$/m);
 });
 
 t.test("another process under the same name is nothing to compare with", async (t) => {
@@ -142,7 +146,7 @@ t.test("no line is wider than the terminal, whatever the colours", async (t) => 
   }
   t.match(
     renderLiveLine(history),
-    /^connected: 100\.0 slots\/s, 8 missed; inside .* sent, .* received, 1234 bytes wait; lateness p99 5\.0 us$/,
+    /^connected: 100\.0 slots\/s, 8 missed; inside .* sent, .* received, 1234 bytes wait; loss 5\.0 % in, - out; round trip 42\.3 ms; lateness p99 5\.0 us$/,
   );
 });
 

@@ -28,7 +28,7 @@ async function exposed(): Promise<Map<string, Map<string, Set<string>>>> {
   tunnel.stats = () => ({ ...SOME_STATS, lateness });
   registerMetrics(tunnel, { registry, name: "client" });
   tunnel.connection = CONNECTION;
-  tunnel.emit("warning", { code: "I405_X", message: "", remedy: "" });
+  for (const code of ["I405_X", "I405_SHARED_SECRET"]) tunnel.emit("warning", { code, message: "", remedy: "" });
   const found = new Map(PROMETHEUS);
   for (const { name, labels } of samplesOf(await registry.metrics())) {
     const known = found.get(name) ?? new Map<string, Set<string>>();

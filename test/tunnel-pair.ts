@@ -22,6 +22,7 @@ const NAMES = [
   "heard",
   "rekeyed",
   "roamed",
+  "refused",
   "disconnected",
   "warning",
   "error",
@@ -35,6 +36,7 @@ export interface Seen {
   remedy?: string;
   reason?: string;
   forMs?: number;
+  endpoint?: string;
 }
 
 /** Everything that a tunnel emits, but for packets and reports, in order. */

@@ -37,6 +37,23 @@ export interface Connection {
   cipher: "chacha20-poly1305" | "aes-256-gcm";
 }
 
+/** A client that a server refused: its initiation was genuine, and its wishes were not to be had. */
+export interface RefusedClient {
+  /** Address and port that the initiation came from. Nothing has come back from there yet, so it may be forged. */
+  endpoint: string;
+  /**
+   * Which of the server's `limits` was passed: `"length"` (or the route's MTU), `"interval"`, `"bandwidth"`; or
+   * `"notUnderstood"`: settings that make no sense; or `"version"`: another version of the protocol.
+   */
+  reason: "length" | "interval" | "bandwidth" | "notUnderstood" | "version";
+  /** Which direction passed it first; null where it isn't a direction's. */
+  direction: "up" | "down" | null;
+  /** What was asked for: bytes, nanoseconds, bytes per second, or the version; null for `"notUnderstood"`. */
+  asked: number | null;
+  /** The limit, in the same unit; for `"version"` the one that is spoken here. null for `"notUnderstood"`. */
+  limit: number | null;
+}
+
 /** Something that doesn't stop the tunnel but that somebody should know. */
 export interface TunnelWarning {
   /** Stable, starts with `I405_`; docs/errors.md has all of them. */
@@ -116,6 +133,8 @@ export type TunnelEvents = {
    * goes on to handshake, a server to listen.
    */
   disconnected: (info: { reason: "expired" | "silent" | "peerClosed" | "replaced" | "exhausted" }) => void;
+  /** Server: a client was refused, and why. It is told as well, and stops. At most one a second. */
+  refused: (refused: RefusedClient) => void;
   /** Once per `deviationInterval`. */
   deviation: (deviation: Deviation) => void;
   /** With `record`: the slots of the last few hundredths of a second. */
@@ -137,6 +156,44 @@ export type TunnelEvents = {
   /** Everything is released; the last event. */
   close: () => void;
 };
+
+/**
+ * What is known of the way to the peer and back. Each end counts the other's datagrams by the numbers under their keys, and
+ * tells it once a second or in eight slots, whichever is rarer, inside the slots.
+ */
+export interface PathStats {
+  /** Datagrams from the peer. */
+  inbound: PathLoss;
+  /** Datagrams to the peer, by its own word and as of its newest report. */
+  outbound: PathLoss;
+  /**
+   * To the peer and back, without what the peer waited for its next slot; milliseconds. `smoothedMs` as TCP smooths it (RFC
+   * 6298), `leastMs` since the tunnel was opened. null before a report told it.
+   */
+  roundTrip: { newestMs: number; smoothedMs: number; leastMs: number } | null;
+  /** How long ago a datagram last opened, milliseconds without time asleep; null: none yet. */
+  heardMsAgo: number | null;
+  /** How long ago the peer last reported, as above; null: it has not yet, or its version does not. */
+  reportedMsAgo: number | null;
+  /** Age of the newest handshake that led to a session, whether that is up or not, milliseconds; null: none yet. */
+  handshakeMsAgo: number | null;
+  /** Age of the newest keys: of that handshake, or of a rekey since. Milliseconds; null: none yet. */
+  keysMsAgo: number | null;
+}
+
+/**
+ * How many datagrams of one direction came. Slots that the sender skipped and handshakes are not among them, copies count
+ * once, and one that comes late is not lost any more. What nothing came after is not known to be lost yet.
+ */
+export interface PathLoss {
+  /** Those that can have come, since the tunnel was opened. */
+  expected: bigint;
+  /** Those of them that have not. */
+  lost: bigint;
+  /** The same of the last ten seconds; 0: nothing came, or nothing was reported, in them. */
+  recentExpected: number;
+  recentLost: number;
+}
 
 /** Counters since the tunnel was opened; zeros before, the last values after it closed. */
 export interface TunnelStats {
@@ -207,6 +264,7 @@ export interface TunnelStats {
     replayed: bigint;
     overBudget: bigint;
   };
+  path: PathStats;
   /** `stale`: fragments of initiations below the floor or too old; copies of the newest two do not count. */
   handshake: { fragments: bigint; stale: bigint };
   reassembly: { payloadsLost: bigint; blocksDropped: bigint };

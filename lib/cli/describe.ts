@@ -1,6 +1,7 @@
 /** Events and figures as a person reads them. */
-import type { Connection, Deviation, TunnelStats, WireDirection } from "../index.js";
+import type { Connection, Deviation, RefusedClient, TunnelStats, WireDirection } from "../index.js";
 import { formatDuration, formatRate } from "../units.js";
+import { describePath } from "./describe-path.js";
 
 export function describeDirection({ length, intervalNs, jitterNs, jitterShape }: WireDirection): string {
   const rate = formatRate((length * 1e9) / intervalNs);
@@ -27,12 +28,27 @@ export function describeDeviation(deviation: Deviation): string {
   );
 }
 
-export function describeStats({ slots, inner }: TunnelStats): string {
+/** Whom a server refused, and why. */
+export function describeRefused({ endpoint, reason, direction, asked, limit }: RefusedClient): string {
+  const [most, wanted] = [limit ?? 0, asked ?? 0];
+  const why = {
+    length: () => `datagrams ${direction} of ${wanted} bytes were asked for, at most ${most} bytes are allowed`,
+    interval: () =>
+      `an interval ${direction} of ${formatDuration(wanted)} was asked for, at least ${formatDuration(most)} is allowed`,
+    bandwidth: () =>
+      `a bandwidth ${direction} of ${formatRate(wanted)} was asked for, at most ${formatRate(most)} is allowed`,
+    notUnderstood: () => "its settings make no sense to this version",
+    version: () => `it speaks version ${asked} of the protocol, this server version ${limit}`,
+  }[reason];
+  return `refused ${endpoint}: ${why()}`;
+}
+
+export function describeStats({ slots, inner, path }: TunnelStats): string {
   const errors = slots.sendErrors === 0n ? "" : `, ${slots.sendErrors.toString()} refused by the kernel`;
   return (
     `${slots.sent.toString()} slots sent (${slots.carrying.toString()} carrying), ${slots.missed.toString()} missed${errors}; ` +
     `inner packets: ${inner.packetsSent.toString()} sent, ${inner.packetsReceived.toString()} received, ` +
-    `${inner.queueDrops.toString()} dropped`
+    `${inner.queueDrops.toString()} dropped; ${describePath(path)}`
   );
 }
 

@@ -1,6 +1,13 @@
 /** What a running tunnel says: its events as records, each with a text for people. */
 import type { I405Tunnel, TunnelEvents, TunnelStats } from "../index.js";
-import { describeConnection, describeDeviation, describeStats, describeStrangers, plainCounters } from "./describe.js";
+import {
+  describeConnection,
+  describeDeviation,
+  describeRefused,
+  describeStats,
+  describeStrangers,
+  plainCounters,
+} from "./describe.js";
 import { errorLines, inFlags, type Explained } from "./explain.js";
 import type { TunnelCommand } from "./flags.js";
 import type { Io } from "./io.js";
@@ -63,6 +70,7 @@ export function reportEvents(tunnel: Reported, report: Report, command: TunnelCo
   tunnel.on("disconnected", ({ reason }) => {
     report.say("disconnected", { reason }, `the session ended: ${REASONS[reason] ?? reason}; ${next}`);
   });
+  reportRefusals(tunnel, report);
   tunnel.on("warning", ({ code, message, remedy }) => {
     sayWarning(report, { code, message: inFlags(message, command), remedy: inFlags(remedy, command) });
   });
@@ -92,6 +100,35 @@ function reportRoaming(tunnel: Reported, report: Report): void {
   tunnel.on("roamed", ({ endpoint }) => {
     newest = endpoint;
     if (!waits) say(endpoint);
+  });
+}
+
+/** The same refusal again is told once in this time, ms: a client that is refused and asked to restart asks for ever. */
+const REFUSED_MS = 60_000;
+
+/** Says whom a server refused and why: at once, and once a minute how often again. */
+function reportRefusals(tunnel: Reported, report: Report): void {
+  let last = "";
+  let again = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const summary = () => {
+    timer = undefined;
+    if (again > 0) report.say("refused", { times: again }, `refused ${again} more times in the last minute`);
+    else last = "";
+    if (again > 0) timer = setTimeout(summary, REFUSED_MS).unref();
+    again = 0;
+  };
+  tunnel.on("refused", (refused) => {
+    const { endpoint, reason, direction } = refused;
+    // Each start has another port.
+    const what = [endpoint.slice(0, endpoint.lastIndexOf(":")), reason, direction].join(" ");
+    if (timer !== undefined && what === last) {
+      again += 1;
+      return;
+    }
+    last = what;
+    report.say("refused", refused, describeRefused(refused));
+    timer ??= setTimeout(summary, REFUSED_MS).unref();
   });
 }
 

@@ -106,6 +106,39 @@ const INSIDE: readonly Definition[] = [
   ),
 ];
 
+/** A gauge that is missing while nothing is known. */
+function known(name: string, help: string, read: (measured: Measured) => number | null): Definition {
+  const samples = (measured: Measured): Sample[] => {
+    const value = read(measured);
+    return value === null ? [] : [[{}, value]];
+  };
+  return { name, kind: "gauge", help, labels: [], read: samples };
+}
+
+function seconds(ms: number | null): number | null {
+  return ms === null ? null : ms / 1000;
+}
+
+const PATH: readonly Definition[] = [
+  counterBy("i405_path_datagrams_total", "Datagrams under session keys that can have come, by counters.", "direction", {
+    sent: ({ stats }) => stats.path.outbound.expected,
+    received: ({ stats }) => stats.path.inbound.expected,
+  }),
+  // Not those lost: one that is late would make that fall.
+  counterBy("i405_path_arrived_total", "Those of them that came; sent ones by the peer's reports.", "direction", {
+    sent: ({ stats: { path } }) => path.outbound.expected - path.outbound.lost,
+    received: ({ stats: { path } }) => path.inbound.expected - path.inbound.lost,
+  }),
+  known("i405_round_trip_seconds", "To the peer and back, smoothed.", ({ stats }) =>
+    seconds(stats.path.roundTrip?.smoothedMs ?? null),
+  ),
+  known("i405_heard_age_seconds", "Time since a datagram last opened.", ({ stats }) => seconds(stats.path.heardMsAgo)),
+  known("i405_handshake_age_seconds", "Age of the newest handshake that led to a session.", ({ stats }) =>
+    seconds(stats.path.handshakeMsAgo),
+  ),
+  known("i405_keys_age_seconds", "Age of the newest keys.", ({ stats }) => seconds(stats.path.keysMsAgo)),
+];
+
 const RECEIVED: readonly Definition[] = [
   counter("i405_datagrams_received_total", "Datagrams received, from anybody.", (m) => m.stats.datagrams.received),
   counter("i405_datagrams_opened_total", "Datagrams opened under a session.", (m) => m.stats.datagrams.opened),
@@ -142,6 +175,13 @@ const SESSIONS: readonly Definition[] = [
     read: ({ events }) => [...events.sessionsEnded].map(([reason, count]) => [{ reason }, count]),
   },
   {
+    name: "i405_refused_total",
+    kind: "counter",
+    help: "Server: clients refused, by why.",
+    labels: ["reason"],
+    read: ({ events }) => [...events.refused].map(([reason, count]) => [{ reason }, count]),
+  },
+  {
     name: "i405_warnings_total",
     kind: "counter",
     help: "Warnings, by code.",
@@ -165,7 +205,7 @@ function wire(name: string, help: string, value: (direction: Connection["wire"][
   return { name, kind: "gauge", help, labels: ["direction"], read };
 }
 
-export const DEFINITIONS: readonly Definition[] = [...SESSIONS, ...SLOTS, ...INSIDE, ...RECEIVED];
+export const DEFINITIONS: readonly Definition[] = [...SESSIONS, ...SLOTS, ...INSIDE, ...PATH, ...RECEIVED];
 
 export const LATENESS = {
   name: "i405_slot_lateness_seconds",

@@ -1,6 +1,6 @@
 /** A `NativeTunnel` that does nothing but write down what it is told: for a machine alone, event by event. */
 import type { NativeDeviation, NativeStats, NativeTunnel } from "../../lib/addon.js";
-import type { Connection, TunnelWarning } from "../../index.js";
+import type { Connection, RefusedClient, TunnelWarning } from "../../index.js";
 import type { I405Error } from "../../lib/errors.js";
 import type { DisconnectReason, MachineContext } from "../../lib/machine.js";
 import { NO_STATS } from "../../lib/stats.js";
@@ -81,6 +81,7 @@ export class Surroundings implements MachineContext {
     rekeyed: () => this.reports.push(["rekeyed", null]),
     roamed: (endpoint: string) => this.reports.push(["roamed", endpoint]),
     disconnected: (reason: DisconnectReason) => this.reports.push(["disconnected", reason]),
+    refused: (refused: RefusedClient) => this.reports.push(["refused", refused]),
     warning: (warning: TunnelWarning) => this.reports.push(["warning", warning.code]),
     failed: (error: I405Error) => this.reports.push(["failed", error]),
   };

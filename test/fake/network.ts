@@ -1,5 +1,6 @@
 /** The wire between fake tunnels: datagrams arrive after a delay, or not. */
 import type { HandshakeKind } from "../../lib/addon.js";
+import type { FakeReport } from "./path.js";
 import type { SimulatedTime } from "./time.js";
 
 /** What a slot holds. Bytes are only counted; what would be sealed is an object. */
@@ -25,6 +26,9 @@ export type Content =
       /** Of control blocks of these kinds, the bytes as a number. */
       challenge: number | null;
       echo: number | null;
+      /** Its number under the key. */
+      counter: number;
+      report: FakeReport | null;
     };
 
 export interface Datagram {

@@ -16,6 +16,7 @@ import { NO_STATS } from "../../lib/stats.js";
 import { FakeAsking } from "./asking.js";
 import { FakeInbound } from "./inbound.js";
 import type { Content, Datagram, FakeNetwork, Port } from "./network.js";
+import { FakePath } from "./path.js";
 import { FakeSlots } from "./slots.js";
 import type { SimulatedTime } from "./time.js";
 
@@ -52,6 +53,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     { session: NativeSession; sendKey: string; receiveKey: string; opened: boolean }
   >();
   readonly #stats: NativeStats = { ...NO_STATS };
+  readonly #path = new FakePath();
   #peer: string | null;
   #newestGeneration = 0;
   #sending: { generation: number; announce: number | null } | null = null;
@@ -247,7 +249,8 @@ export class FakeTunnel implements NativeTunnel, Port {
   stats(): NativeStats {
     const { fragments, stale } = this.#inbound;
     const queuedBytes = this.#queue.reduce((sum, each) => sum + BigInt(each.length), 0n);
-    return { ...this.#stats, handshakeFragments: fragments, staleInitiations: stale, queuedBytes };
+    const figures = this.#path.figures();
+    return { ...this.#stats, ...figures, handshakeFragments: fragments, staleInitiations: stale, queuedBytes };
   }
 
   deviation(): NativeDeviation {
@@ -307,6 +310,8 @@ export class FakeTunnel implements NativeTunnel, Port {
     }
     this.#stats.datagramsOpened += 1n;
     const { generation } = found.session;
+    this.#path.opened(generation, content.counter, this.#time.nowNs);
+    if (content.report !== null) this.#path.take(generation, content.report, this.#time.nowNs);
     if (generation >= (this.#sending?.generation ?? 0)) this.#heard();
     if (!found.opened) {
       found.opened = true;
@@ -379,7 +384,11 @@ export class FakeTunnel implements NativeTunnel, Port {
     const echo = key === null ? null : this.#echo;
     if (key !== null) this.#echo = null;
     const control = key === null ? null : this.#dueControl();
-    return { type: "data", key, packets, announce: sending?.announce ?? null, close, control, challenge: null, echo };
+    const [generation, nowNs] = [sending?.generation ?? 0, this.#time.nowNs];
+    const counter = key === null ? 0 : this.#path.sent(generation, nowNs);
+    const report = key === null ? null : this.#path.due(generation, nowNs);
+    const base = { key, packets, announce: sending?.announce ?? null, close, control };
+    return { type: "data", ...base, challenge: null, echo, counter, report };
   }
 
   #dueControl(): { kind: number; body: Uint8Array } | null {

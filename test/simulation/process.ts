@@ -225,6 +225,9 @@ function reportTo(simulator: Simulator, end: Role, told: Told, trace: Trace): Re
     heard: () => {
       trace(end, "heard");
     },
+    refused: ({ reason }) => {
+      trace(end, "refused", reason);
+    },
     warning: ({ code }) => {
       told.warnings.set(code, (told.warnings.get(code) ?? 0) + 1);
     },

@@ -11,6 +11,7 @@ pub mod reassembly;
 pub mod receiver;
 pub mod reorder;
 pub mod replay;
+pub mod report;
 pub mod round_trip;
 pub mod schedule;
 pub mod seal;
@@ -35,6 +36,7 @@ pub fn protocol() -> Vec<Target> {
         dear("receiver", receiver::run, 10),
         plain("reorder", reorder::run),
         plain("replay", replay::run),
+        plain("report", report::run),
         plain("round_trip", round_trip::run),
         dear("schedule", schedule::run, 20),
         plain("seal", seal::run),

@@ -2,7 +2,7 @@
 
 use i405_proto::endpoint::Endpoint;
 use i405_rt::config::DeviationSource;
-use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, Tunnel};
+use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, LossFigures, PathFigures, Tunnel};
 use neon::prelude::*;
 use neon::types::JsBigInt;
 
@@ -174,6 +174,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         ("queuedBytes", &send.queued_bytes),
         ("datagramsReceived", &receive.received),
         ("datagramsOpened", &receive.opened),
+        ("openedReplaced", &receive.opened_replaced),
         ("datagramsUnknown", &receive.unknown),
         ("datagramsUnopened", &receive.unopened),
         ("datagramsReplayed", &receive.replayed),
@@ -215,6 +216,35 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         lateness.set(cx, index as u32, value)?;
     }
     to.set(cx, "lateness", lateness)?;
+    let path = self::path(cx, &tunnel.path())?;
+    to.set(cx, "path", path)?;
+    Ok(to)
+}
+
+fn path<'cx>(cx: &mut impl Context<'cx>, from: &PathFigures) -> JsResult<'cx, JsObject> {
+    let to = cx.empty_object();
+    for (name, LossFigures { totals, recent }) in [("inbound", from.inbound), ("outbound", from.outbound)] {
+        let direction = cx.empty_object();
+        set_bigint(cx, direction, "expected", totals.expected)?;
+        set_bigint(cx, direction, "lost", totals.lost)?;
+        set_number(cx, direction, "recentExpected", recent.expected as f64)?;
+        set_number(cx, direction, "recentLost", recent.lost as f64)?;
+        to.set(cx, name, direction)?;
+    }
+    match from.round_trip {
+        Some(trip) => {
+            let times = cx.empty_object();
+            set_number(cx, times, "newestNs", trip.newest_ns as f64)?;
+            set_number(cx, times, "smoothedNs", trip.smoothed_ns as f64)?;
+            set_number(cx, times, "leastNs", trip.least_ns as f64)?;
+            to.set(cx, "roundTrip", times)?;
+        }
+        None => {
+            let none = cx.null();
+            to.set(cx, "roundTrip", none)?;
+        }
+    }
+    set_bigint(cx, to, "reportedNs", from.reported_ns)?;
     Ok(to)
 }
 

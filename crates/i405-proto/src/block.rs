@@ -17,6 +17,8 @@ pub const CONTROL_CLOSE: u8 = 4;
 pub const CONTROL_CHALLENGE: u8 = 5;
 /// Body: those of the challenge.
 pub const CONTROL_ECHO: u8 = 6;
+/// Body: a report (`report.rs`).
+pub const CONTROL_REPORT: u8 = 8;
 
 /// First nibble of padding, which goes on to the end of the payload.
 pub const NIBBLE_PAD: u8 = 0x0;

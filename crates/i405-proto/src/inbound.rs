@@ -105,6 +105,9 @@ pub struct InboundCounters {
     pub received: u64,
     /// Data datagrams that authenticated and were new.
     pub opened: u64,
+    /// Of the peer's datagrams, those that can have come: by each key's highest counter that opened. Less `opened`, these
+    /// are lost, or late.
+    pub expected: u64,
     /// Authenticated by no key, or from a source that doesn't count.
     pub unknown: u64,
     /// The peer's own, opened by nothing: cover without a session, and copies of a handshake under way that are more than
@@ -376,7 +379,11 @@ impl Inbound {
 
     /// What has come so far.
     pub fn counters(&self) -> InboundCounters {
-        InboundCounters { payloads_lost: self.counters.payloads_lost + self.keyring.payloads_lost(), ..self.counters }
+        InboundCounters {
+            payloads_lost: self.counters.payloads_lost + self.keyring.payloads_lost(),
+            expected: self.counters.expected + self.keyring.expected(),
+            ..self.counters
+        }
     }
 }
 

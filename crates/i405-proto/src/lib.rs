@@ -5,7 +5,7 @@
 //! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
 //!
 //! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
-//! `endpoint`, `sources`, `challenge`; `inbound`; `outbound`; `hedge`.
+//! `endpoint`, `sources`, `challenge`; `inbound`; `outbound`; `hedge`; `report`, `path`.
 
 #![deny(unsafe_code)]
 
@@ -23,9 +23,11 @@ pub mod mask;
 pub mod nonces;
 pub mod outbound;
 pub mod packer;
+pub mod path;
 pub mod reassembly;
 pub mod reorder;
 pub mod replay;
+pub mod report;
 pub mod schedule;
 pub mod seal;
 pub mod sources;

@@ -14,8 +14,10 @@
 use crate::challenge::{CHALLENGE_BYTES, Challenge, Challenges, MOST_CANDIDATES};
 use crate::endpoint::Endpoint;
 use crate::packer::{
-    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, ControlBlock, Filled, InnerQueue, Packer,
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REPORT, ControlBlock, Filled,
+    InnerQueue, Packer,
 };
+use crate::report::{Heard, Reporting};
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
 
 /// A close is said in this many slots (docs/protocol.md, "Close").
@@ -113,6 +115,7 @@ pub struct Outbound {
     asked: Asked,
     /// The challenge that the next data slot answers.
     echo: Option<[u8; CHALLENGE_BYTES]>,
+    reporting: Reporting,
 }
 
 /// What changed in a build that others have to hear of.
@@ -143,6 +146,7 @@ impl Outbound {
             repeat_in: 0,
             asked: Asked::nobody(),
             echo: None,
+            reporting: Reporting::default(),
         }
     }
 
@@ -227,6 +231,16 @@ impl Outbound {
         self.echo = Some(token.to_be_bytes());
     }
 
+    /// Says a report of this once, if the session is still the same then; in place of one that waits.
+    pub fn report(&mut self, heard: Heard) {
+        self.reporting.give(heard);
+    }
+
+    /// The deadline of the slot that is built next, for reports.
+    pub fn set_deadline(&mut self, deadline_ns: u64) {
+        self.reporting.set_deadline(deadline_ns);
+    }
+
     /// Whether the next slot is the carousel's.
     pub fn wants_handshake(&self) -> bool {
         self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
@@ -282,14 +296,18 @@ impl Outbound {
             }
             let closing = self.close_slots_left > 0;
             let closed_by = if closing { controls.say(CONTROL_CLOSE, &[]) } else { usize::MAX };
-            let said = controls.count;
+            let (report, reports) = self.reporting.next(session.generation);
+            let (mut reported_by, mut repeated_by) = (usize::MAX, usize::MAX);
             let filled = if apart {
                 let written = self.packer.fill_apart(payload, controls.blocks());
                 Filled { controls: written, ..Filled::default() }
             } else {
+                if reports {
+                    reported_by = controls.say(CONTROL_REPORT, &report);
+                }
                 // Last: it may be longer than a slot, and must not hold up the others.
                 if let Some(repeated) = self.repeated.as_ref().filter(|_| self.repeat_in == 0) {
-                    controls.say(repeated.kind, &repeated.body);
+                    repeated_by = controls.say(repeated.kind, &repeated.body);
                 }
                 self.packer.make_room(payload.len(), &controls.blocks()[..urgent]);
                 self.packer.fill(payload, controls.blocks(), queue)
@@ -301,7 +319,10 @@ impl Outbound {
                 self.close_slots_left -= 1;
                 notices.close_said = self.close_slots_left == 0;
             }
-            if let Some(repeated) = self.repeated.as_ref().filter(|_| filled.controls > said) {
+            if filled.controls >= reported_by {
+                self.reporting.said();
+            }
+            if let Some(repeated) = self.repeated.as_ref().filter(|_| filled.controls >= repeated_by) {
                 self.repeat_in = repeated.every_slots;
             }
             if filled.inner_bytes > 0 {
@@ -333,7 +354,7 @@ impl Outbound {
 }
 
 /// Control blocks that one slot may hold.
-const MOST_CONTROLS: usize = 5;
+const MOST_CONTROLS: usize = 6;
 
 /// The control blocks of one slot, the most urgent first.
 struct Said<'a> {

@@ -75,6 +75,11 @@ impl ReorderWindow {
         }
     }
 
+    /// Whether a payload with this counter would be handed out at once.
+    pub fn is_next(&self, counter: u32) -> bool {
+        u64::from(counter) == self.next
+    }
+
     /// Gives up what has been waited for long enough by `now_ns`.
     pub fn expire(&mut self, now_ns: u64, out: &mut impl FnMut(&[u8], bool)) {
         while self.deadline_ns().is_some_and(|deadline_ns| deadline_ns <= now_ns) {

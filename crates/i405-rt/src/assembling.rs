@@ -164,6 +164,7 @@ impl Assembler {
                     self.discard(Trash::Control(old));
                 }
             }
+            SendCommand::Report(heard) => self.parts.outbound.report(heard),
             #[cfg(test)]
             SendCommand::Panic => panic!("asked to panic"),
         }
@@ -228,7 +229,9 @@ impl Assembler {
 
     /// Builds and seals a slot; None while no schedule runs.
     pub fn build(&mut self) -> Option<Built> {
-        let endpoint = self.running.as_ref()?.endpoint;
+        let running = self.running.as_ref()?;
+        let endpoint = running.endpoint;
+        self.parts.outbound.set_deadline(running.schedule.deadline_ns());
         if let Some(empty) = self.parts.queue.advance() {
             self.discard(Trash::Queue(empty));
         }

@@ -4,6 +4,7 @@ use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::ReceivingKey;
 use i405_proto::outbound::{Prepared, RepeatedControl, SendingSession};
+use i405_proto::report::Heard;
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
 use rtrb::Consumer;
@@ -51,6 +52,8 @@ pub enum SendCommand {
     Challenge(Box<Challenges>),
     SayClose,
     RepeatControl(Option<Box<RepeatedControl>>),
+    /// A report of this is to be said.
+    Report(Heard),
     /// How slots get launch times from the next one on.
     Launch(Option<Launch>),
     #[cfg(test)]

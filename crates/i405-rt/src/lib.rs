@@ -30,6 +30,7 @@ mod foreign_clock;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod heard;
 mod hedge;
 mod hedged;
 mod ingress;
@@ -44,6 +45,7 @@ mod opening;
 mod outer_filter;
 mod own_flow;
 mod packet_ring;
+mod path;
 pub mod peer;
 pub mod privilege;
 pub mod probe;
@@ -80,6 +82,7 @@ pub use carousel::Offer;
 pub use distribution::{BOUNDS_NS, Distribution};
 pub use error::Error;
 pub use event::{Event, EventSink};
+pub use path::{LossFigures, PathFigures};
 pub use records::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
 pub use socket::route_mtu;
 pub use stats::Counters;

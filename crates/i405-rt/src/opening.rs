@@ -28,11 +28,13 @@ use crate::device_keeper::DeviceKeeper;
 use crate::emergency::Emergency;
 use crate::error::Error;
 use crate::event::EventSink;
+use crate::heard::HeardCount;
 use crate::hedge::{DISPATCHERS, Hedge};
 use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::launch;
 use crate::own_flow::OwnFlow;
+use crate::path::REPORT_CAPACITY;
 use crate::queue::{Gate, queue};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
 use crate::records::Recorder;
@@ -134,6 +136,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let (sending_trash, trash_of_sending) = RingBuffer::new(TRASH_CAPACITY);
     let (receiving_trash, trash_of_receiving) = RingBuffer::new(COMMAND_CAPACITY);
     let (event, events) = RingBuffer::new(EVENT_CAPACITY);
+    let (report_in, reports_in) = RingBuffer::new(REPORT_CAPACITY);
     let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
     let queue_capacity = queue_in.capacity();
     let stop = Arc::new(AtomicBool::new(false));
@@ -180,6 +183,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         window: Arc::new(Mutex::new(LatenessWindow::new(config.deviation_source))),
         final_lateness: Default::default(),
         handshake_sources: Mutex::default(),
+        path: Arc::default(),
+        final_path: Default::default(),
         silence: SilenceWatch::default(),
         packets_in: Mutex::new(packets_in),
         wants_drain: AtomicBool::new(false),
@@ -253,6 +258,8 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
                 counters,
                 current: 0,
                 control_blocks: 0,
+                heard: HeardCount::default(),
+                reports: report_in,
             },
             departures: departure_reader,
         }),
@@ -290,6 +297,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         shared: Arc::clone(&shared),
         sink,
         events,
+        reports: reports_in,
         packets,
         records,
         recorder,

@@ -13,6 +13,7 @@ use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::{Believed, HandshakeMessage, Inbound, InboundSink, OpenedDatagram, OtherVersion};
 use i405_proto::inner::{AllowedIps, is_of_the_link, may_enter};
+use i405_proto::report::Report;
 use i405_proto::sources::MOST_SOURCES;
 use rtrb::{Consumer, Producer};
 
@@ -22,7 +23,9 @@ use crate::command::{ReceiveCommand, Trash};
 use crate::departures::DepartureReader;
 use crate::device::Tun;
 use crate::event::{InlineBytes, Notice, ReceiverEvent};
+use crate::heard::HeardCount;
 use crate::packet_ring;
+use crate::path::ReportIn;
 use crate::records::{Arrival, ArrivalRecord};
 use crate::socket::OuterSocket;
 use crate::stats::{Counters, ReceiveCounters};
@@ -69,6 +72,10 @@ pub struct Outlet {
     pub(crate) current: u32,
     /// Control blocks of this turn that were told of.
     pub(crate) control_blocks: u32,
+    /// What has opened under the newest key.
+    pub(crate) heard: HeardCount,
+    /// The peer's reports. What finds no room is a later one's to say.
+    pub(crate) reports: Producer<ReportIn>,
 }
 
 /// The receiving half.
@@ -204,6 +211,7 @@ impl Receiving {
         let from = self.parts.inbound.counters();
         let to = &self.parts.outlet.counters.receive;
         to.received.set(from.received);
+        to.expected.set(from.expected);
         to.opened.set(from.opened);
         to.unknown.set(from.unknown);
         to.unopened.set(from.unopened);
@@ -326,6 +334,10 @@ impl InboundSink for Outlet {
         counters.challenges.add(1);
     }
 
+    fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
+        let _ = self.reports.push(ReportIn { generation, report, received_ns });
+    }
+
     fn handshake_sources(&mut self, stamp: u64, from: &mut dyn Iterator<Item = Endpoint>) {
         let mut sources = [None; MOST_SOURCES];
         sources.iter_mut().zip(from).for_each(|(place, source)| *place = Some(source));
@@ -337,6 +349,10 @@ impl InboundSink for Outlet {
         // A peer that still sends under a replaced key may know nothing of the one that we send under.
         if generation >= self.current {
             self.counters.receive.last_opened_ns.set(now_ns);
+        }
+        match self.heard.opened(generation, counter, received_ns) {
+            Some(heard) => self.counters.heard.set(heard),
+            None => self.counters.receive.opened_replaced.add(1),
         }
         if let Some(arrivals) = &mut self.arrivals {
             let record = ArrivalRecord { received_ns, generation, counter };
@@ -363,6 +379,8 @@ mod tests {
             arrivals: None,
             stamp_ns: 0,
             control_blocks: 0,
+            heard: HeardCount::default(),
+            reports: RingBuffer::new(1).0,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::device_keeper::DeviceKeeper;
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
 use crate::opening::throwaway;
 use crate::packet_ring;
+use crate::path::{self, ReportIn};
 use crate::records::{Recorder, SlotRecord};
 use crate::shared::{Shared, lock};
 use crate::warnings;
@@ -41,6 +42,8 @@ pub struct Reporter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sink: Box<dyn EventSink>,
     pub(crate) events: Consumer<ReceiverEvent>,
+    /// The peer's reports.
+    pub(crate) reports: Consumer<ReportIn>,
     pub(crate) packets: Option<Consumer<u8>>,
     /// One of each dispatcher.
     pub(crate) records: Vec<Consumer<SlotRecord>>,
@@ -139,6 +142,8 @@ impl Reporter {
         let distributions = lock(&self.shared.window).distributions();
         // Nobody else sets it.
         let _ = self.shared.final_lateness.set(distributions);
+        let figures = lock(&self.shared.path).figures(&self.shared.counters.receive, monotonic_ns());
+        let _ = self.shared.final_path.set(figures);
         self.sink
     }
 
@@ -167,15 +172,28 @@ impl Reporter {
     }
 
     fn take_slots(&mut self) {
+        // Before the slots: what a report is about was sent, and told, before it came.
+        let reports = path::waiting(&mut self.reports);
         let mut window = lock(&self.shared.window);
-        for records in &mut self.records {
+        let mut path = lock(&self.shared.path);
+        for (dispatcher, records) in self.records.iter_mut().enumerate() {
             for _ in 0..records.slots() {
                 let Ok(record) = records.pop() else { break };
                 window.called(record.late_ns());
+                path.slot(dispatcher, &record);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.slot(record);
                 }
             }
+        }
+        let now_ns = monotonic_ns();
+        path.take(&reports, now_ns);
+        let counters = &self.shared.counters;
+        let heard = path.look(&counters.receive, counters.heard.get(), now_ns);
+        drop((window, path));
+        if let Some(heard) = heard {
+            // Without a dispatcher there is nobody to tell; the next one tells more.
+            let _ = self.shared.command(SendCommand::Report(heard));
         }
     }
 

@@ -13,6 +13,7 @@ use crate::command::SendCommand;
 use crate::error::Error;
 use crate::event::Event;
 use crate::own_flow::OwnFlow;
+use crate::path::{FinalPath, Path};
 use crate::queue::{Gate, QueueProducer};
 use crate::stats::Counters;
 use crate::tunnel::FinalLateness;
@@ -57,6 +58,9 @@ pub struct Shared {
     pub(crate) handshake_sources: Mutex<HandshakeSources>,
     pub(crate) window: Arc<Mutex<LatenessWindow>>,
     pub(crate) final_lateness: FinalLateness,
+    /// What is known of the path.
+    pub(crate) path: Arc<Mutex<Path>>,
+    pub(crate) final_path: FinalPath,
     pub(crate) silence: SilenceWatch,
     /// The packet device's end of the waiting queue.
     pub(crate) packets_in: Mutex<Option<QueueProducer>>,

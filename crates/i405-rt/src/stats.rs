@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::heard::HeardCell;
+
 /// A counter with one writing thread and any number of readers.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -104,6 +106,10 @@ counters! {
         received,
         /// Authenticated under a session.
         opened,
+        /// The peer's datagrams that can have come, by their counters.
+        expected,
+        /// Opened under a key that another one has replaced.
+        opened_replaced,
         /// Authenticated by nothing.
         unknown,
         /// The peer's own, opened by nothing: its cover without a session, its surplus copies of a handshake.
@@ -176,6 +182,8 @@ pub struct Counters {
     pub ingress: IngressCounters,
     /// The receiver's.
     pub receive: ReceiveCounters,
+    /// What it heard under the newest key.
+    pub(crate) heard: HeardCell,
     /// The reporter's.
     pub departure: DepartureCounters,
     /// Cores that a burner of this tunnel's keeps busy; written by the reporter.

@@ -21,6 +21,7 @@ use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::event::EventSink;
 use crate::opening::{self, Opened};
+use crate::path::{FinalPath, Path, PathFigures};
 use crate::shared::{Shared, lock};
 use crate::stats::Counters;
 use crate::window::{DeviationReport, LatenessWindow};
@@ -33,6 +34,8 @@ pub struct Tunnel {
     counters: Arc<Counters>,
     window: Weak<Mutex<LatenessWindow>>,
     final_lateness: FinalLateness,
+    path: Weak<Mutex<Path>>,
+    final_path: FinalPath,
     local_address: SocketAddr,
     device_name: Option<String>,
 }
@@ -78,6 +81,8 @@ impl Tunnel {
             counters: Arc::clone(&shared.counters),
             window: Arc::downgrade(&shared.window),
             final_lateness: Arc::clone(&shared.final_lateness),
+            path: Arc::downgrade(&shared.path),
+            final_path: Arc::clone(&shared.final_path),
             live: Mutex::new(Some(Live { shared, control, dispatchers })),
             local_address: opened.local_address,
             device_name: opened.device_name,
@@ -308,6 +313,17 @@ impl Tunnel {
         let ended = || self.final_lateness.get().cloned();
         // The end may come between the two.
         let running = || self.window.upgrade().map(|window| lock(&window).distributions());
+        ended().or_else(running).or_else(ended).unwrap_or_default()
+    }
+
+    /// What is known of the path; after the end, what was.
+    pub fn path(&self) -> PathFigures {
+        let ended = || self.final_path.get().copied();
+        let running = || {
+            let path = self.path.upgrade()?;
+            let figures = lock(&path).figures(&self.counters.receive, monotonic_ns());
+            Some(figures)
+        };
         ended().or_else(running).or_else(ended).unwrap_or_default()
     }
 

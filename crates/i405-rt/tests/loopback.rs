@@ -83,6 +83,21 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
     assert_eq!(received, written, "whole, unchanged, in order");
     assert!(client.write(&[0x45; 3]).is_err());
 
+    for tunnel in [&client, &server] {
+        let until = Instant::now() + PATIENCE;
+        while tunnel.path().round_trip.is_none() {
+            assert!(Instant::now() < until, "no report: {:?}", tunnel.path());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let figures = tunnel.path();
+        for figures in [figures.inbound, figures.outbound] {
+            assert!(figures.totals.expected > 0 && figures.recent.expected <= figures.totals.expected);
+            // Two dispatchers give a slot up where its schedule ends.
+            assert!(figures.totals.lost < figures.totals.expected, "{figures:?}");
+        }
+        assert!(figures.reported_ns > 0);
+    }
+
     client.send_close().unwrap();
     at_server.wait("close", |events| {
         events.iter().find(|event| matches!(event, Event::Control { kind: 4, .. })).map(|_| ())

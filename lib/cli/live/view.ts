@@ -1,6 +1,16 @@
 /** The live view as lines: a pure function of what was seen. Times are UTC, as in the log. */
 import { rateText } from "../demo/view.js";
-import { count, counterLines, heading, labelled, latenessLine, recordLines, wireLines } from "../status/render.js";
+import { describePathShortly } from "../describe-path.js";
+import {
+  count,
+  counterLines,
+  heading,
+  labelled,
+  latenessLine,
+  pathLines,
+  recordLines,
+  wireLines,
+} from "../status/render.js";
 import type { Snapshot } from "../status/snapshot.js";
 import { columns } from "../terminal/bars.js";
 import type { Line } from "../terminal/style.js";
@@ -38,6 +48,7 @@ export function renderLive(history: History, width: number): Line[] {
       `${count(snapshot.stats.inner.queuedBytes)} bytes, ${count(snapshot.stats.inner.queueDrops)} dropped`,
     ),
     "",
+    ...pathLines(snapshot),
     ...counterLines(snapshot),
     "",
     ...recordLines(snapshot, RECORDS),
@@ -65,6 +76,6 @@ export function renderLiveLine({ last: snapshot, rates, p99 }: History): string 
   return (
     `${state}: ${(rates?.slotsPerSecond ?? 0).toFixed(1)} slots/s, ${rates?.missed ?? 0} missed; ` +
     `inside ${rateText(rates?.bytesSentPerSecond ?? 0)} sent, ${rateText(rates?.bytesReceivedPerSecond ?? 0)} received, ` +
-    `${stats.inner.queuedBytes} bytes wait${late}`
+    `${stats.inner.queuedBytes} bytes wait; ${describePathShortly(stats.path)}${late}`
   );
 }

@@ -1,5 +1,6 @@
 /** A snapshot as lines for people: pure functions, for `i405 status` and for the upper part of the live view. */
 import { describeDirection } from "../describe.js";
+import { describePathParts } from "../describe-path.js";
 import type { Line, Style } from "../terminal/style.js";
 import type { Snapshot } from "./snapshot.js";
 
@@ -65,6 +66,18 @@ export function counterLines({ stats }: Snapshot): Line[] {
   return lines;
 }
 
+/** Losses, round trip, and how old things are. Before anything came there is nothing to say. */
+export function pathLines({ stats: { path } }: Snapshot): Line[] {
+  if (path.inbound.expected === 0 && path.handshakeMsAgo === null) return [];
+  const { lossIn, lossOut, roundTrip, heard } = describePathParts(path);
+  return [
+    labelled("loss in", lossIn),
+    labelled("loss out", lossOut),
+    labelled("rtt", roundTrip),
+    labelled("heard", heard),
+  ];
+}
+
 export function latenessLine({ deviation }: Snapshot): Line {
   if (deviation === null || deviation.count === 0) return labelled("lateness", "no report yet");
   const { p50, p90, p99, p999, max, stddev, source } = deviation;
@@ -93,6 +106,7 @@ export function renderStatus(snapshot: Snapshot): Line[] {
     heading(snapshot),
     labelled("since", `${snapshot.since}, i405 ${snapshot.version}`),
     ...wireLines(snapshot),
+    ...pathLines(snapshot),
     ...counterLines(snapshot),
     latenessLine(snapshot),
     ...recordLines(snapshot, 5),

@@ -87,11 +87,17 @@ export class Photographer {
 const WIRE = { length: 0, intervalNs: 0, jitterNs: 0, jitterShape: "" };
 const CONNECTION = { endpoint: "", cipher: "", wire: { up: WIRE, down: WIRE } };
 const FIGURES = { count: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, missed: 0, unreported: 0 };
+const { inbound, outbound, ...ONCE_KNOWN } = plainPath();
+const TRIP = { newestMs: 0, smoothedMs: 0, leastMs: 0 };
 const TEMPLATE = {
   format: STATUS_FORMAT,
   ...{ version: "", name: "", command: "", pid: 0, pollMode: "", address: "", since: "", clockMs: 0, state: "" },
-  stats: plainCounters(publicStats("new", NO_STATS)),
+  stats: { ...plainCounters(publicStats("new", NO_STATS)), path: { inbound, outbound } },
 };
+
+function plainPath(): PlainStats["path"] {
+  return (plainCounters(publicStats("new", NO_STATS)) as PlainStats).path;
+}
 
 /**
  * What came through a socket, which may be anybody's where root looks: a snapshot whose texts are printable and short,
@@ -107,6 +113,7 @@ export function readSnapshot(text: string): Snapshot | null {
   const isSnapshot =
     resembles(value, TEMPLATE) &&
     (value as { format: number }).format === STATUS_FORMAT &&
+    Object.keys(ONCE_KNOWN).every((key) => nullOr(pathOf(value), key, key === "roundTrip" ? TRIP : 0)) &&
     nullOr(value, "localAddress", "") &&
     nullOr(value, "deviceName", "") &&
     nullOr(value, "connection", CONNECTION) &&
@@ -128,6 +135,11 @@ function resembles(value: unknown, template: unknown): boolean {
   if (typeof template !== "object" || template === null) return typeof value === typeof template;
   if (typeof value !== "object" || value === null) return false;
   return Object.entries(template).every(([key, part]) => resembles((value as Record<string, unknown>)[key], part));
+}
+
+/** Of what resembles a snapshot. */
+function pathOf(value: unknown): unknown {
+  return (value as { stats: { path: unknown } }).stats.path;
 }
 
 function nullOr(value: unknown, key: string, template: unknown): boolean {

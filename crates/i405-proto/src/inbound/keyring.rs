@@ -109,6 +109,7 @@ impl Keyring {
     fn put(&mut self, place: usize, key: Option<Box<ReceivingKey>>, counters: &mut InboundCounters) {
         if let Some(gone) = std::mem::replace(&mut self.keys[place], key) {
             counters.payloads_lost += gone.payloads_lost();
+            counters.expected += gone.expected();
             self.retire(gone);
         }
     }
@@ -209,6 +210,10 @@ impl Keyring {
         for key in self.keys.iter_mut().flatten() {
             key.on_timer(now_ns, server.as_mut().map(ServerSide::again), counters, sink);
         }
+    }
+
+    pub(super) fn expected(&self) -> u64 {
+        self.keys.iter().flatten().map(|key| key.expected()).sum()
     }
 
     pub(super) fn payloads_lost(&self) -> u64 {

@@ -187,8 +187,11 @@ impl ReceivingKey {
         });
         let Self { reorder, unpacker, generation, .. } = self;
         let malformed = &mut counters.malformed_inner;
-        let mut blocks = Blocks { sink, generation: *generation, server, malformed };
+        // The first that comes out, if it is this one. Others have waited.
+        let mut received_ns = reorder.is_next(counter).then_some(arrival.received_ns);
+        let mut blocks = Blocks { sink, generation: *generation, server, malformed, received_ns };
         reorder.insert(counter, payload, arrival.now_ns, &mut |payload, contiguous| {
+            blocks.received_ns = received_ns.take();
             counters.blocks_dropped += u64::from(unpacker.payload(payload, contiguous, &mut blocks));
         });
     }
@@ -206,7 +209,7 @@ impl ReceivingKey {
     ) {
         let Self { reorder, unpacker, generation, .. } = self;
         let malformed = &mut counters.malformed_inner;
-        let mut blocks = Blocks { sink, generation: *generation, server, malformed };
+        let mut blocks = Blocks { sink, generation: *generation, server, malformed, received_ns: None };
         reorder.expire(now_ns, &mut |payload, contiguous| {
             counters.blocks_dropped += u64::from(unpacker.payload(payload, contiguous, &mut blocks));
         });
@@ -214,6 +217,11 @@ impl ReceivingKey {
 
     pub(super) fn payloads_lost(&self) -> u64 {
         self.reorder.lost()
+    }
+
+    /// Datagrams that can have come under this key: up to the highest counter that did.
+    pub(super) fn expected(&self) -> u64 {
+        (self.highest() + 1).unsigned_abs()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::block::{
     CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION,
-    CONTROL_REKEY_RESPONSE, inner_length,
+    CONTROL_REKEY_RESPONSE, CONTROL_REPORT, inner_length,
 };
 use crate::challenge::token_of;
 use crate::endpoint::Endpoint;
+use crate::report::Report;
 use crate::stamp::Floor;
 use crate::unpacker::BlockSink;
 
@@ -82,6 +83,11 @@ pub trait InboundSink {
     }
     /// Server: fragments of the initiation that was handed over last came from these sources, likeliest first.
     fn handshake_sources(&mut self, stamp: u64, sources: &mut dyn Iterator<Item = Endpoint>);
+    /// The peer's report under this generation; `received_ns`: when the kernel received it, None if it waited for datagrams
+    /// before it.
+    fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
+        let _ = (generation, report, received_ns);
+    }
     /// A datagram opened; of each one, before its contents.
     fn heard(&mut self, datagram: OpenedDatagram);
 }
@@ -109,6 +115,8 @@ pub(super) struct Blocks<'a, S> {
     /// At a server: what control blocks change without anybody being asked.
     pub(super) server: Option<ServerSide<'a>>,
     pub(super) malformed: &'a mut u64,
+    /// When the kernel received the payload under way; None: it waited since.
+    pub(super) received_ns: Option<u64>,
 }
 
 impl<S: InboundSink> BlockSink for Blocks<'_, S> {
@@ -120,7 +128,7 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
         }
     }
 
-    /// An unknown kind, or a known one of another length, is skipped; so is a stamp that is no news, for it is in every
+    /// An unknown kind, or a known one of another length (for a report: shorter), is skipped; so is a stamp that is no news, for it is in every
     /// datagram until an answer comes, and a path that held those back lets them go all at once.
     fn control(&mut self, kind: u8, body: &[u8]) {
         match kind {
@@ -141,6 +149,12 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
                 }
                 return;
             }
+            CONTROL_REPORT => {
+                if let Some(report) = Report::parse(body) {
+                    self.sink.report(self.generation, report, self.received_ns);
+                }
+                return;
+            }
             _ => return,
         }
         self.sink.control(self.generation, kind, body);
@@ -156,6 +170,7 @@ mod tests {
     struct Kept {
         packets: Vec<usize>,
         controls: Vec<u8>,
+        reports: Vec<(u32, Report, Option<u64>)>,
     }
 
     impl InboundSink for Kept {
@@ -164,6 +179,9 @@ mod tests {
         }
         fn control(&mut self, _: u32, kind: u8, _: &[u8]) {
             self.controls.push(kind);
+        }
+        fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
+            self.reports.push((generation, report, received_ns));
         }
         fn handshake(&mut self, _: HandshakeMessage<'_>) {}
         fn other_version(&mut self, _: OtherVersion) {}
@@ -177,7 +195,8 @@ mod tests {
     fn promise_malformed_inner() {
         let mut sink = Kept::default();
         let mut malformed = 0;
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, server: None, malformed: &mut malformed };
+        let mut blocks =
+            Blocks { sink: &mut sink, generation: 1, server: None, malformed: &mut malformed, received_ns: None };
         let mut ipv4 = [0u8; 30];
         ipv4[0] = 0x45;
         ipv4[3] = 30;
@@ -195,12 +214,28 @@ mod tests {
         let mut whereabouts = Whereabouts::new(None, [0; 32]);
         let mut malformed = 0;
         let server = Some(ServerSide { floor: &mut floor, whereabouts: &mut whereabouts });
-        let mut blocks = Blocks { sink: &mut sink, generation: 1, server, malformed: &mut malformed };
+        let mut blocks =
+            Blocks { sink: &mut sink, generation: 1, server, malformed: &mut malformed, received_ns: None };
         for kind in 0..16 {
             blocks.control(kind, &[]);
             blocks.control(kind, &[0, 0, 0, 0, 1, kind]);
         }
         assert_eq!(sink.controls, [1, 1, 2, 2, 3, 4]);
         assert_eq!(floor.get(), 0x103);
+    }
+
+    #[test]
+    fn reports_and_longer_ones_of_a_later_version() {
+        let mut sink = Kept::default();
+        let mut blocks =
+            Blocks { sink: &mut sink, generation: 7, server: None, malformed: &mut 0, received_ns: Some(123) };
+        let body = [0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 7, 99, 99];
+        blocks.control(8, &body[..12]);
+        blocks.received_ns = None;
+        blocks.control(8, &body);
+        blocks.control(8, &body[..11]);
+        let report = Report { newest: 9, opened: 8, held_us: Some(7) };
+        assert_eq!(sink.reports, [(7, report, Some(123)), (7, report, None)]);
+        assert_eq!(sink.controls, [] as [u8; 0]);
     }
 }
