@@ -47,7 +47,7 @@ export interface NativePairing {
 
 export type NativeDevice =
   | { kind: "packets" }
-  | { kind: "tun"; name: string | null; ipv4: string[]; ipv6: string[]; mtu: number }
+  | { kind: "tun"; name: string | null; ipv4: string[]; ipv6: string[]; mtu: number; strongHost: boolean }
   | { kind: "fd"; fd: number };
 
 export interface NativeOpenOptions {
@@ -169,8 +169,11 @@ export interface NativeStats {
   malformedInner: bigint;
   /** From an address outside `allowedIps`, or from or to the machine itself. */
   innerNotAllowed: bigint;
+  /** Outside `allowedIps` as well, and from an address that counts on its link only, or from none. */
+  innerLinkLocal: bigint;
   /** Our own outer datagrams that a route sent into the tunnel. */
   innerLooped: bigint;
+  /** Reads and writes. */
   deviceErrors: bigint;
   queuedBytes: bigint;
   datagramsReceived: bigint;

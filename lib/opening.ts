@@ -4,6 +4,7 @@
  */
 import type { WireDirection } from "../index.js";
 import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Role } from "./addon.js";
+import { resolveAllowedIps } from "./allowed-ips.js";
 import { ClientMachine } from "./client-machine.js";
 import { ClientPaths } from "./client-paths.js";
 import type { Clock } from "./clock.js";
@@ -107,7 +108,7 @@ async function openClientOnce(
     peer: first.endpoint,
     floorMs: 0,
     maxStampAgeMs: null,
-    allowedIps: settings.allowedIps,
+    allowedIps: resolveAllowedIps(settings.allowedIps, local.device),
   });
   const { clientTimeoutMs } = asked;
   const rekeys = {
@@ -151,7 +152,7 @@ export async function openServer(opening: Opening, settings: ServerSettings): Pr
     peer: known?.endpoint ?? null,
     floorMs: floor.floorMs,
     maxStampAgeMs: settings.maxStampAgeMs,
-    allowedIps: settings.allowedIps,
+    allowedIps: resolveAllowedIps(settings.allowedIps, opening.local.device),
   });
   const initiationLength = INITIATION_LENGTHS[pairing.noise.pattern];
   const machine = new ServerMachine(

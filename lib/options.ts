@@ -10,7 +10,7 @@ import type {
   PollModeName,
   SendByName,
 } from "./addon.js";
-import { readAllowedIps } from "./allowed-ips.js";
+import { readAllowedIps, type AllowedIps } from "./allowed-ips.js";
 import { readCredentials, type Credentials } from "./credential-options.js";
 import { describe, optionError } from "./errors.js";
 import { TIMEOUT_RANGE } from "./handshake-payloads.js";
@@ -74,8 +74,7 @@ export interface ClientSettings {
   clientTimeoutNs: number | null;
   serverTimeoutNs: number | null;
   linger: LingerRange;
-  /** null: any source. */
-  allowedIps: string[] | null;
+  allowedIps: AllowedIps;
   connectTimeoutNs: number | null;
   /** null: the protocol's. */
   rekeyIntervalNs: number | null;
@@ -98,8 +97,7 @@ export interface ServerSettings {
   credentials: Credentials;
   limits: ServerLimits;
   linger: LingerRange;
-  /** null: any source. */
-  allowedIps: string[] | null;
+  allowedIps: AllowedIps;
   maxStampAgeMs: number | null;
   stateFile: string | null;
   /** Where its client is and what it is sent, known beforehand; null: the client says. */
@@ -234,7 +232,7 @@ function readDevice(value: unknown): NativeDevice {
 }
 
 function readTun(value: unknown): NativeDevice {
-  const raw = readObject("device.tun", value, ["name", "ipv4", "ipv6", "mtu"]);
+  const raw = readObject("device.tun", value, ["name", "ipv4", "ipv6", "mtu", "strongHost"]);
   const ipv6 = readPrefixes("device.tun.ipv6", raw.ipv6, 6);
   const leastMtu = ipv6.length > 0 ? LEAST_MTU_IPV6 : LEAST_MTU;
   return {
@@ -243,6 +241,7 @@ function readTun(value: unknown): NativeDevice {
     ipv4: readPrefixes("device.tun.ipv4", raw.ipv4, 4),
     ipv6,
     mtu: readInteger("device.tun.mtu", raw.mtu, leastMtu, 65_535) ?? DEFAULT_MTU,
+    strongHost: raw.strongHost === undefined || readSwitch("device.tun.strongHost", raw.strongHost),
   };
 }
 

@@ -165,6 +165,8 @@ t.test("outgoing and incoming stand for up and down", async (t) => {
 t.test("other devices", async (t) => {
   t.same((await asked(CLIENT)).options.device, { tun: {} });
   t.same((await asked([...CLIENT, "--device", "fd:3"])).options.device, { fd: 3 });
+  const weak = ["--no-strong-host", "--tun-name", "tun-x"];
+  t.same((await asked([...CLIENT, ...weak])).options.device, { tun: { name: "tun-x", strongHost: false } });
   t.match(
     await refusal([...CLIENT, "--device", "tap"]),
     /^2 i405 client: --device: got "tap", expected tun, packets or fd:N/,
@@ -178,6 +180,14 @@ t.test("a default route gets a mark, unless one is given", async (t) => {
     7,
   );
   t.equal((await asked([...CLIENT, "--route", "10.0.0.0/8"])).options.fwmark, undefined);
+});
+
+t.test("what is routed into the tunnel is expected out of it, unless a list is given", async (t) => {
+  const inside = [...CLIENT, "--tun-ipv4", "10.140.5.2/24", "--route", "10.0.0.0/8"];
+  t.same((await asked(inside)).asked!.allowedIps, ["10.140.5.2/24", "10.0.0.0/8"]);
+  t.equal((await asked([...inside, "--allowed-ips", "any"])).asked!.allowedIps?.toString(), "any");
+  t.equal((await asked([...CLIENT, "--tun-ipv4", "10.140.5.2/24"])).asked!.allowedIps, undefined, "the library knows");
+  t.equal((await asked([...CLIENT, "--route", "10.0.0.0/8"])).asked!.allowedIps, undefined);
 });
 
 t.test("contradictions are named", async (t) => {

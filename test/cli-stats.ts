@@ -27,6 +27,7 @@ export const SOME_STATS: TunnelStats = {
     readerDrops: 0n,
     malformed: 0n,
     notAllowed: 0n,
+    linkLocal: 0n,
     looped: 0n,
     deviceErrors: 0n,
     queuedBytes: 0n,

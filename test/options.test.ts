@@ -1,5 +1,7 @@
 /** Options: what they become, and what is said about bad ones. */
 import t from "tap";
+import type { NativeDevice } from "../lib/addon.js";
+import { expectedSources, resolveAllowedIps } from "../lib/allowed-ips.js";
 import type { I405Error } from "../lib/errors.js";
 import { generatePrivateKey, publicKey } from "../lib/keys.js";
 import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options.js";
@@ -86,7 +88,7 @@ t.test("defaults", async (t) => {
     clientTimeoutNs: null,
     serverTimeoutNs: null,
     linger: { leastNs: 0, mostNs: 0 },
-    allowedIps: null,
+    allowedIps: "default",
     connectTimeoutNs: null,
     rekeyIntervalNs: null,
     stateFile: null,
@@ -104,7 +106,7 @@ t.test("defaults", async (t) => {
       maxServerTimeoutMs: 3_600_000,
     },
     linger: { leastNs: 0, mostNs: 0 },
-    allowedIps: null,
+    allowedIps: "default",
     maxStampAgeMs: null,
     stateFile: null,
     client: null,
@@ -143,9 +145,16 @@ t.test("what is given is taken", async (t) => {
     ipv4: [],
     ipv6: [],
     mtu: 1420,
+    strongHost: true,
   });
   const tun = { name: "tun-i405", ipv4: "10.140.5.2/24", ipv6: ["fd00::1/64", "fd01::1/128"], mtu: 9000 };
-  t.same(parseTunnelOptions({ device: { tun } }).device, { kind: "tun", ...tun, ipv4: ["10.140.5.2/24"] });
+  t.same(parseTunnelOptions({ device: { tun } }).device, {
+    kind: "tun",
+    ...tun,
+    ipv4: ["10.140.5.2/24"],
+    strongHost: true,
+  });
+  t.match(parseTunnelOptions({ device: { tun: { strongHost: false } } }).device, { strongHost: false });
   const up = { interval: "8.5ms", length: 1200, jitter: 0, jitterShape: "uniform" };
   t.same(parseConnectOptions({ peer: "[2001:db8::7]:1405", key, up, linger: 0 }).up, {
     option: "up",
@@ -267,6 +276,9 @@ t.test("allowed addresses of inner packets", async (t) => {
   t.same(of("10.140.5.2/32"), ["10.140.5.2/32"]);
   t.same(of(["10.140.5.2", "fd00:405::/64, ::1"]), ["10.140.5.2/32", "fd00:405::/64", "::1/128"]);
   t.same(of("0.0.0.0/0,::/0"), ["0.0.0.0/0", "::/0"]);
+  t.equal(of("any"), "any");
+  t.equal(of(["any"]), "any");
+  t.equal(of(undefined), "default");
   t.same(parseConnectOptions({ peer, key, allowedIps: "10.0.0.0/8" }).allowedIps, ["10.0.0.0/8"]);
   const wrong = [
     "",
@@ -278,10 +290,41 @@ t.test("allowed addresses of inner packets", async (t) => {
     "10.0.0.0/",
     7,
     [null],
+    "any,10.0.0.0/8",
   ];
   for (const each of [...wrong, [], Array.from({ length: 1025 }, () => "10.0.0.1")]) {
     t.throws(() => of(each), { code: "ERR_I405_OPTION", option: "allowedIps" }, JSON.stringify(each).slice(0, 40));
   }
+});
+
+t.test("promise: allowed-ips: whom the inside is expected to be, if nobody says", async (t) => {
+  const tun = (ipv4: string[], ipv6: string[] = []) => {
+    return { kind: "tun" as const, name: null, ipv4, ipv6, mtu: 1420, strongHost: true };
+  };
+  const cases: [NativeDevice, string[], string[] | null][] = [
+    [tun(["10.140.5.2/24"]), [], ["10.140.5.2/24"]],
+    [tun(["10.140.5.2/24"], ["fd00::2/64"]), [], ["10.140.5.2/24", "fd00::2/64", "fe80::/10"]],
+    [tun(["10.140.5.2/24"]), ["10.0.0.0/8", "2001:db8::/32"], ["10.140.5.2/24", "10.0.0.0/8", "2001:db8::/32"]],
+    [tun(["10.140.5.2/24"]), ["default"], ["10.140.5.2/24", "0.0.0.0/0"]],
+    [tun([], ["fd00::2/64"]), ["default"], ["fd00::2/64", "::/0", "fe80::/10"]],
+    // An address without a network says nothing about the other end.
+    [tun(["10.140.5.2/32"]), [], ["0.0.0.0/0"]],
+    [tun(["10.140.5.2/32"], ["fd00::2/128"]), [], ["0.0.0.0/0", "::/0"]],
+    [tun(["10.140.5.2/24"], ["fd00::2/128"]), [], ["10.140.5.2/24", "::/0"]],
+    [tun(["10.140.5.2/32"]), ["10.140.5.1/32"], ["10.140.5.1/32"]],
+    [tun([], ["2001::/32"]), [], ["2001::/32", "fe80::/10"]],
+    [tun([]), [], null],
+    [tun([]), ["10.0.0.0/8"], null],
+    [{ kind: "packets" }, [], null],
+    [{ kind: "fd", fd: 3 }, [], null],
+  ];
+  for (const [device, routes, expected] of cases) {
+    t.same(expectedSources(device, routes), expected, JSON.stringify([device, routes]));
+  }
+  const device = tun(["10.140.5.2/24"]);
+  t.same(resolveAllowedIps("default", device), ["10.140.5.2/24"]);
+  t.equal(resolveAllowedIps("any", device), null);
+  t.same(resolveAllowedIps(["192.0.2.1/32"], device), ["192.0.2.1/32"]);
 });
 
 t.test("promise: secrets-not-quoted: a password is not quoted", async (t) => {

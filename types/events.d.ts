@@ -183,8 +183,14 @@ export interface TunnelStats {
     malformed: bigint;
     /** Received packets whose source isn't within `allowedIps`, or that are from or to this machine itself. */
     notAllowed: bigint;
+    /**
+     * Received packets whose source isn't within `allowedIps`, but counts on its link only or is none: router solicitations
+     * and the like, which a kernel says by itself through any interface. Dropped without a warning.
+     */
+    linkLocal: bigint;
     /** The tunnel's own datagrams, which a route sent into it (`I405_ROUTING_LOOP`). */
     looped: bigint;
+    /** Reads and writes that the TUN interface refused (`I405_TUN_FAILING`). */
     deviceErrors: bigint;
     queuedBytes: bigint;
   };

@@ -90,19 +90,33 @@ export interface StaticKeys {
   presharedKey?: string;
 }
 
-/** A TUN interface that the tunnel makes. Needs CAP_NET_ADMIN (`ERR_I405_TUN_PERMISSION`); another failure: `ERR_I405_TUN`. */
+/**
+ * A TUN interface that the tunnel makes. Needs CAP_NET_ADMIN (`ERR_I405_TUN_PERMISSION`) and `/dev/net/tun`
+ * (`ERR_I405_TUN_DEVICE`); another failure: `ERR_I405_TUN`.
+ */
 export interface TunOptions {
   /**
    * Interface name, 1 to 15 bytes without `/`, `:`, `%` or white space, not `.` or `..`. Default: the kernel chooses. One
-   * that another program has: `ERR_I405_TUN_IN_USE`.
+   * that another interface has: `ERR_I405_TUN_IN_USE`; one that the kernel doesn't take: `ERR_I405_TUN_NAME`.
    */
   name?: string;
-  /** Address with prefix length, `"10.140.5.2/24"`, or several. Default: none. */
+  /** Address with prefix length, `"10.140.5.2/24"`, or several; refused: `ERR_I405_TUN_ADDRESS`. Default: none. */
   ipv4?: string | string[];
-  /** Address with prefix length, `"fd00:405::2/64"`, or several. Default: none. */
+  /**
+   * Address with prefix length, `"fd00:405::2/64"`, or several; refused: `ERR_I405_TUN_ADDRESS`, or `ERR_I405_TUN_IPV6` where
+   * IPv6 is disabled. Default: none.
+   */
   ipv6?: string | string[];
-  /** Bytes, 576 (1280 with `ipv6`) to 65535. Default 1420. */
+  /** Bytes, 576 (1280 with `ipv6`) to 65535; refused: `ERR_I405_TUN_MTU`. Default 1420. */
   mtu?: number;
+  /**
+   * The strong host model (RFC 1122 section 3.3.4.2) for the interface's addresses, those that are added later as well while
+   * the process has CAP_NET_ADMIN: what is from one of them leaves by this interface or not at all, and what comes for one
+   * by another interface is dropped; loopback aside. With packet filter rules of the tunnel's own (nf_tables), which go with
+   * it. Where they can't be had, a `warning` (`I405_STRONG_HOST`). Default true; false: as the kernel does it, which
+   * answers a neighbour from inner addresses, and anybody whom the other end names, in the clear.
+   */
+  strongHost?: boolean;
 }
 
 /**
@@ -236,8 +250,11 @@ export interface ConnectOptions extends CredentialOptions {
   linger?: Duration | 0;
   /**
    * Source addresses that the other end's inner packets may have, as WireGuard's: `"10.140.5.2/32"`,
-   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024. Others are dropped and counted (`stats().inner.notAllowed`, `warning`
-   * `I405_NOT_ALLOWED`). Default: all. `ERR_I405_OPTION`.
+   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024; `"any"`: all. Others are dropped and counted (`stats().inner.notAllowed`,
+   * `warning` `I405_NOT_ALLOWED`; those that count on a link only as `linkLocal`, without a warning). Default: the networks
+   * of `device.tun`'s addresses, and IPv6's link-local ones if it has IPv6; a family whose addresses come without a network
+   * (`/32`, `/128`): all of it; a TUN without addresses, and any other device: all. What you route into the interface
+   * yourself has to be named; the command's `--route` adds its prefixes. `ERR_I405_OPTION`.
    */
   allowedIps?: string | string[];
   /**
@@ -301,8 +318,11 @@ export interface ListenOptions extends CredentialOptions {
   linger?: Duration | 0;
   /**
    * Source addresses that the other end's inner packets may have, as WireGuard's: `"10.140.5.2/32"`,
-   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024. Others are dropped and counted (`stats().inner.notAllowed`, `warning`
-   * `I405_NOT_ALLOWED`). Default: all. `ERR_I405_OPTION`.
+   * `["10.0.0.0/8", "fd00::/8"]`, at most 1,024; `"any"`: all. Others are dropped and counted (`stats().inner.notAllowed`,
+   * `warning` `I405_NOT_ALLOWED`; those that count on a link only as `linkLocal`, without a warning). Default: the networks
+   * of `device.tun`'s addresses, and IPv6's link-local ones if it has IPv6; a family whose addresses come without a network
+   * (`/32`, `/128`): all of it; a TUN without addresses, and any other device: all. What you route into the interface
+   * yourself has to be named; the command's `--route` adds its prefixes. `ERR_I405_OPTION`.
    */
   allowedIps?: string | string[];
   /**

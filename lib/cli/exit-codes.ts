@@ -49,7 +49,12 @@ const MACHINE = new Set([
   "STATUS",
   "SYSTEM",
   "TUN",
+  "TUN_ADDRESS",
+  "TUN_DEVICE",
   "TUN_IN_USE",
+  "TUN_IPV6",
+  "TUN_MTU",
+  "TUN_NAME",
   "TUN_PERMISSION",
   "TXTIME",
 ]);

@@ -16,6 +16,13 @@ const SETCAP = "sudo setcap cap_net_admin,cap_sys_nice+ep $(readlink -f $(which 
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_I405_TUN_PERMISSION: `Run it as root, or once: ${SETCAP}. Without privileges: --device packets`,
   ERR_I405_TUN_IN_USE: "Choose another with --tun-name, or end the program that has it (ip link)",
+  ERR_I405_TUN_DEVICE:
+    "Load the driver (modprobe tun); give a container the device /dev/net/tun. Without: --device packets",
+  ERR_I405_TUN_NAME: "Choose another with --tun-name, 1 to 15 letters and digits",
+  ERR_I405_TUN_IPV6:
+    "Allow it (sysctl net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0), or leave --tun-ipv6 out",
+  ERR_I405_TUN_ADDRESS: "Give an address that one machine can have, with the prefix of its network",
+  ERR_I405_TUN_MTU: "Choose another with --tun-mtu, or leave it out",
   ERR_I405_ADDRESS_IN_USE: "Choose another port, or end the program that has it (ss -ulpn)",
   ERR_I405_ADDRESS: "Use an address of this machine (ip address), or 0.0.0.0 or [::]",
   ERR_I405_SCHED_FIFO: "Or leave --require-sched-fifo out",
@@ -34,13 +41,18 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
   ERR_I405_SCHED_FIFO: { server: "require-sched-fifo", client: "require-sched-fifo" },
   ERR_I405_TXTIME: { server: "send-by", client: "send-by" },
   ERR_I405_TUN: { server: "device", client: "device" },
+  ERR_I405_TUN_DEVICE: { server: "device", client: "device" },
   ERR_I405_TUN_IN_USE: { server: "tun-name", client: "tun-name" },
+  ERR_I405_TUN_IPV6: { server: "tun-ipv6", client: "tun-ipv6" },
+  ERR_I405_TUN_MTU: { server: "tun-mtu", client: "tun-mtu" },
+  ERR_I405_TUN_NAME: { server: "tun-name", client: "tun-name" },
   ERR_I405_TUN_PERMISSION: { server: "device", client: "device" },
 };
 
 /** API words as they are called here, in messages that were written for programs. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:set |say )?schedFifo(?:: | to )false/g, "give --no-sched-fifo"],
+  [/\b(?:set |say )?strongHost(?:: | to )false/g, "give --no-strong-host"],
   [/\b(?:set |say )?burner(?:: | to )"?(\w+)"?/g, "give --burner $1"],
   [/\bleave sendBy at "call"/g, "leave --send-by out"],
   [/\b(?:say )?sendBy(?::)? "(\w+)"/g, "--send-by $1"],

@@ -147,6 +147,13 @@ export const FLAGS: readonly Flag[] = [
     option: "device.tun.mtu",
   },
   {
+    name: "no-strong-host",
+    kind: "switch",
+    help: "let its addresses be used through other interfaces as well (they are kept to it otherwise)",
+    group: DEVICE,
+    option: "device.tun.strongHost",
+  },
+  {
     name: "route",
     kind: "texts",
     value: "<prefix|default>",
@@ -156,8 +163,8 @@ export const FLAGS: readonly Flag[] = [
   {
     name: "allowed-ips",
     kind: "texts",
-    value: "<prefix>",
-    help: "sources that the other end's inner packets may have (default: all); with commas, or repeated",
+    value: "<prefix|any>",
+    help: "sources that the other end's inner packets may have (default: the interface's networks and --route)",
     group: DEVICE,
     option: "allowedIps",
   },

@@ -1,5 +1,6 @@
 /** From flags to the options of the public API. Values go through as they are: the API parses and refuses them. */
 import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
+import { expectedSources } from "../allowed-ips.js";
 import { texts, type FlagValue } from "./config.js";
 import { flagsOf, type TunnelCommand } from "./flags.js";
 import type { SecretReader } from "./secret-sources.js";
@@ -25,6 +26,7 @@ const LOCAL_OPTIONS = [
 /** Flags whose value isn't simply an option's. */
 const SPECIAL = new Set([
   "device",
+  "no-strong-host",
   "jitter-shape",
   "no-sched-fifo",
   "require-sched-fifo",
@@ -100,7 +102,17 @@ function plainOptions(command: TunnelCommand, settings: Settings): Options {
 
 function peerOptions(command: TunnelCommand, settings: Settings): Options {
   const { device: _device, ...rest } = plainOptions(command, settings);
-  return Object.fromEntries(Object.entries(rest).filter(([name]) => !LOCAL_OPTIONS.includes(name)));
+  const options = Object.fromEntries(Object.entries(rest).filter(([name]) => !LOCAL_OPTIONS.includes(name)));
+  const routed = routedSources(settings);
+  return routed === null ? options : { allowedIps: routed, ...options };
+}
+
+/** With routes of the command's own, more is expected out of the tunnel than the library knows of. */
+function routedSources(settings: Settings): string[] | null {
+  const given = (flag: string) => texts(settings.get(flag)?.value);
+  if (!settings.has("route") || (settings.get("device")?.value ?? "tun") !== "tun") return null;
+  const [ipv4, ipv6] = [given("tun-ipv4"), given("tun-ipv6")];
+  return expectedSources({ kind: "tun", name: null, ipv4, ipv6, mtu: 0, strongHost: true }, given("route"));
 }
 
 function place(options: Options, path: string, value: FlagValue): void {
@@ -114,7 +126,8 @@ function place(options: Options, path: string, value: FlagValue): void {
 function deviceOption(settings: Settings, tun: unknown): TunnelOptions["device"] {
   const text = settings.get("device")?.value ?? "tun";
   if (text === "packets") return "packets";
-  if (text === "tun") return { tun: {}, ...(tun as { tun: object } | undefined) };
+  const weak = settings.has("no-strong-host") ? { strongHost: false } : {};
+  if (text === "tun") return { tun: { ...(tun as { tun: object } | undefined)?.tun, ...weak } };
   const descriptor = /^fd:(\d+)$/.exec(String(text))?.[1];
   if (descriptor !== undefined) return { fd: Number(descriptor) };
   throw usageError("device", `--device: got "${String(text)}", expected tun, packets or fd:N`);

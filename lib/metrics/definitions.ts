@@ -88,6 +88,7 @@ const INSIDE: readonly Definition[] = [
     reader_full: ({ stats }) => stats.inner.readerDrops,
     malformed: ({ stats }) => stats.inner.malformed,
     not_allowed: ({ stats }) => stats.inner.notAllowed,
+    link_local: ({ stats }) => stats.inner.linkLocal,
     looped: ({ stats }) => stats.inner.looped,
   }),
   counter(
@@ -96,7 +97,7 @@ const INSIDE: readonly Definition[] = [
     (m) => m.stats.inner.writeRefusals,
   ),
   gauge("i405_queue_bytes", "Inner bytes that wait for a slot.", (m) => m.stats.inner.queuedBytes),
-  counter("i405_device_errors_total", "Device writes that failed.", (m) => m.stats.inner.deviceErrors),
+  counter("i405_device_errors_total", "Device reads and writes that failed.", (m) => m.stats.inner.deviceErrors),
   counter("i405_payloads_lost_total", "Payloads given up as lost on the way.", (m) => m.stats.reassembly.payloadsLost),
   counter(
     "i405_blocks_dropped_total",

@@ -55,8 +55,8 @@ t.test("what is in use, and what isn't there", { skip }, async (t) => {
   for (const name of ["wire0", "taken0"]) {
     await refused(t, a, [...connect, endpoint, ...tunFlags("client", 1420, name)], {
       code: EXIT_MACHINE,
-      error: "ERR_I405_TUN",
-      message: new RegExp(name),
+      error: "ERR_I405_TUN_IN_USE",
+      message: new RegExp(`--tun-name: .*${name} exists already`),
     });
   }
   await refused(t, a, [...connect, "192.0.2.1:1405", ...tunFlags("client", 1420, "tun1")], {

@@ -253,7 +253,12 @@ fn device_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResu
                 }
             }
             let mtu = number(cx, from, "mtu")?;
-            Ok(DeviceConfig::Tun { name: optional_text(cx, from, "name")?, addresses, mtu: narrow(cx, "mtu", mtu)? })
+            Ok(DeviceConfig::Tun {
+                name: optional_text(cx, from, "name")?,
+                addresses,
+                mtu: narrow(cx, "mtu", mtu)?,
+                strong_host: from.get::<JsBoolean, _, _>(cx, "strongHost")?.value(cx),
+            })
         }
         other => bad(cx, format!("device: unknown kind \"{other}\"")),
     }

@@ -153,7 +153,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         ("queueDrops", &ingress.queue_drops),
         ("innerLooped", &ingress.looped),
         ("innerNotAllowed", &receive.not_allowed),
-        ("deviceErrors", &receive.device_errors),
+        ("innerLinkLocal", &receive.link_local),
         ("queuedBytes", &send.queued_bytes),
         ("datagramsReceived", &receive.received),
         ("datagramsOpened", &receive.opened),
@@ -173,6 +173,7 @@ pub(crate) fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResul
         set_bigint(cx, to, name, counter.get())?;
     }
     for (name, value) in [
+        ("deviceErrors", counters.device_errors()),
         ("slotsSent", counters.dispatched(|each| &each.sent)),
         ("slotsMissed", counters.missed()),
         ("slotsLate", counters.dispatched(|each| &each.late)),

@@ -73,6 +73,16 @@ pub fn may_enter(packet: &[u8]) -> bool {
     })
 }
 
+/// Whether a packet is from an address that counts on its link only, or from none: what a kernel says by itself through any
+/// interface, router solicitations and reports of groups above all. Nobody forges these to get an answer from elsewhere.
+pub fn is_of_the_link(packet: &[u8]) -> bool {
+    match addresses(packet) {
+        Some((IpAddr::V4(source), _)) => source.is_unspecified() || source.is_link_local(),
+        Some((IpAddr::V6(source), _)) => source.is_unspecified() || source.is_unicast_link_local(),
+        None => false,
+    }
+}
+
 /// The flow of a UDP packet: source and destination port, and the destination. None for anything else, for later
 /// fragments, and behind extension headers, of which the outer socket makes none.
 pub fn udp_flow(packet: &[u8]) -> Option<(u16, IpAddr, u16)> {
@@ -187,6 +197,22 @@ mod tests {
         for (source, destination) in [("10.0.0.1", "224.0.0.1"), ("0.0.0.0", "255.255.255.255"), ("::", "ff02::16")] {
             assert!(may_enter(&packet(source, destination)), "{source} to {destination}");
         }
+    }
+
+    #[test]
+    fn sources_of_the_link() {
+        for source in ["0.0.0.0", "169.254.0.1", "169.254.255.255"] {
+            assert!(is_of_the_link(&packet(source, "224.0.0.22")), "{source}");
+        }
+        for source in ["::", "fe80::1", "febf:ffff::1"] {
+            assert!(is_of_the_link(&packet(source, "ff02::16")), "{source}");
+        }
+        for (source, destination) in
+            [("169.253.0.1", "169.254.0.1"), ("10.0.0.1", "0.0.0.0"), ("fec0::1", "fe80::1"), ("::1", "::")]
+        {
+            assert!(!is_of_the_link(&packet(source, destination)), "{source}");
+        }
+        assert!(!is_of_the_link(&[]) && !is_of_the_link(&[0x45; 12]));
     }
 
     #[test]

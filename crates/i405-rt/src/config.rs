@@ -84,6 +84,8 @@ pub enum DeviceConfig {
         addresses: Vec<InterfaceAddress>,
         /// Its MTU, bytes.
         mtu: u16,
+        /// Its addresses are its own: nothing from or to them by another interface.
+        strong_host: bool,
     },
     /// A TUN descriptor that the program opened; duplicated, so the program's own stays open.
     Fd(RawFd),

@@ -1,15 +1,14 @@
 //! The inner side: a TUN interface, made here or handed in.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
-use tun_rs::DeviceBuilder;
 
 use crate::config::{DeviceConfig, InterfaceAddress};
 use crate::error::Error;
+use crate::interface;
 use crate::sys::fd;
 
 /// A TUN descriptor, without packet information, not blocking.
@@ -21,14 +20,17 @@ pub struct Tun {
 }
 
 impl Tun {
-    /// Opens what the configuration names; None for the packet device.
+    /// Opens what the configuration names; None for the packet device. An interface that is made is shown to `before_addresses`,
+    /// name and number, before it has any address and before it is up.
     ///
     /// # Errors
-    /// [`Error::Tun`], [`Error::TunInUse`], [`Error::TunPermission`], [`Error::DeviceFd`]. Nothing is left behind.
-    pub fn open(config: &DeviceConfig) -> Result<Option<Self>, Error> {
+    /// One of the TUN's, or [`Error::DeviceFd`]. Nothing is left behind.
+    pub fn open(config: &DeviceConfig, before_addresses: impl FnOnce(&str, u32)) -> Result<Option<Self>, Error> {
         match config {
             DeviceConfig::Packets => Ok(None),
-            DeviceConfig::Tun { name, addresses, mtu } => Self::create(name.as_deref(), addresses, *mtu).map(Some),
+            DeviceConfig::Tun { name, addresses, mtu, .. } => {
+                Self::create(name.as_deref(), addresses, *mtu, before_addresses).map(Some)
+            }
             DeviceConfig::Fd(raw) => {
                 let refused = |source| Error::DeviceFd { fd: *raw, source };
                 let fd = fd::duplicate(*raw).map_err(refused)?;
@@ -39,36 +41,13 @@ impl Tun {
         }
     }
 
-    fn create(name: Option<&str>, addresses: &[InterfaceAddress], mtu: u16) -> Result<Self, Error> {
-        let shown = name.unwrap_or("(any)").to_owned();
-        let refused = |source: io::Error| match source.raw_os_error() {
-            Some(libc::EBUSY) => Error::TunInUse { name: shown.clone() },
-            Some(libc::EPERM | libc::EACCES) => Error::TunPermission { source },
-            _ => Error::Tun { name: shown.clone(), source },
-        };
-        let mut builder = DeviceBuilder::new().mtu(mtu);
-        if let Some(name) = name {
-            builder = builder.name(name);
-        }
-        // The builder takes one IPv4 address and the rest are added to the interface that it made.
-        let mut later = Vec::new();
-        let mut first_v4 = true;
-        for InterfaceAddress { address, prefix } in addresses {
-            match address {
-                IpAddr::V4(v4) if first_v4 => {
-                    builder = builder.ipv4(*v4, *prefix, None);
-                    first_v4 = false;
-                }
-                IpAddr::V4(v4) => later.push((*v4, *prefix)),
-                IpAddr::V6(v6) => builder = builder.ipv6(*v6, *prefix),
-            }
-        }
-        let device = builder.build_sync().map_err(refused)?;
-        for (address, prefix) in later {
-            device.add_address_v4(address, prefix).map_err(refused)?;
-        }
-        device.set_nonblocking(true).map_err(refused)?;
-        let name = device.name().map_err(refused)?;
+    fn create(
+        name: Option<&str>,
+        addresses: &[InterfaceAddress],
+        mtu: u16,
+        before_addresses: impl FnOnce(&str, u32),
+    ) -> Result<Self, Error> {
+        let (device, name) = interface::create(name, addresses, mtu, before_addresses)?;
         Ok(Tun { fd: fd::own(device), name: Some(name), gone: AtomicBool::new(false) })
     }
 
@@ -124,11 +103,11 @@ impl Tun {
     ///
     /// # Errors
     /// As for [`Self::open`]; [`Error::DeviceFd`] for a descriptor that was handed in.
-    pub fn remake(&self, config: &DeviceConfig) -> Result<(), Error> {
+    pub fn remake(&self, config: &DeviceConfig, before_addresses: impl FnOnce(&str, u32)) -> Result<(), Error> {
         let DeviceConfig::Tun { addresses, mtu, .. } = config else {
             return Err(Error::DeviceFd { fd: self.fd.as_raw_fd(), source: Errno::NODEV.into() });
         };
-        let again = Self::create(self.name(), addresses, *mtu)?;
+        let again = Self::create(self.name(), addresses, *mtu, before_addresses)?;
         fd::replace(self.as_fd(), &again.fd).map_err(Error::system("put the new TUN interface in the old one's place"))
     }
 
@@ -156,7 +135,7 @@ mod tests {
     fn a_descriptor_that_is_no_tun_is_refused() {
         let (socket, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
         for fd in [socket.as_raw_fd(), -1, 1_000_000] {
-            let refused = Tun::open(&DeviceConfig::Fd(fd)).err().unwrap();
+            let refused = Tun::open(&DeviceConfig::Fd(fd), |_, _| {}).err().unwrap();
             assert_eq!(refused.code(), "ERR_I405_DEVICE_FD");
         }
     }

@@ -10,6 +10,7 @@ use crate::config::DeviceConfig;
 use crate::device::Tun;
 use crate::event::Event;
 use crate::socket::OuterSocket;
+use crate::strong_host::StrongHost;
 use crate::warnings;
 
 /// Ours: a name that somebody else has now, or a privilege that is missing, may be a matter of a moment.
@@ -20,6 +21,7 @@ pub struct DeviceKeeper {
     tun: Arc<Tun>,
     config: DeviceConfig,
     socket: Arc<OuterSocket>,
+    strong_host: Option<StrongHost>,
     tried_ns: Option<u64>,
     /// That it can't be made again has been said.
     told: bool,
@@ -27,17 +29,29 @@ pub struct DeviceKeeper {
 
 impl DeviceKeeper {
     /// Looks after this one.
-    pub fn new(tun: Arc<Tun>, config: DeviceConfig, socket: Arc<OuterSocket>) -> Self {
-        DeviceKeeper { tun, config, socket, tried_ns: None, told: false }
+    pub fn new(tun: Arc<Tun>, config: DeviceConfig, socket: Arc<OuterSocket>, strong_host: Option<StrongHost>) -> Self {
+        DeviceKeeper { tun, config, socket, strong_host, tried_ns: None, told: false }
     }
 
-    /// Makes it again if it is gone. What there is to tell.
-    pub fn look(&mut self, now_ns: u64) -> Option<Event> {
+    /// Makes it again if it is gone, and looks after its addresses. What there is to tell.
+    pub fn look(&mut self, now_ns: u64) -> Vec<Event> {
+        let mut events: Vec<_> = self.remake(now_ns).into_iter().collect();
+        events.extend(self.strong_host.as_mut().map(|rules| rules.look(now_ns)).into_iter().flatten());
+        events
+    }
+
+    fn remake(&mut self, now_ns: u64) -> Option<Event> {
         if self.tried_ns.is_some_and(|tried_ns| now_ns - tried_ns < AGAIN_NS) || !self.tun.is_gone() {
             return None;
         }
         self.tried_ns = Some(now_ns);
-        match self.tun.remake(&self.config) {
+        let strong_host = &mut self.strong_host;
+        let made = self.tun.remake(&self.config, |name, index| {
+            if let Some(rules) = strong_host {
+                rules.begin(name, index);
+            }
+        });
+        match made {
             Ok(()) => {
                 self.told = false;
                 self.socket.ignore_interface(self.tun.index());

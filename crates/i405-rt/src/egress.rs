@@ -170,7 +170,11 @@ fn name_of(index: u32) -> io::Result<String> {
 }
 
 /// Sends a question to the kernel and hands over every answer.
-fn ask(question: RouteNetlinkMessage, flags: u16, mut answer: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
+pub(crate) fn ask(
+    question: RouteNetlinkMessage,
+    flags: u16,
+    mut answer: impl FnMut(RouteNetlinkMessage),
+) -> io::Result<()> {
     let socket = Socket::new(NETLINK_ROUTE)?;
     socket.connect(&NetlinkAddress::new(0, 0))?;
     let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(question));

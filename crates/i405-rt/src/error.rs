@@ -29,23 +29,77 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The TUN interface exists and somebody has it.
-    #[error("the TUN interface {name} is in use")]
+    /// The interface's name is another one's.
+    #[error("the interface {name} {reason}")]
     TunInUse {
         /// The interface's name.
         name: String,
+        /// Whose it is, as the end of the sentence.
+        reason: &'static str,
     },
     /// Not allowed to make a TUN interface.
-    #[error("not permitted to create a TUN interface: {source}")]
+    #[error("not permitted to {what}: {source}")]
     TunPermission {
+        /// What was being done.
+        what: &'static str,
         /// What the kernel said.
         source: io::Error,
     },
-    /// The TUN interface could not be made or set up.
-    #[error("cannot set up the TUN interface {name}: {source}")]
+    /// There is no TUN driver.
+    #[error("cannot open /dev/net/tun: {source}")]
+    TunDevice {
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel takes no such name.
+    #[error("the kernel takes no interface name \"{name}\": {source}")]
+    TunName {
+        /// The interface's name.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The interface has an IPv6 address, and IPv6 is off.
+    #[error("the interface {name} can't have the address {address}, because IPv6 is disabled{by}: {source}")]
+    TunIpv6 {
+        /// The interface's name.
+        name: String,
+        /// The address.
+        address: std::net::IpAddr,
+        /// By what, in brackets, or nothing.
+        by: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// An address was refused.
+    #[error("the interface {name} can't have the address {address}/{prefix}: {source}")]
+    TunAddress {
+        /// The interface's name.
+        name: String,
+        /// The address.
+        address: std::net::IpAddr,
+        /// Its prefix, bits.
+        prefix: u8,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The MTU was refused.
+    #[error("the interface {name} can't have an MTU of {mtu}: {source}")]
+    TunMtu {
+        /// The interface's name.
+        name: String,
+        /// The MTU, bytes.
+        mtu: u16,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Another step failed.
+    #[error("cannot {what} the TUN interface {name}: {source}")]
     Tun {
         /// The interface's name, or "(any)".
         name: String,
+        /// Which step.
+        what: &'static str,
         /// What the kernel said.
         source: io::Error,
     },
@@ -117,6 +171,11 @@ impl Error {
             Error::Route { .. } => "ERR_I405_ROUTE",
             Error::TunInUse { .. } => "ERR_I405_TUN_IN_USE",
             Error::TunPermission { .. } => "ERR_I405_TUN_PERMISSION",
+            Error::TunDevice { .. } => "ERR_I405_TUN_DEVICE",
+            Error::TunName { .. } => "ERR_I405_TUN_NAME",
+            Error::TunIpv6 { .. } => "ERR_I405_TUN_IPV6",
+            Error::TunAddress { .. } => "ERR_I405_TUN_ADDRESS",
+            Error::TunMtu { .. } => "ERR_I405_TUN_MTU",
             Error::Tun { .. } => "ERR_I405_TUN",
             Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",

@@ -55,8 +55,9 @@ impl Ingress {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 return false;
             }
-            Err(_) => {
+            Err(error) => {
                 counters.errors.add(1);
+                counters.errno.set(error.raw_os_error().unwrap_or(0).unsigned_abs().into());
                 return false;
             }
         };

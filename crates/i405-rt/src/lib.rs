@@ -5,6 +5,8 @@
 //! Read in this order: [`tunnel`], `slots`, `assembling`, `sending` and `dispatcher`, `hedge` and `hedged`, `receiving` and `receiver`, `spinner`, `reporter`.
 //! Everything `unsafe` is in `sys`.
 
+mod addresses;
+mod aftermath;
 mod assembling;
 mod backlog;
 mod breath;
@@ -31,10 +33,12 @@ pub mod fuzzing;
 mod hedge;
 mod hedged;
 mod ingress;
+mod interface;
 mod launch;
 mod launch_trial;
 mod margin;
 mod matching;
+mod nftables;
 mod opening;
 mod outer_filter;
 mod own_flow;
@@ -60,6 +64,7 @@ mod slots;
 mod socket;
 mod spinner;
 mod stats;
+mod strong_host;
 mod sys;
 mod threads;
 mod timestamping;

@@ -41,6 +41,7 @@ use crate::sending::{Sending, Tally};
 use crate::shared::{Shared, SilenceWatch};
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
+use crate::strong_host::StrongHost;
 use crate::sys::errqueue::Timestamps;
 use crate::threads::{self, Dispatch, Started, Timed, Work};
 use crate::waker::Waker;
@@ -109,7 +110,13 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         socket.report_departures(timestamps)?;
     }
     let local_address = socket.local_address().map_err(Error::system("read the local address"))?;
-    let tun = Tun::open(&config.device)?.map(Arc::new);
+    let mut strong_host = StrongHost::wanted(&config.device);
+    let tun = Tun::open(&config.device, |name, index| {
+        if let Some(rules) = &mut strong_host {
+            rules.begin(name, index);
+        }
+    })?
+    .map(Arc::new);
     socket.ignore_interface(tun.as_ref().and_then(|tun| tun.index()));
     // A server's client comes from anywhere at first, and may move.
     if let Some(server) = config.peer.filter(|_| config.role == Role::Client) {
@@ -290,7 +297,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         stop: Arc::clone(&stop),
         pending,
         burners,
-        keeper: tun.clone().map(|tun| DeviceKeeper::new(tun, config.device.clone(), Arc::clone(&socket))),
+        keeper: tun.clone().map(|tun| DeviceKeeper::new(tun, config.device.clone(), Arc::clone(&socket), strong_host)),
     };
     #[cfg(feature = "simulation")]
     let reporter = crate::simulation::keep(unmanned, &shared, reporter);

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use i405_proto::inbound::{HandshakeMessage, Inbound, InboundSink, OpenedDatagram, OtherVersion};
-use i405_proto::inner::{AllowedIps, may_enter};
+use i405_proto::inner::{AllowedIps, is_of_the_link, may_enter};
 use rtrb::{Consumer, Producer};
 
 use crate::backlog::Backlog;
@@ -205,12 +205,22 @@ impl Outlet {
 /// Lets an inner packet in, if its source may come in.
 fn to_interface(tun: &Tun, inner: &[u8], allowed_ips: &AllowedIps, counters: &ReceiveCounters) {
     if !allowed_ips.permit(inner) || !may_enter(inner) {
-        counters.not_allowed.add(1);
-    } else if tun.write(inner).is_ok() {
-        count_inner(counters, inner);
-    } else {
-        counters.device_errors.add(1);
+        count_stray(counters, inner);
+        return;
     }
+    match tun.write(inner) {
+        Ok(_) => count_inner(counters, inner),
+        Err(error) => {
+            counters.device_errors.add(1);
+            counters.device_errno.set(error.raw_os_error().unwrap_or(0).unsigned_abs().into());
+        }
+    }
+}
+
+/// What a kernel says by itself is no forgery, and nobody needs to hear of it.
+fn count_stray(counters: &ReceiveCounters, inner: &[u8]) {
+    let counter = if is_of_the_link(inner) { &counters.link_local } else { &counters.not_allowed };
+    counter.add(1);
 }
 
 fn count_inner(counters: &ReceiveCounters, inner: &[u8]) {
@@ -225,7 +235,7 @@ impl InboundSink for Outlet {
             Delivery::Tun(tun) => to_interface(tun, inner, &self.allowed_ips, counters),
             // Looked at when its turn comes: a long list of sources takes its time, too.
             Delivery::InTurns(_, backlog) => counters.device_errors.add(u64::from(!backlog.push(inner))),
-            Delivery::Packets(_) if !self.allowed_ips.permit(inner) => counters.not_allowed.add(1),
+            Delivery::Packets(_) if !self.allowed_ips.permit(inner) => count_stray(counters, inner),
             Delivery::Packets(ring) => {
                 if packet_ring::push(ring, inner) {
                     count_inner(counters, inner);

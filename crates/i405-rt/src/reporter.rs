@@ -66,6 +66,7 @@ pub struct Seen {
     send_errors: Throttled,
     looped: Throttled,
     not_allowed: Throttled,
+    device_errors: Throttled,
     over_budget: Throttled,
     flood_looked_ns: u64,
     silent: bool,
@@ -108,7 +109,7 @@ impl Reporter {
     pub(crate) fn period(&mut self, seen: &mut Seen) -> bool {
         self.collect(seen);
         self.look_after_burners();
-        self.pending.extend(self.keeper.as_mut().and_then(|keeper| keeper.look(monotonic_ns())));
+        self.pending.extend(self.keeper.as_mut().map(|keeper| keeper.look(monotonic_ns())).into_iter().flatten());
         !self.sink.idle() || self.deliver()
     }
 
@@ -257,6 +258,14 @@ impl Reporter {
         }
         if let Some(dropped) = seen.not_allowed.rise(receive.not_allowed.get(), now_ns) {
             self.pending.push(warnings::not_allowed(dropped));
+        }
+        // A deleted interface has a warning of its own.
+        let errno = shared.counters.device_errno();
+        if errno != 0
+            && errno != libc::EBADFD.unsigned_abs().into()
+            && let Some(refused) = seen.device_errors.rise(shared.counters.device_errors(), now_ns)
+        {
+            self.pending.push(warnings::device_failing(refused, errno));
         }
         let over_budget = receive.over_budget.get();
         if over_budget - seen.over_budget.seen >= FLOOD {

@@ -91,6 +91,8 @@ counters! {
         looped,
         /// Reads that failed.
         errors,
+        /// Last refusal of one.
+        errno,
     }
 }
 
@@ -120,12 +122,16 @@ counters! {
         malformed_inner,
         /// Inner packets from an address that isn't the peer's, or from or to the machine itself.
         not_allowed,
+        /// Inner packets whose source counts on a link only, and isn't the peer's by the list either.
+        link_local,
         /// Inner packets handed to the device.
         inner_packets,
         /// Their bytes.
         inner_bytes,
         /// Device writes that failed.
         device_errors,
+        /// Last refusal of one.
+        device_errno,
         /// Events and inner packets that nobody fetched in time.
         events_dropped,
         /// Records of datagrams that the reporter was too slow for.
@@ -180,6 +186,19 @@ impl Counters {
     pub fn last_errno(&self) -> u64 {
         match self.send.last_errno.get() {
             0 => self.hedge.last_errno.get(),
+            errno => errno,
+        }
+    }
+
+    /// Reads and writes that the device refused.
+    pub fn device_errors(&self) -> u64 {
+        self.receive.device_errors.get() + self.ingress.errors.get()
+    }
+
+    /// errno of such a refusal: the newest write's, if there is any.
+    pub fn device_errno(&self) -> u64 {
+        match self.receive.device_errno.get() {
+            0 => self.ingress.errno.get(),
             errno => errno,
         }
     }

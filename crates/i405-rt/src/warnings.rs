@@ -1,6 +1,7 @@
 //! The warnings of this crate: a stable code and a sentence with the remedy.
 
 use std::io;
+use std::net::IpAddr;
 
 use crate::error::Error;
 use crate::event::Event;
@@ -121,6 +122,75 @@ pub fn device_gone(name: Option<&str>, error: &Error) -> Event {
     Event::Warning { code: "I405_TUN_GONE", detail }
 }
 
+/// The kernel doesn't keep the inner addresses to their interface.
+pub fn no_strong_host(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "the inner addresses can't be kept to their interface ({source}), so the other end or a neighbour may make this \
+             machine send from them in the clear. Load the kernel's packet filter (modprobe nf_tables) and start with \
+             CAP_NET_ADMIN; or drop such packets yourself and say strongHost: false."
+        ),
+    }
+}
+
+/// The same, of programs that answer at any address.
+pub fn answers_elsewhere(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "packets from the tunnel whose source isn't routed into it can't be kept from this machine's programs \
+             ({source}), which may answer them in the clear. Use a kernel with nft_fib (Linux 5.17), or set the sysctl \
+             net.ipv4.conf.all.rp_filter to 1; and give allowedIps."
+        ),
+    }
+}
+
+/// The same, of ARP alone.
+pub fn answers_arp(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "ARP requests of neighbours for the inner addresses can't be left unanswered ({source}), so a neighbour may \
+             learn that this machine has them. Set the sysctl net.ipv4.conf.all.arp_ignore to 1, or use a kernel \
+             with CONFIG_NF_TABLES_ARP."
+        ),
+    }
+}
+
+/// Nothing is left that keeps programs quiet when the tunnel has ended.
+pub fn no_aftermath(source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "when the tunnel ends, programs that go on sending from its inner addresses may do so in the clear \
+             ({source}). Make /bin/sh and the kernel's nft_fib available, or end such programs first."
+        ),
+    }
+}
+
+/// An address is another interface's as well.
+pub fn shared_inner_address(address: IpAddr, other: &str) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "the inner address {address} is also an address of {other}, so it can't be kept to the tunnel's interface. Give \
+             the tunnel an address of its own, or one that it shares with other tunnels altogether."
+        ),
+    }
+}
+
+/// An address was added when the rules could no longer be changed.
+pub fn unguarded_address(address: IpAddr, source: &io::Error) -> Event {
+    Event::Warning {
+        code: "I405_STRONG_HOST",
+        detail: format!(
+            "the address {address} was added to the interface and can't be kept to it ({source}), so packets from it may \
+             leave in the clear. Give it to the tunnel from the start, or keep CAP_NET_ADMIN (--keep-capabilities net-admin)."
+        ),
+    }
+}
+
 /// A route sends the tunnel's own datagrams into the tunnel.
 pub fn routing_loop(packets: u64) -> Event {
     Event::Warning {
@@ -140,6 +210,18 @@ pub fn not_allowed(packets: u64) -> Event {
         detail: format!(
             "{packets} inner packets of the peer's were dropped, because their source isn't within allowedIps, or they \
              are from or to the machine itself. If they are genuine, add their network to allowedIps."
+        ),
+    }
+}
+
+/// The device refuses to be read or written.
+pub fn device_failing(refused: u64, errno: u64) -> Event {
+    let reason = io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(libc::EIO));
+    Event::Warning {
+        code: "I405_TUN_FAILING",
+        detail: format!(
+            "the TUN interface refused {refused} reads or writes of inner packets, the last one because: {reason}. The \
+             schedule goes on; look whether the interface is up (ip link) and has addresses of the packets' family."
         ),
     }
 }
