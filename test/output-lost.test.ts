@@ -130,8 +130,8 @@ t.test("the end of a terminal is a SIGHUP: it ends as asked", { skip: noScript }
   const quoted = server(folder)
     .map((word) => `'${word}'`)
     .join(" ");
-  // The shell outlives it, to tell the exit code.
-  const inside = `trap '' HUP; ${process.execPath} ${quoted}; echo $? > ${folder}/code`;
+  // The outer shell leads the session: with its end, the terminal's group gets the signal. The inner tells the exit code.
+  const inside = `sh -c "trap '' HUP; ${process.execPath} ${quoted}; echo \\$? > ${folder}/code"; true`;
   const script = spawn("script", ["-qec", inside, "/dev/null"], { stdio: ["pipe", "ignore", "ignore"] });
   await snapshot(folder, isListening);
   script.kill("SIGKILL");
