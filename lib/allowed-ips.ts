@@ -70,7 +70,7 @@ export function readAllowedIps(value: unknown): AllowedIps {
 function readPrefix(value: unknown): string {
   const [address = "", bits, ...rest] = typeof value === "string" ? value.split("/") : [];
   const read = parseAddress(address);
-  const width = read === null || read.zone !== null ? -1 : WIDTH[read.family];
+  const width = read?.zone === null ? WIDTH[read.family] : -1;
   const length = bits === undefined ? width : /^[0-9]{1,3}$/.test(bits) ? Number(bits) : Infinity;
   if (width < 0 || length > width || rest.length > 0) {
     throw optionError({

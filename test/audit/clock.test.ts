@@ -123,7 +123,7 @@ t.test("steps of any size at any place are found in both lists, and time goes on
     const back = places.map(() => 12 + 1000 * random() ** 3);
     const lists = [0, 1].map(() => {
       let time = 0;
-      return Float64Array.from({ length: 2800 }, (_, index) => {
+      return Float64Array.from({ length: 2800 }, () => {
         time += 0.5 + random();
         return time - places.reduce((sum, place, step) => sum + (time >= place ? back[step]! : 0), 0) + 5000;
       });

@@ -159,7 +159,14 @@ export class Stage {
 export interface ClosedStats {
   slots: { sent: number; missed: number; carrying: number; cover: number; handshake: number; sendErrors: number };
   inner: Record<string, number>;
-  datagrams: { received: number; opened: number; unknown: number; unopened: number; replayed: number; overBudget: number };
+  datagrams: {
+    received: number;
+    opened: number;
+    unknown: number;
+    unopened: number;
+    replayed: number;
+    overBudget: number;
+  };
   handshake: { fragments: number; stale: number };
   reassembly: { payloadsLost: number; blocksDropped: number };
 }
