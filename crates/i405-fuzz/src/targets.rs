@@ -16,6 +16,7 @@ pub mod round_trip;
 pub mod schedule;
 pub mod seal;
 pub mod sender;
+pub mod sources;
 pub mod stamp;
 pub mod unpacker;
 
@@ -41,6 +42,7 @@ pub fn protocol() -> Vec<Target> {
         dear("schedule", schedule::run, 20),
         plain("seal", seal::run),
         dear("sender", sender::run, 5),
+        dear("sources", sources::run, 5),
         plain("stamp", stamp::run),
         plain("unpacker", unpacker::run),
     ]

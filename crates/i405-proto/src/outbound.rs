@@ -398,6 +398,7 @@ impl Asked {
     /// What was said to those that stay goes on to count.
     fn replace(&mut self, challenges: Box<Challenges>) -> Box<Challenges> {
         let before = std::mem::replace(&mut self.challenges, challenges);
+        self.wait = self.wait.min(self.challenges.every_slots);
         let said = std::mem::take(&mut self.sent);
         for (now, sent) in self.challenges.sources.iter().zip(&mut self.sent) {
             let Some(now) = now else { continue };
