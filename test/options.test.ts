@@ -104,7 +104,7 @@ t.test("defaults", async (t) => {
       maxRateDown: rate,
       minIntervalNs: 10_000,
       maxLength: 1500,
-      maxServerTimeoutMs: 3_600_000,
+      maxServerTimeoutMs: 300_000,
     },
     linger: { leastNs: 0, mostNs: 0 },
     allowedIps: "default",

@@ -291,7 +291,7 @@ export interface Limits {
   maxLength?: number;
   /**
    * Longest that the server goes on for a silent client, `"1ms"` to `"24h"`, but always 100 intervals of `up`. A
-   * `serverTimeout` above it is cut to it, not refused. Default `"1h"`.
+   * `serverTimeout` above it is cut to it, not refused. Default `"5min"`: who has its address by then gets cover no longer.
    */
   maxServerTimeout?: Duration;
 }

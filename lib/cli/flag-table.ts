@@ -349,7 +349,7 @@ export const FLAGS: readonly Flag[] = [
     name: "max-server-timeout",
     kind: "text",
     value: "<duration>",
-    help: "longest --server-timeout of a client, which is cut to it (default 1h)",
+    help: "longest --server-timeout of a client, which is cut to it (default 5min)",
     group: LIMITS,
     option: "limits.maxServerTimeout",
     only: "server",

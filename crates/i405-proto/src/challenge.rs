@@ -1,7 +1,7 @@
 //! Challenges: how a server comes to believe where its client is (docs/protocol.md, "Sources").
 //!
 //! The receiver decides who is challenged ([`crate::inbound`]), the sender says it ([`crate::outbound`]). This is what
-//! the one tells the other.
+//! the one tells the other, and whose turn it is.
 
 use crate::endpoint::Endpoint;
 use crate::sources::MOST_SOURCES;
@@ -48,4 +48,61 @@ impl Challenges {
 /// A challenge's bytes as a number; None for another length.
 pub(crate) fn token_of(body: &[u8]) -> Option<u64> {
     <[u8; CHALLENGE_BYTES]>::try_from(body).ok().map(u64::from_be_bytes)
+}
+
+/// Who is challenged, and how often that was said.
+pub(crate) struct Asked {
+    challenges: Box<Challenges>,
+    /// Datagrams so far, for each.
+    sent: [u32; MOST_CANDIDATES],
+    /// Whose turn it is.
+    turn: usize,
+    /// Slots until the next challenge may be said.
+    wait: u32,
+}
+
+impl Asked {
+    pub(crate) fn nobody() -> Self {
+        Self { challenges: Box::new(Challenges::NONE), sent: [0; MOST_CANDIDATES], turn: 0, wait: 0 }
+    }
+
+    /// What was said to those that stay goes on to count.
+    pub(crate) fn replace(&mut self, challenges: Box<Challenges>) -> Box<Challenges> {
+        let before = std::mem::replace(&mut self.challenges, challenges);
+        self.wait = self.wait.min(self.challenges.every_slots);
+        let said = std::mem::take(&mut self.sent);
+        for (now, sent) in self.challenges.sources.iter().zip(&mut self.sent) {
+            let Some(now) = now else { continue };
+            let mut each = before.sources.iter().zip(said);
+            let known = each.find(|(each, _)| each.is_some_and(|each| each.token == now.token));
+            *sent = known.map_or(0, |(_, said)| said);
+        }
+        before
+    }
+
+    /// Whether datagrams with a challenge hold nothing else: there is another receiver than the one challenged.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.challenges.every_slots > 1 || self.challenges.sources.iter().flatten().count() > 1
+    }
+
+    /// The endpoint's own challenge, in slots that challenge nobody else.
+    pub(crate) fn endpoint_token(&self) -> Option<u64> {
+        self.challenges.endpoint_token
+    }
+
+    /// Whom this data slot challenges.
+    pub(crate) fn next(&mut self) -> Option<Challenge> {
+        self.wait = self.wait.saturating_sub(1);
+        if self.wait > 0 {
+            return None;
+        }
+        let places = (0..MOST_CANDIDATES).map(|step| (self.turn + step) % MOST_CANDIDATES);
+        let due =
+            |place: &usize| self.challenges.sources[*place].is_some_and(|each| self.sent[*place] < each.datagrams);
+        let place = places.into_iter().find(due)?;
+        self.turn = place + 1;
+        self.sent[place] = self.sent[place].saturating_add(1);
+        self.wait = self.challenges.every_slots;
+        self.challenges.sources[place]
+    }
 }

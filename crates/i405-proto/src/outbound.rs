@@ -11,7 +11,7 @@
 //! handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, in handshake
 //! slots only. So every slot is sent from one buffer, which the thread that builds has just written.
 
-use crate::challenge::{CHALLENGE_BYTES, Challenge, Challenges, MOST_CANDIDATES};
+use crate::challenge::{Asked, CHALLENGE_BYTES, Challenges};
 use crate::endpoint::Endpoint;
 use crate::packer::{
     CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REPORT, ControlBlock, Filled,
@@ -279,7 +279,7 @@ impl Outbound {
             let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
             let asked = self.asked.next();
             let apart = asked.is_some() && self.asked.is_apart();
-            let token = asked.map(|asked| asked.token).or(self.asked.challenges.endpoint_token);
+            let token = asked.map(|asked| asked.token).or(self.asked.endpoint_token());
             let challenge = token.unwrap_or(0).to_be_bytes();
             let echo = self.echo.unwrap_or_default();
             let mut controls = Said::nothing();
@@ -376,57 +376,5 @@ impl<'a> Said<'a> {
 
     fn blocks(&self) -> &[ControlBlock<'a>] {
         &self.blocks[..self.count]
-    }
-}
-
-/// Who is challenged, and how often that was said.
-struct Asked {
-    challenges: Box<Challenges>,
-    /// Datagrams so far, for each.
-    sent: [u32; MOST_CANDIDATES],
-    /// Whose turn it is.
-    turn: usize,
-    /// Slots until the next challenge may be said.
-    wait: u32,
-}
-
-impl Asked {
-    fn nobody() -> Self {
-        Self { challenges: Box::new(Challenges::NONE), sent: [0; MOST_CANDIDATES], turn: 0, wait: 0 }
-    }
-
-    /// What was said to those that stay goes on to count.
-    fn replace(&mut self, challenges: Box<Challenges>) -> Box<Challenges> {
-        let before = std::mem::replace(&mut self.challenges, challenges);
-        self.wait = self.wait.min(self.challenges.every_slots);
-        let said = std::mem::take(&mut self.sent);
-        for (now, sent) in self.challenges.sources.iter().zip(&mut self.sent) {
-            let Some(now) = now else { continue };
-            let mut each = before.sources.iter().zip(said);
-            let known = each.find(|(each, _)| each.is_some_and(|each| each.token == now.token));
-            *sent = known.map_or(0, |(_, said)| said);
-        }
-        before
-    }
-
-    /// Whether datagrams with a challenge hold nothing else: there is another receiver than the one challenged.
-    fn is_apart(&self) -> bool {
-        self.challenges.every_slots > 1 || self.challenges.sources.iter().flatten().count() > 1
-    }
-
-    /// Whom this data slot challenges.
-    fn next(&mut self) -> Option<Challenge> {
-        self.wait = self.wait.saturating_sub(1);
-        if self.wait > 0 {
-            return None;
-        }
-        let places = (0..MOST_CANDIDATES).map(|step| (self.turn + step) % MOST_CANDIDATES);
-        let due =
-            |place: &usize| self.challenges.sources[*place].is_some_and(|each| self.sent[*place] < each.datagrams);
-        let place = places.into_iter().find(due)?;
-        self.turn = place + 1;
-        self.sent[place] = self.sent[place].saturating_add(1);
-        self.wait = self.challenges.every_slots;
-        self.challenges.sources[place]
     }
 }
