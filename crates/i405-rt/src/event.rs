@@ -40,6 +40,10 @@ pub struct ReceiverEvent {
 }
 
 /// The part of a receiver event that is not bytes.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the bytes beside it are more; boxing it would allocate where datagrams come"
+)]
 #[derive(Clone, Copy)]
 pub(crate) enum Notice {
     Handshake { kind: u8, version: u8, stamp: u64, source: Endpoint, datagram_length: usize, received_ns: u64 },

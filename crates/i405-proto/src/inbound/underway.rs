@@ -22,7 +22,7 @@ impl Underway {
     /// A fragment authenticated that was no old one.
     pub(super) fn heard(&mut self, source: Endpoint, now_ns: u64) {
         self.source = Some(source);
-        self.until_ns = now_ns + AFTERWARDS_NS;
+        self.until_ns = now_ns.saturating_add(AFTERWARDS_NS);
     }
 
     /// Client: whether it has asked. Its server is the only source that counts.
