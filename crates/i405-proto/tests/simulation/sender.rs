@@ -32,6 +32,9 @@ pub struct Carousel {
     pub endpoint: Endpoint,
 }
 
+/// Where a carousel's copies go, and which fragment is next there.
+type Places = Vec<(Endpoint, u32)>;
+
 /// A datagram that left.
 pub struct Datagram {
     pub to: SocketAddr,
@@ -77,7 +80,7 @@ pub struct Sender {
     waking: Waking,
     lateness: Random,
     /// The carousel, the next fragment for each place that it goes to, and how many slots there were since it began.
-    carousel: Option<(Carousel, Vec<(Endpoint, u32)>, u32)>,
+    carousel: Option<(Carousel, Places, u32)>,
     wrapper: Wrapper,
     reporter: Random,
     session: Option<(u32, SessionId)>,
