@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { secretReader } from "../lib/cli/secret-sources.js";
 import { generatePrivateKey, publicKey } from "../lib/keys.js";
-import { pretendWorld, temporaryFile } from "./cli-world.js";
+import { pretendWorld, stopAtOpening, temporaryFile } from "./cli-world.js";
 
 /** A descriptor that gives these bytes, for standard input. */
 function descriptorOf(t: Test, contents: string): number {
@@ -67,7 +67,7 @@ t.test("which credentials a tunnel gets", async (t) => {
   const asked = async (flags: string[], environment: Record<string, string>) => {
     const world = pretendWorld();
     Object.assign(world.io.environment, environment);
-    world.stop.request();
+    stopAtOpening(world);
     const code = await runCli(["client", "--peer", "203.0.113.7:1405", ...flags], world);
     return { code, errors: world.errors(), options: world.tunnels[0]?.asked, left: world.io.environment };
   };

@@ -3,7 +3,7 @@ import { runCli } from "../lib/cli/cli.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
 import { flagOfOption, flagsOf } from "../lib/cli/flags.js";
 import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options.js";
-import { pretendWorld, temporaryFile, type PretendTunnel, type PretendWorld } from "./cli-world.js";
+import { pretendWorld, stopAtOpening, temporaryFile, type PretendTunnel, type PretendWorld } from "./cli-world.js";
 
 const PASSWORD = ["--password", "a-long-password"];
 const CLIENT = ["client", "--peer", "203.0.113.7:1405", ...PASSWORD];
@@ -11,7 +11,7 @@ const SERVER = ["server", "--listen-addr", "0.0.0.0:1405", ...PASSWORD];
 
 /** Runs the command until its tunnel is asked to open, and stops it there. */
 async function asked(parameters: string[], world: PretendWorld = pretendWorld()): Promise<PretendTunnel> {
-  world.stop.request();
+  stopAtOpening(world);
   const code = await runCli(parameters, world);
   const tunnel = world.tunnels[0];
   if (code !== 0 || tunnel === undefined) throw new Error(world.errors());

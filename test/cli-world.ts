@@ -144,6 +144,16 @@ export function pretendWorld(prepare: (tunnel: PretendTunnel) => void = () => un
   };
 }
 
+/** Asks the command to end as soon as its tunnel is asked to open. */
+export function stopAtOpening(world: PretendWorld): void {
+  const create = world.createTunnel;
+  world.createTunnel = (options) => {
+    const tunnel = create!(options);
+    world.tunnels.at(-1)!.opening = async () => world.stop.request();
+    return tunnel;
+  };
+}
+
 /** A file of its own folder, gone after the test. */
 export function temporaryFile(t: Test, name: string, contents: string, mode = 0o600): string {
   const folder = mkdtempSync(join(tmpdir(), "i405-test-"));

@@ -61,7 +61,7 @@ t.test("promise: secrets-not-quoted: whatever is not a key is refused by name, a
     `${good}=`,
     `${good.slice(0, 10)} ${good.slice(10, 43)}`,
     `${good.slice(0, 42)}==`,
-    good.replace(/^./, "-"),
+    good.replace(/^./, "*"),
     randomBytes(32).toString("hex"),
     randomBytes(31).toString("base64"),
     randomBytes(33).toString("base64"),

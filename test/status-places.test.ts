@@ -18,14 +18,6 @@ t.test("places: root's is the system's, a user's own is his", async (t) => {
   t.same(places({ XDG_RUNTIME_DIR: "relative" }, 1000), { own: system, search: [system] });
   t.same(places({}, 1000).own, system);
   t.equal(realPlaces({}, 0).own, "/run/i405");
-  const users = t.testdir({ 1000: {}, [String(process.geteuid?.())]: {} });
-  const uid = process.geteuid?.() ?? 0;
-  // Root has the system's; for others, their own folder is found without the variable.
-  t.equal(realPlaces({}, 1000, system, users).own, uid === 1000 ? join(users, "1000", "i405") : system, "not his");
-  chownSync(join(users, "1000"), uid === 0 ? 1000 : uid, -1);
-  if (uid === 0) t.equal(realPlaces({}, 1000, system, users).own, join(users, "1000", "i405"));
-  chmodSync(join(users, "1000"), 0o777);
-  t.equal(realPlaces({}, 1000, system, users).own, system, "others may write in it");
   // Each service has a folder of its own there, which root looks into as well.
   const service = join(system, "client");
   mkdirSync(service);
@@ -35,6 +27,21 @@ t.test("places: root's is the system's, a user's own is his", async (t) => {
   t.same(places({}, 0).search.slice(0, 2), [system, service]);
   t.equal(nameOf("/run/i405/client-7.sock"), "client-7");
   t.same(socketsIn("/proc/missing"), []);
+});
+
+t.test("without XDG_RUNTIME_DIR a user's own folder is found, if it is nobody else's", async (t) => {
+  const users = t.testdir({ 1000: {} });
+  const folder = join(users, "1000");
+  const own = () => realPlaces({}, 1000, "/run/i405", users).own;
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) chownSync(folder, 1000, 1000);
+  if (isRoot) t.equal(own(), join(folder, "i405"));
+  chmodSync(folder, 0o777);
+  t.equal(own(), "/run/i405", "others may write in it");
+  chmodSync(folder, 0o700);
+  if (isRoot) chownSync(folder, 1001, 1001);
+  if (isRoot) t.equal(own(), "/run/i405", "another's");
+  t.equal(realPlaces({}, 1002, "/run/i405", users).own, "/run/i405", "none");
 });
 
 t.test("not more than 256 names of a folder are looked at", async (t) => {
