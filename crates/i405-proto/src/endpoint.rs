@@ -7,8 +7,8 @@ use std::str::FromStr;
 /// Between the two addresses in text: `192.0.2.1:1405 via 198.51.100.7`.
 const VIA: &str = " via ";
 
-/// An address and port, and the own address that datagrams between here and there have (docs/protocol.md, "Conventions
-/// and words"). A server that listens on all of its addresses answers from the one that was asked.
+/// An address and port, and the own address that datagrams between here and there have. A server that listens on all of
+/// its addresses answers from the one that was asked (docs/protocol.md, "Conventions and words").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The peer's.
