@@ -14,8 +14,8 @@ export interface Asking {
   replaces: boolean;
 }
 
-/** Ours: the core may have told of an answer that still waits for the event loop, ms. */
-const GRACE_MS = 100;
+/** Ours: this end gives up so long before the schedule ends by itself, ms, so that the one comes before the other. */
+const EARLIER_MS = 100;
 
 export class ServerAsking {
   readonly #clock: Clock;
@@ -37,8 +37,8 @@ export class ServerAsking {
 
   begin(asking: Asking): void {
     this.#now = asking;
-    const leftMs = Math.max(0, Number(asking.endNs - this.#clock.monotonicNs()) / 1e6);
-    this.#timers.set("end", Math.ceil(leftMs) + GRACE_MS, this.#inVain);
+    const leftMs = Number(asking.endNs - this.#clock.monotonicNs()) / 1e6;
+    this.#timers.set("end", Math.max(0, Math.ceil(leftMs) - EARLIER_MS), this.#inVain);
   }
 
   end(): void {

@@ -118,6 +118,7 @@ export class ServerMachine implements Machine {
 
   stop(): Remains {
     this.#stopped = true;
+    const asking = this.#asking.now !== null;
     this.#timers.clearAll();
     this.#initiations.stop();
     this.#asking.end();
@@ -127,6 +128,8 @@ export class ServerMachine implements Machine {
     this.#replaced.stop();
     this.#keepFloor(null);
     this.#session?.root.destroy();
+    // To whom a close would be said, and cover be sent, is not known.
+    if (asking) return { timing: null, session: false };
     return { timing: this.#schedule.timing, session: this.#session !== null };
   }
 
@@ -199,7 +202,9 @@ export class ServerMachine implements Machine {
     const answersEndNs = this.#answers.endNs;
     if (answersEndNs > endNs) endNs = answersEndNs;
     if (this.#session !== null && this.#coverEndNs === null && this.#scheduleIsSessions) {
-      endNs = this.#asking.now?.endNs ?? null;
+      const asking = this.#asking.now;
+      if (asking === null) endNs = null;
+      else if (asking.endNs > endNs) ({ endNs } = asking);
     }
     const { ownStart } = this.#config;
     const { timing } = this.#schedule;
@@ -227,8 +232,8 @@ export class ServerMachine implements Machine {
     const { native } = this.#context;
     const { generation, timing } = confirmed;
     this.#rekey.stop();
-    native.sendUnder(generation, null);
     native.ask(generation, source);
+    native.sendUnder(generation, null);
     native.watchSilence(null);
     const replaces = this.#asking.now?.replaces ?? this.#session !== null;
     this.#asking.begin({ generation, source, endNs, replaces });
@@ -248,6 +253,9 @@ export class ServerMachine implements Machine {
     const session = this.#session;
     const asking = this.#asking.now;
     if (session === null || confirmed !== (asking?.generation ?? null)) {
+      // Too late: nothing is left that this would be about.
+      const { ownStart } = this.#config;
+      if (session === null && ownStart !== null) this.#schedule.move(ownStart.endpoint);
       this.#planEnd();
     } else if (asking === null) {
       this.#replaced.moved(peerOf(source));

@@ -382,6 +382,6 @@ t.test("a rate asked for at the limit is not refused for rounding", async (t) =>
   t.equal(judgeWire({ up: asked, down: asked }, limits, 1500).refusal, null);
   const faster = { ...asked, intervalNs: asked.intervalNs - 100 };
   const judged = judgeWire({ up: asked, down: faster }, limits, 1500);
-  t.same(judged.refusal, { verdict: "bandwidth", limit: 77_777 });
+  t.same(judged.refusal, { verdict: "bandwidth", direction: "down", asked: 77_778, limit: 77_777 });
   t.equal(judged.wire.down.intervalNs, Math.ceil((1500 / 77_777) * 1e9));
 });

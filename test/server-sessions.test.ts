@@ -15,8 +15,8 @@ t.test("confirmed: the client is asked where it is; believed: the session is up"
   bench.confirmed(1, ELSEWHERE);
   t.same(bench.around.commands.take(), [
     ["stopOffer"],
-    ["sendUnder", 1, null],
     ["ask", 1, ELSEWHERE],
+    ["sendUnder", 1, null],
     ["watchSilence", null],
     ["endAt", endNs],
   ]);

@@ -35,13 +35,13 @@ impl Endpoint {
 }
 
 impl Endpoint {
-    /// Whether a datagram can be sent there at all. Others are forged, whatever else they are.
+    /// Whether a datagram can be sent there at all, and from the own address. Others are forged, or were sent to many.
     pub fn can_be_answered(&self) -> bool {
-        let names_one = match self.address.ip() {
+        let names_one = |address: &IpAddr| match address {
             IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
             IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
         };
-        names_one && self.address.port() != 0
+        names_one(&self.address.ip()) && self.local.iter().all(names_one) && self.address.port() != 0
     }
 }
 

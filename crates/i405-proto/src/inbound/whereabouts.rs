@@ -30,6 +30,12 @@ const AGAIN_NS: u64 = 10_000_000_000;
 /// Datagrams with challenges for new sources in that time.
 const MOST_TOGETHER: u32 = 32;
 
+// Ours.
+
+/// From one candidate that makes way for another to the next, ns: whoever copies one datagram under any number of sources
+/// has each of them told to the sender.
+const MAKES_WAY_NS: u64 = 10_000_000;
+
 /// A datagram that opened, or a copy of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened {
@@ -119,6 +125,8 @@ pub(super) struct Whereabouts {
     endpoint_token: Option<u64>,
     run: Option<Run>,
     allowance: Allowance,
+    /// When a candidate last made way for another.
+    made_way_ns: u64,
     changed: bool,
     believed: Option<Believed>,
 }
@@ -134,6 +142,7 @@ impl Whereabouts {
             endpoint_token: None,
             run: None,
             allowance: Allowance::default(),
+            made_way_ns: 0,
             changed: false,
             believed: None,
         }
@@ -202,6 +211,12 @@ impl Whereabouts {
         let Some(place) = self.place_for(source, |each| !each.answered) else { return };
         let mut each = self.candidates[place].filter(|each| each.source == source);
         if each.is_none() {
+            if self.candidates[place].is_some() {
+                if now_ns.saturating_sub(self.made_way_ns) < MAKES_WAY_NS {
+                    return;
+                }
+                self.made_way_ns = now_ns;
+            }
             let mut newcomer = Candidate::new(source, false);
             newcomer.challenge(self.entropy.next_u64(), u32::MAX, now_ns);
             each = Some(newcomer);
@@ -216,7 +231,7 @@ impl Whereabouts {
         let fewest = || {
             let places = self.candidates.iter().enumerate();
             let known = places.filter_map(|(place, each)| Some((place, each.filter(|each| may_go(each))?)));
-            // Among equals chance decides: tokens are random.
+            // Among equals chance decides: a token is random, also before it is a challenge.
             known.min_by_key(|(_, each)| (each.heard, each.token)).map(|(place, _)| place)
         };
         let free = || self.candidates.iter().position(Option::is_none);
@@ -261,7 +276,8 @@ impl Whereabouts {
         let may_go = |each: &Candidate| !each.active && each.may_be_challenged(seen.now_ns);
         let Some(place) = self.place_for(source, may_go) else { return };
         let mut each = self.candidates[place].filter(|each| each.source == source);
-        let each = each.get_or_insert(Candidate::new(source, false));
+        let lot = self.entropy.next_u64();
+        let each = each.get_or_insert(Candidate { token: lot, ..Candidate::new(source, false) });
         let again = each.may_be_challenged(seen.now_ns);
         if again && each.challenged_ns.is_some() {
             // It was in vain for as long, and begins anew.
@@ -276,9 +292,11 @@ impl Whereabouts {
             self.changed |= more > 0;
         } else if run.length >= RUN && again && others < MOST_OTHERS {
             let granted = self.allowance.grant(each.heard.min(MOST_CHALLENGES), seen.now_ns);
-            each.challenge(self.entropy.next_u64(), granted, seen.now_ns);
-            self.endpoint_token.get_or_insert_with(|| self.entropy.next_u64());
-            self.changed = true;
+            if granted > 0 {
+                each.challenge(self.entropy.next_u64(), granted, seen.now_ns);
+                self.endpoint_token.get_or_insert_with(|| self.entropy.next_u64());
+                self.changed = true;
+            }
         }
         self.candidates[place] = Some(*each);
     }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::sources::MOST_SOURCES;
 
 use crate::support::{Event, MS, Receiver, address, but_sources};
@@ -148,5 +149,10 @@ fn a_source_that_cannot_be_answered_does_not_count() {
         let next = receiver.initiation(2000, 500);
         receiver.now_ns += MS;
         assert_eq!(receiver.receive(source.parse::<SocketAddr>().unwrap(), &next[0]), [], "{source}");
+    }
+    for own in ["224.0.0.1", "ff02::1", "255.255.255.255", "0.0.0.0"] {
+        let next = receiver.initiation(2000, 500);
+        let source = Endpoint { local: Some(own.parse().unwrap()), ..address(7).into() };
+        assert_eq!(receiver.receive(source, &next[0]), [], "{source}");
     }
 }

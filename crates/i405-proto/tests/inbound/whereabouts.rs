@@ -102,7 +102,7 @@ fn believed(confirmed: Option<u32>, source: u8) -> Believed {
 }
 
 #[test]
-fn promise_believed_nothing_but_an_echo_moves_a_server() {
+fn promise_source_believed_nothing_but_an_echo_moves_a_server() {
     let mut bench = Bench::confirmed(OLD);
     assert_eq!(bench.challenged(), [(address(OLD), u32::MAX)]);
     assert_eq!(bench.challenges.every_slots, 1, "each slot asks");
