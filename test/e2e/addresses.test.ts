@@ -1,7 +1,7 @@
 /** A server that listens on all addresses answers from the one that was asked, and stays with it. */
 import t from "tap";
 import { CaptureRun } from "../helpers/capture.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, PORT, skip, Stage } from "./support.js";
 
 const WIRE = ["--up-packet-interval", "5ms", "--down-packet-interval", "5ms"];
@@ -16,7 +16,7 @@ for (const [listen, families] of [
   ["[::]", [6, 4]],
 ] as const) {
   t.test(`a server on ${listen}, at each of its addresses`, { skip }, async (t) => {
-    const stage = new Stage(t);
+    const stage = new Stage(t, { client: WIRE });
     const { a, b } = stage;
     b.ip([
       `address add ${ADDRESSES[4][1]}/24 dev ${b.device}`,
@@ -29,9 +29,9 @@ for (const [listen, families] of [
     for (const address of families.flatMap((family) => ADDRESSES[family])) {
       const from = server.events.length;
       const capture = await CaptureRun.start(a, { udpPort: PORT, snap: 0, incoming: true });
-      const client = stage.clientOf(address.includes(":") ? `[${address}]:${PORT}` : `${address}:${PORT}`, WIRE);
+      const client = stage.clientOf(address.includes(":") ? `[${address}]:${PORT}` : `${address}:${PORT}`);
       await client.event("connected");
-      const ping = await icmpPing(a, { to: INNER.server4, length: 100, count: 10, meanMs: 20, timeoutMs: 3000 });
+      const ping = await pingsAnswered(a, { to: INNER.server4, length: 100, count: 10, meanMs: 20 });
       t.match(ping, { received: 10, corrupt: 0 }, address);
       t.equal((await end(client)).code, 0);
       await server.event("disconnected", from);

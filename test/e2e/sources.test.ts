@@ -5,7 +5,7 @@
 import t, { type Test } from "tap";
 import { CaptureRun, type WirePacket } from "../helpers/capture.js";
 import { Relay } from "../helpers/relay.js";
-import { icmpPing } from "../helpers/traffic.js";
+import { pingsAnswered } from "../helpers/traffic.js";
 import { end, INNER, PORT, seconds, skip, Stage } from "./support.js";
 
 const RELAY = "10.201.0.1:1500";
@@ -24,7 +24,7 @@ function stageOf(t: Test): Stage {
 }
 
 const ping = (stage: Stage, count = 20) =>
-  icmpPing(stage.a, { to: INNER.server4, length: 100, count, meanMs: 20, timeoutMs: 3000 });
+  pingsAnswered(stage.a, { to: INNER.server4, length: 100, count, meanMs: 20, timeoutMs: 3000 });
 
 /** What came out of the server for a source, after a time of CLOCK_REALTIME if one is given. */
 function got(packets: readonly WirePacket[], startNs: bigint, to: string, afterMs = 0): number {
