@@ -89,11 +89,12 @@ t.test("what is in use, and what isn't there", { skip }, async (t) => {
     error: "ERR_I405_OPTION",
     message: /--route: .*10\.201\.0\.2/,
   });
-  // The interface is there when the kernel refuses the route: it has to go again.
-  await refused(t, a, [...connect, endpoint, ...tunFlags("client", 1420, "tun1"), "--route", "127.0.0.1/8"], {
+  // The interface is there when the kernel refuses the route, which it has already: the interface has to go again.
+  a.ip([`route add 198.51.100.0/24 via ${stage.b.ipv4}`]);
+  await refused(t, a, [...connect, endpoint, ...tunFlags("client", 1420, "tun1"), "--route", "198.51.100.0/24"], {
     code: EXIT_MACHINE,
     error: "ERR_I405_ROUTE_SETUP",
-    message: /--route: .*127\.0\.0\.1\/8/,
+    message: /--route: .*198\.51\.100\.0\/24/,
   });
   const openKey = join(stage.folder, "open");
   writeFileSync(openKey, "secret-secret-secret\n", { mode: 0o644 });
