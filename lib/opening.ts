@@ -20,6 +20,7 @@ import { formatAddress, isName, resolveAll, resolveHost, type SocketAddress } fr
 import { ServerMachine } from "./server-machine.js";
 import { drawLinger } from "./linger.js";
 import { FloorKeeper } from "./floor.js";
+import { rehearseHandshake, SHORT_SLOTS_NS } from "./rehearsal.js";
 import { answerRekey, RekeyInitiation } from "./rekey-messages.js";
 import type { SessionRoot } from "./session-keys.js";
 import { attemptNs, repeatNs } from "./session-times.js";
@@ -101,6 +102,9 @@ async function openClientOnce(
       attemptNs({ ...up, messageLength: initiationLength }, { ...down, messageLength: RESPONSE_LENGTH }),
     initiate: (wire, stamp) => new InitiatorHandshake(pairing, stamp, { ...asked, wire }),
   });
+  if (local.pollMode !== "sleepy" && configured.up.intervalNs < SHORT_SLOTS_NS) {
+    rehearseHandshake({ ...asked, wire: configured });
+  }
   const first = paths.first();
   const stamps = new StampSource(clock, stateFile(settings.stateFile, "client"));
   const native = openNative(addon, opening, pairing, {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { NetnsPair } from "../../test/helpers/netns.js";
+import { generatePrivateKey, publicKey } from "../../lib/keys.js";
 import { flags, Program, type ProgramEvent } from "../../test/helpers/program.js";
 
 export const PORT = 1405;
@@ -49,6 +50,8 @@ export interface TunnelSettings {
   peer?: string;
   /** No interfaces: nothing is carried, and a tunnel with interfaces may run beside it. */
   packets?: boolean;
+  /** Key pairs instead of a password. */
+  keys?: boolean;
 }
 
 /** The figures of `closed`, as far as the benches read them. */
@@ -88,12 +91,36 @@ function wireFlags({ wire, down = wire }: TunnelSettings): string[] {
   );
 }
 
-/** A folder with a password file that goes away with the bench. */
-function passwordFile(): { file: string; remove: () => void } {
-  const folder = mkdtempSync(join(tmpdir(), "i405-bench-"));
-  const file = join(folder, "password");
-  writeFileSync(file, `${randomBytes(16).toString("hex")}\n`, { mode: 0o600 });
-  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) };
+/** What both ends know each other by, in a folder that goes away with the bench. */
+class Credentials {
+  readonly client: readonly string[];
+  readonly server: readonly string[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "i405-bench-"));
+
+  constructor({ keys }: TunnelSettings) {
+    if (keys) {
+      const [ofClient, ofServer] = [generatePrivateKey(), generatePrivateKey()];
+      this.client = this.#keyFlags("client.key", ofClient, ofServer);
+      this.server = this.#keyFlags("server.key", ofServer, ofClient);
+    } else {
+      this.client = ["--password-file", this.#write("password", randomBytes(16).toString("hex"))];
+      this.server = this.client;
+    }
+  }
+
+  #keyFlags(name: string, own: string, other: string): string[] {
+    return ["--private-key-file", this.#write(name, own), "--peer-public-key", publicKey(other)];
+  }
+
+  #write(name: string, secret: string): string {
+    const file = join(this.#folder, name);
+    writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+    return file;
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
 }
 
 /** Where inner packets come from: an interface with this name and address, or nowhere. */
@@ -102,11 +129,12 @@ function deviceFlags({ packets }: TunnelSettings, tunName: string, address: stri
 }
 
 /** The client's arguments alone, for a bench whose server is absent. */
-function clientArguments(peer: string, password: string, settings: TunnelSettings): string[] {
+function clientArguments(peer: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
     "client",
-    ...flags({ peer, passwordFile: password, json: true }),
+    ...flags({ peer, json: true }),
+    ...credentials.client,
     ...deviceFlags(settings, "i405c", CLIENT),
     ...flags({ pollMode: settings.clientMode, cpu: settings.clientCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
@@ -116,11 +144,12 @@ function clientArguments(peer: string, password: string, settings: TunnelSetting
 }
 
 /** The server's arguments alone. */
-function serverArguments(listenAddr: string, password: string, settings: TunnelSettings): string[] {
+function serverArguments(listenAddr: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
     "server",
-    ...flags({ listenAddr, passwordFile: password, json: true }),
+    ...flags({ listenAddr, json: true }),
+    ...credentials.server,
     ...deviceFlags(settings, "i405s", SERVER),
     ...flags({ pollMode: settings.serverMode, cpu: settings.serverCpu }),
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
@@ -130,27 +159,30 @@ function serverArguments(listenAddr: string, password: string, settings: TunnelS
 
 /** A client that finds nobody. */
 export class LonelyClient {
-  readonly #password = passwordFile();
+  readonly #credentials: Credentials;
   readonly program: Program;
 
   constructor(pair: NetnsPair, settings: TunnelSettings) {
-    this.program = new Program(pair.a, clientArguments(`${pair.b.ipv4}:${PORT}`, this.#password.file, settings));
+    this.#credentials = new Credentials(settings);
+    this.program = new Program(pair.a, clientArguments(`${pair.b.ipv4}:${PORT}`, this.#credentials, settings));
   }
 
   async stop(): Promise<void> {
     await this.program.stop();
-    this.#password.remove();
+    this.#credentials.remove();
   }
 }
 
 /** How to start either end, again and again: the client in namespace a and the server in b. */
 export class TunnelEnds {
-  readonly #password = passwordFile();
+  readonly #credentials: Credentials;
 
   constructor(
     readonly pair: NetnsPair,
     readonly settings: TunnelSettings,
-  ) {}
+  ) {
+    this.#credentials = new Credentials(settings);
+  }
 
   get #address(): string {
     return `${this.pair.b.ipv4}:${this.settings.port ?? PORT}`;
@@ -158,7 +190,7 @@ export class TunnelEnds {
 
   /** Resolves once it listens. */
   async startServer(): Promise<Program> {
-    const server = new Program(this.pair.b, serverArguments(this.#address, this.#password.file, this.settings));
+    const server = new Program(this.pair.b, serverArguments(this.#address, this.#credentials, this.settings));
     try {
       await server.event("listening");
     } catch (error) {
@@ -170,12 +202,12 @@ export class TunnelEnds {
 
   startClient(): Program {
     const peer = this.settings.peer ?? this.#address;
-    return new Program(this.pair.a, clientArguments(peer, this.#password.file, this.settings));
+    return new Program(this.pair.a, clientArguments(peer, this.#credentials, this.settings));
   }
 
-  /** The password file goes. */
+  /** The secrets go. */
   remove(): void {
-    this.#password.remove();
+    this.#credentials.remove();
   }
 }
 
