@@ -41,7 +41,7 @@ export class Roaming {
   /** When a source was challenged last. It outlives a run. */
   readonly #last = new Map<string, number>();
   /** When each of the challenges left. */
-  #times: number[] = [];
+  #times: { nowMs: number; to: string }[] = [];
   #sinceChallenge = SHARE - 1;
   readonly #turns = new Turns();
 
@@ -84,6 +84,8 @@ export class Roaming {
     const believed = [...this.#others.values()].find(({ challenge, stands }) => stands && challenge.equals(body));
     if (believed === undefined) return false;
     this.#endpoint = believed.source;
+    this.#times = this.#times.filter(({ to }) => to !== nameOf(believed.source));
+    this.#last.delete(nameOf(believed.source));
     this.#end();
     return true;
   }
@@ -99,14 +101,14 @@ export class Roaming {
     other.stands = true;
     this.#own ??= newChallenge();
     this.#last.set(nameOf(other.source), nowMs);
-    this.#times.push(nowMs);
+    this.#times.push({ nowMs, to: nameOf(other.source) });
     return { to: other.source, challenge: other.challenge, alone: true };
   }
 
   /** Who is challenged now. */
   #next(nowMs: number): Other | null {
     if (this.#run === null || this.#run.length < RUN) return null;
-    this.#times = this.#times.filter((time) => time > nowMs - WINDOW_MS);
+    this.#times = this.#times.filter((time) => time.nowMs > nowMs - WINDOW_MS);
     if (this.#times.length >= MOST_TOGETHER) return null;
     const rested = ({ source }: Other) => nowMs - (this.#last.get(nameOf(source)) ?? -Infinity) >= WINDOW_MS;
     for (const other of this.#others.values()) {

@@ -57,8 +57,8 @@ struct World {
     went: BTreeMap<String, u32>,
     /// Slots since the last one that went elsewhere.
     since: u32,
-    /// When slots went elsewhere.
-    elsewhere_ns: Vec<u64>,
+    /// Slots that went elsewhere, and when. Not those to who is believed since.
+    elsewhere: Vec<(u64, Endpoint)>,
 }
 
 impl World {
@@ -87,7 +87,7 @@ impl World {
             came: BTreeMap::new(),
             went: BTreeMap::new(),
             since: SLOTS_PER_CHALLENGE,
-            elsewhere_ns: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -139,6 +139,7 @@ impl World {
                 self.since = SLOTS_PER_CHALLENGE;
             }
             self.endpoint = Some(believed.source);
+            self.elsewhere.retain(|(_, to)| *to != believed.source);
             (self.came, self.went) = (BTreeMap::new(), BTreeMap::new());
         }
         if let Some(challenges) = self.inbound.take_challenges() {
@@ -160,14 +161,14 @@ impl World {
         if to == endpoint {
             return;
         }
-        assert!(self.since >= SLOTS_PER_CHALLENGE || self.elsewhere_ns.is_empty(), "more than an eighth of the slots");
+        assert!(self.since >= SLOTS_PER_CHALLENGE || self.elsewhere.is_empty(), "more than an eighth of the slots");
         self.since = 0;
-        self.elsewhere_ns.push(self.now_ns);
+        self.elsewhere.push((self.now_ns, to));
         let went = self.went.entry(to.to_string()).or_default();
         *went += 1;
         let came = self.came.get(&to.to_string()).copied().unwrap_or(0);
         assert!(*went <= came, "{went} datagrams for {came} that were sent in its name: {:?}", self.challenges);
-        let lately = |within_ns: u64| self.elsewhere_ns.iter().filter(|at| self.now_ns - **at < within_ns).count();
+        let lately = |within_ns: u64| self.elsewhere.iter().filter(|(at, _)| self.now_ns - at < within_ns).count();
         assert!(lately(10 * S) <= 2 * MOST_TOGETHER as usize, "too much for those who are asked");
     }
 }

@@ -112,6 +112,14 @@ impl Allowance {
         self.granted += granted;
         granted
     }
+
+    /// What was granted went to somebody who answered.
+    fn give_back(&mut self, Candidate { granted, challenged_ns, .. }: &Candidate) {
+        // What was granted before this count began is not in it.
+        if challenged_ns.is_some_and(|first_ns| first_ns >= self.since_ns) {
+            self.granted = self.granted.saturating_sub(*granted);
+        }
+    }
 }
 
 /// What a server knows of where its client is, and whom it asks.
@@ -321,9 +329,18 @@ impl Whereabouts {
             return;
         }
         let is = |each: &&Candidate| each.active && each.token == token;
-        let Some(source) = self.candidates.iter().flatten().find(is).map(|each| each.source) else { return };
+        let Some(place) = self.candidates.iter().position(|each| each.as_ref().is_some_and(|each| is(&each))) else {
+            return;
+        };
+        let Some(candidate) = self.candidates[place].take() else { return };
+        let source = candidate.source;
         self.endpoint = Some(source);
-        self.believed = Some(Believed { confirmed: self.asking.take(), source });
+        let confirmed = self.asking.take();
+        if confirmed.is_none() {
+            self.allowance.give_back(&candidate);
+        }
+        self.believed = Some(Believed { confirmed, source });
+        self.changed = true;
         self.end_challenges();
     }
 

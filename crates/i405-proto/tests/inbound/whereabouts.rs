@@ -239,6 +239,31 @@ fn a_source_is_challenged_again_after_ten_seconds_and_all_together_get_so_many()
 }
 
 #[test]
+fn a_client_moves_as_often_as_it_answers_and_that_leaves_others_no_more() {
+    let mut bench = Bench::settled();
+    // There and back again and elsewhere, a second apart.
+    for (from, to) in [(OLD, NEW), (NEW, OLD), (OLD, NEW), (NEW, OTHER), (OTHER, 4), (4, 5), (5, OLD), (OLD, NEW)] {
+        bench.fresh(from);
+        bench.receiver.now_ns += S;
+        bench.many(to, 20);
+        assert!(bench.is_challenged(to), "from {from} to {to}");
+        assert_eq!(bench.echo(to), Some(believed(None, to)));
+    }
+    bench.fresh(NEW);
+    // What others get is what it would have been.
+    let mut granted = std::collections::BTreeMap::new();
+    for from in 10..40 {
+        bench.many(from, 20);
+        for (source, datagrams) in bench.challenged() {
+            let most = granted.entry(source).or_insert(0);
+            *most = datagrams.max(*most);
+        }
+        bench.fresh(NEW);
+    }
+    assert_eq!(granted.values().sum::<u32>(), 32);
+}
+
+#[test]
 fn no_more_than_four_are_challenged_and_those_that_send_most() {
     let mut bench = Bench::settled();
     // One copy each of four, ahead of the client's, doesn't keep it out.
