@@ -6,8 +6,8 @@
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use crate::control::LONGEST_DATAGRAM;
 use crate::packet_ring::{self, LENGTH_PREFIX};
+use crate::socket::LONGEST_DATAGRAM;
 
 /// The shortest inner packet, an IPv4 header, which costs most beside its own length.
 const SHORTEST_PACKET: usize = 20;

@@ -16,7 +16,8 @@ use rustix::process::setpriority_process;
 
 use crate::burner::IdleTime;
 use crate::config::PollMode;
-use crate::realtime::{FIFO_PRIORITY, Throttle};
+use crate::priority::{FIFO_PRIORITY, ORDINARY_NICE};
+use crate::realtime::Throttle;
 use crate::sys::sched;
 use crate::wait::sleep_until;
 
@@ -33,11 +34,6 @@ const SPARE_PERCENT: u64 = 3;
 /// the kernel's fair server, which lets ordinary threads in after 95 % of *its* period, begins that period when it
 /// likes: four stretches put at least the 5 % that content it into any 95 %.
 const STRETCHES_PER_PERIOD: u64 = 4;
-/// Its nice value in the ordinary class, where it then has three times the share of another thread. Better ones cost
-/// fewer slots beside a program that always wants to run; but with -20 on both of two cores others had so little that
-/// a signal took most of a minute to be handled.
-pub const ORDINARY_NICE: i32 = -5;
-
 /// How a timed thread lets go of its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breath {

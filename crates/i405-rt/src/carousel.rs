@@ -10,9 +10,10 @@ use i405_proto::sources::MOST_SOURCES;
 use rtrb::{Producer, RingBuffer};
 
 use crate::command::Feed;
-use crate::opening::random;
-use crate::reporter::REPORTER_PERIOD_NS;
+use crate::random::random;
 
+/// How often the reporter looks, with a TUN: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
+pub const REPORTER_PERIOD_NS: u64 = 10_000_000;
 /// Copies that are ready at least.
 const FEWEST_COPIES: usize = 8;
 /// Copies that are ready at most: 3 MiB of them at 1500 bytes.

@@ -13,7 +13,7 @@ fn nanoseconds(time: Timespec) -> u64 {
 #[inline]
 pub fn monotonic_ns() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(now) = crate::simulation::now() {
+    if let Some(now) = crate::simulated::now() {
         return now.monotonic_ns;
     }
     nanoseconds(clock_gettime(ClockId::Monotonic))
@@ -22,7 +22,7 @@ pub fn monotonic_ns() -> u64 {
 /// CLOCK_BOOTTIME: goes on while the machine is suspended; for ages of keys and stamps.
 pub fn boottime_ns() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(now) = crate::simulation::now() {
+    if let Some(now) = crate::simulated::now() {
         return now.boottime_ns;
     }
     nanoseconds(clock_gettime(ClockId::Boottime))
@@ -31,7 +31,7 @@ pub fn boottime_ns() -> u64 {
 /// CLOCK_REALTIME: for stamps, and what the kernel's receive times are in.
 pub fn realtime_ns() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(now) = crate::simulation::now() {
+    if let Some(now) = crate::simulated::now() {
         return now.realtime_ns;
     }
     nanoseconds(clock_gettime(ClockId::Realtime))

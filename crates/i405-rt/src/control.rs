@@ -19,22 +19,33 @@ use crate::config::{PollMode, SendBy};
 use crate::error::Error;
 use crate::event::MESSAGE_CAPACITY;
 use crate::launch::{self, Launch};
-use crate::opening::random;
+use crate::lock::lock;
 use crate::queue::{Gate, queue};
+use crate::random::random;
 use crate::realtime::Throttle;
-use crate::shared::{Shared, lock};
-use crate::socket::OuterSocket;
-use crate::tunnel::ScheduleRequest;
+use crate::shared::Shared;
+use crate::socket::{LONGEST_DATAGRAM, OuterSocket};
 use crate::waker::Waker;
 use crate::warnings;
 
-/// Largest UDP payload over IPv4.
-pub const LONGEST_DATAGRAM: usize = 65_507;
 /// Longest body of a control block: it comes through the peer's receiver whole.
 const LONGEST_CONTROL: usize = MESSAGE_CAPACITY;
 /// From the command to begin a schedule to its begin. What its first slots carry is commanded next: the shortest ones would
 /// leave without.
 const BEGINS_IN_NS: u64 = 10_000_000;
+/// A schedule to begin with.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleRequest {
+    /// UDP payload bytes of every datagram.
+    pub datagram_length: usize,
+    /// Its intervals.
+    pub timing: Timing,
+    /// None: 10 ms and one drawn interval from now.
+    pub first_deadline_ns: Option<u64>,
+    /// Where datagrams go that are no handshake copies.
+    pub endpoint: Endpoint,
+}
+
 /// Bytes of each payload that are no data block: the BlockOffset.
 const PAYLOAD_HEADER: usize = 2;
 

@@ -1,7 +1,7 @@
 //! Transmit timestamps on their way from the socket's error queue to the deviation statistics.
 //!
 //! 1. the dispatcher pushes each slot with its call and deadline: [`Handed`], one ring push after the slot is out
-//! 2. the receiver takes reports off the error queue and pushes them: [`DepartureReader`]
+//! 2. the receiver takes reports off the error queue and pushes them: `DepartureReader`
 //! 3. the reporter converts their clock, matches the two and records lateness: [`Departures`]
 //!
 //! Nothing here waits for anything: what finds no room is dropped, and its slot counts as unreported.
@@ -10,68 +10,25 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rtrb::{Consumer, Producer};
+use rtrb::Consumer;
 
 use crate::clock::monotonic_ns;
 use crate::command::SendCommand;
 use crate::event::Event;
 use crate::foreign_clock::{ForeignClock, Realtime};
+use crate::handed::{Fate, Handed};
 use crate::launch_trial::{LaunchTrial, Verdict};
-use crate::matching::{Fate, Handed, Matcher};
-use crate::records::Recorder;
-use crate::shared::{Shared, lock};
+use crate::lock::lock;
+use crate::matching::Matcher;
+use crate::recorder::Recorder;
+use crate::shared::Shared;
 use crate::socket::OuterSocket;
-use crate::stats::Counters;
 use crate::sys::errqueue::{Report, Timestamps};
 use crate::timestamping;
 use crate::warnings;
 
-/// Reports taken off the error queue at most before datagrams get their turn.
-const MOST_AT_ONCE: usize = 64;
 /// Slots in a row without a timestamp after which the user is told.
 const MOST_UNSEEN: u32 = 16;
-
-/// The receiver's end.
-pub struct DepartureReader {
-    reports: Producer<Report>,
-    counters: Arc<Counters>,
-    /// Slots sent when the queue was last seen empty: until there are more, nobody has to look.
-    seen_sent: u64,
-}
-
-impl DepartureReader {
-    /// Nothing read yet.
-    pub fn new(reports: Producer<Report>, counters: Arc<Counters>) -> Self {
-        DepartureReader { reports, counters, seen_sent: 0 }
-    }
-
-    /// Takes one report, if there can be one. False: there was none.
-    #[inline]
-    pub fn turn(&mut self, socket: &OuterSocket) -> bool {
-        let sent = self.counters.dispatched(|each| &each.sent);
-        sent != self.seen_sent && self.take_one(socket, sent)
-    }
-
-    /// Takes what is there, within bounds. False: there was nothing.
-    pub fn drain(&mut self, socket: &OuterSocket) -> bool {
-        let sent = self.counters.dispatched(|each| &each.sent);
-        (0..MOST_AT_ONCE).take_while(|_| self.take_one(socket, sent)).count() > 0
-    }
-
-    fn take_one(&mut self, socket: &OuterSocket, sent: u64) -> bool {
-        match socket.read_report() {
-            Ok(report) => {
-                // Full: the reporter is behind, and the slot will count as unreported.
-                let _ = self.reports.push(report);
-                true
-            }
-            Err(_) => {
-                self.seen_sent = sent;
-                false
-            }
-        }
-    }
-}
 
 /// The rings that feed [`Departures`], and whose timestamps they carry.
 pub struct DepartureSources {

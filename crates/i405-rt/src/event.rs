@@ -4,7 +4,7 @@ use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::sources::MOST_SOURCES;
 
-use crate::records::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
+use crate::record::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
 
 /// Largest message that crosses from the receiver: an IKpsk2 initiation.
 pub const MESSAGE_CAPACITY: usize = 1344;

@@ -8,7 +8,8 @@ use crate::sys::errqueue::Report;
 use crate::sys::fuzzing::told;
 use crate::{cgroup, refusal};
 
-pub use crate::matching::{Fate, Handed, Matcher};
+pub use crate::handed::{Fate, Handed};
+pub use crate::matching::Matcher;
 pub use crate::quantile::Quantile;
 pub use crate::sys::fuzzing::Message;
 

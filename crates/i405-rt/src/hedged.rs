@@ -8,8 +8,8 @@ use i405_proto::schedule::Schedule;
 
 use crate::clock::monotonic_ns;
 use crate::emergency::Emergency;
+use crate::handed::Fate;
 use crate::hedge::{Hedge, MOST_WALKED, NOBODYS, Sent};
-use crate::matching::Fate;
 use crate::sending::{Outcome, Tally};
 use crate::slots::Slots;
 use crate::stats::SendCounters;

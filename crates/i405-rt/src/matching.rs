@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use crate::handed::{Fate, Handed};
+
 /// A timestamp may be this much before its call: two clocks were compared.
 const CLOCKS_APART_NS: u64 = 2_000;
 /// A slot whose timestamp has not come by then has none. Long, because the thread that reads them is an ordinary one.
@@ -16,30 +18,6 @@ const MOST_SLOTS: usize = 1 << 18;
 /// So often may a timestamp be looked at before its slot has come: the thread that sent may be off its core between the
 /// call and saying so. At the reporter's period this is 40 ms or more.
 const MOST_WAITS: u8 = 20;
-
-/// What became of a slot at the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The kernel took it, to send at once.
-    Called,
-    /// The kernel took it with a launch time, long before it.
-    Launched,
-    /// The kernel took it with a launch time close by.
-    LaunchedLate,
-    /// The kernel refused it.
-    Refused,
-}
-
-/// A slot that was handed to the kernel. CLOCK_MONOTONIC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handed {
-    /// The clock at the call.
-    pub called_ns: u64,
-    /// When the slot was to leave.
-    pub deadline_ns: u64,
-    /// What the kernel said.
-    pub fate: Fate,
-}
 
 struct Slot {
     handed: Handed,

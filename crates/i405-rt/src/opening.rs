@@ -8,21 +8,18 @@ use std::thread::Thread;
 
 use i405_proto::handshake_wire::{Unwrapper, Wrapper};
 use i405_proto::inbound::{Inbound, InboundConfig, Role};
-use i405_proto::keys::DIRECTION_KEY_BYTES;
-use i405_proto::keys::{Aead, hardware_aeads};
 use i405_proto::outbound::Outbound;
-use i405_proto::seal::{MIN_DATAGRAM, Sealer};
-use ring::rand::{SecureRandom, SystemRandom};
+use i405_proto::seal::MIN_DATAGRAM;
 use rtrb::RingBuffer;
-use zeroize::Zeroizing;
 
 use crate::assembling::{Assembler, Parts};
 use crate::backlog::Backlog;
 use crate::burner::{self, Burners};
 use crate::command::{COMMAND_CAPACITY, TRASH_CAPACITY};
 use crate::config::{DeviationSource, OpenConfig, PollMode, SendBy};
-use crate::control::{Control, LONGEST_DATAGRAM};
-use crate::departures::{DepartureReader, DepartureSources, Departures};
+use crate::control::Control;
+use crate::departure_reader::DepartureReader;
+use crate::departures::{DepartureSources, Departures};
 use crate::device::Tun;
 use crate::device_keeper::DeviceKeeper;
 use crate::emergency::Emergency;
@@ -34,14 +31,15 @@ use crate::hedged::HedgedSlots;
 use crate::ingress::Ingress;
 use crate::launch;
 use crate::own_flow::OwnFlow;
-use crate::path::REPORT_CAPACITY;
 use crate::queue::{Gate, queue};
+use crate::random::{random, throwaway};
 use crate::receiving::{Delivery, Outlet, Receiving, ReceivingParts};
-use crate::records::Recorder;
+use crate::recorder::Recorder;
+use crate::report_in::REPORT_CAPACITY;
 use crate::reporter::Reporter;
 use crate::sending::{Sending, Tally};
 use crate::shared::{Shared, SilenceWatch};
-use crate::socket::OuterSocket;
+use crate::socket::{LONGEST_DATAGRAM, OuterSocket};
 use crate::stats::Counters;
 use crate::strong_host::StrongHost;
 use crate::sys::errqueue::Timestamps;
@@ -66,29 +64,6 @@ pub struct Opened {
     pub(crate) dispatchers: Vec<Thread>,
     pub(crate) local_address: SocketAddr,
     pub(crate) device_name: Option<String>,
-}
-
-/// Random bytes of the operating system.
-///
-/// # Errors
-/// [`Error::System`] if it has none, which Linux does not do after boot.
-pub fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    #[cfg(feature = "simulation")]
-    if crate::simulation::fill_random(&mut bytes) {
-        return Ok(bytes);
-    }
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::system("get random bytes")(std::io::Error::from_raw_os_error(libc::EIO)))?;
-    Ok(bytes)
-}
-
-/// A key that nobody else has, under the AEAD that sessions here most likely have, so that slots cost the same.
-pub fn throwaway() -> Result<Sealer, Error> {
-    let seed = Zeroizing::new(random::<DIRECTION_KEY_BYTES>()?);
-    let hardware = hardware_aeads() & Aead::Aes256Gcm.bit() != 0;
-    Ok(Sealer::throwaway(if hardware { Aead::Aes256Gcm } else { Aead::ChaCha20Poly1305 }, &seed))
 }
 
 /// What the socket is to report: what the statistics are from, and with launch times at least what they are judged by.

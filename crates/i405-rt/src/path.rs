@@ -8,26 +8,16 @@ use std::sync::{Arc, OnceLock};
 
 use i405_proto::outbound::NO_SESSION;
 use i405_proto::path::{PeerReports, RoundTrip, Totals, Window};
-use i405_proto::report::{Heard, Report};
+use i405_proto::report::Heard;
 use rtrb::Consumer;
 
 use crate::clock::SECOND_NS;
-use crate::records::SlotRecord;
+use crate::record::SlotRecord;
+use crate::report_in::ReportIn;
 use crate::stats::ReceiveCounters;
 
-/// Reports that wait for the reporter: it looks every few ms, and a peer that keeps to the protocol sends one a second.
-pub const REPORT_CAPACITY: usize = 64;
 /// The protocol's: from one report to the next at least, besides eight slots.
 const REPORT_NS: u64 = SECOND_NS;
-
-/// A report of the peer's, as the receiver hands it over.
-#[derive(Clone, Copy, Debug)]
-pub struct ReportIn {
-    pub(crate) generation: u32,
-    pub(crate) report: Report,
-    /// None: it waited for other datagrams, so its arrival tells nothing.
-    pub(crate) received_ns: Option<u64>,
-}
 
 /// One direction's figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,6 +114,7 @@ pub(crate) fn waiting(ring: &mut Consumer<ReportIn>) -> Vec<ReportIn> {
 #[cfg(test)]
 mod tests {
     use i405_proto::outbound::SealedUnder;
+    use i405_proto::report::Report;
 
     use super::*;
 

@@ -11,11 +11,9 @@ use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity, set_c
 use crate::cgroup::CpuGroups;
 use crate::config::SchedFifo;
 use crate::error::Error;
+use crate::priority::FIFO_PRIORITY;
 use crate::refusal;
 use crate::sys::{memory, sched};
-
-/// Above the kernel's threaded interrupts (50) would starve our own network card; in the middle below them is usual.
-pub const FIFO_PRIORITY: i32 = 45;
 
 /// What setting up a timed thread could not do, to be told as warnings.
 #[derive(Debug, Default)]

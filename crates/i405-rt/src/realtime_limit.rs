@@ -7,8 +7,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
-use crate::breath::ORDINARY_NICE;
-use crate::realtime::FIFO_PRIORITY;
+use crate::priority::FIFO_PRIORITY;
+use crate::priority::ORDINARY_NICE;
 
 /// RLIMIT_NICE counts down from here, so that it is positive: getrlimit(2).
 const NICE_LIMIT_ZERO: i32 = 20;

@@ -20,13 +20,13 @@ use rtrb::{Consumer, Producer};
 use crate::backlog::Backlog;
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::command::{ReceiveCommand, Trash};
-use crate::departures::DepartureReader;
+use crate::departure_reader::DepartureReader;
 use crate::device::Tun;
 use crate::event::{InlineBytes, Notice, ReceiverEvent};
 use crate::heard::HeardCount;
 use crate::packet_ring;
-use crate::path::ReportIn;
-use crate::records::{Arrival, ArrivalRecord};
+use crate::record::{Arrival, ArrivalRecord};
+use crate::report_in::ReportIn;
 use crate::socket::OuterSocket;
 use crate::stats::{Counters, ReceiveCounters};
 

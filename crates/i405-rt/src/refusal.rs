@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::process::{Resource, getrlimit};
 
 use crate::cgroup::CpuGroups;
-use crate::realtime::FIFO_PRIORITY;
+use crate::priority::FIFO_PRIORITY;
 
 /// CAP_SYS_NICE's bit (`linux/capability.h`).
 const CAP_SYS_NICE: u32 = 23;

@@ -11,21 +11,22 @@ use i405_proto::endpoint::Endpoint;
 use rtrb::Consumer;
 
 use crate::burner::{self, Burners};
-use crate::carousel::HandshakeSources;
+use crate::carousel::{HandshakeSources, REPORTER_PERIOD_NS};
 use crate::clock::{SECOND_NS, monotonic_ns};
 use crate::command::{SendCommand, Trash};
 use crate::departures::Departures;
 use crate::device_keeper::DeviceKeeper;
 use crate::event::{Event, EventSink, Notice, ReceiverEvent};
-use crate::opening::throwaway;
+use crate::lock::lock;
 use crate::packet_ring;
-use crate::path::{self, ReportIn};
-use crate::records::{Recorder, SlotRecord};
-use crate::shared::{Shared, lock};
+use crate::path;
+use crate::random::throwaway;
+use crate::record::SlotRecord;
+use crate::recorder::Recorder;
+use crate::report_in::ReportIn;
+use crate::shared::Shared;
 use crate::warnings;
 
-/// How often it looks, with a TUN: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
-pub const REPORTER_PERIOD_NS: u64 = 10_000_000;
 /// How often with the packet device, where the program waits for its packets.
 pub const PACKETS_PERIOD_NS: u64 = 2_000_000;
 /// Events that wait while the program is busy.

@@ -7,9 +7,9 @@ use i405_proto::outbound::{Contents, Notices, SealedUnder};
 use rtrb::Producer;
 
 use crate::assembling::{Assembler, Built, Running};
+use crate::handed::{Fate, Handed};
 use crate::launch::Launch;
-use crate::matching::{Fate, Handed};
-use crate::records::SlotRecord;
+use crate::record::SlotRecord;
 use crate::slots::Slots;
 use crate::socket::OuterSocket;
 use crate::stats::{LATE_NS, SendCounters};
@@ -229,8 +229,8 @@ mod tests {
     use super::*;
     use crate::assembling::Parts;
     use crate::command::{SendCommand, Start};
-    use crate::opening::throwaway;
     use crate::queue::{Gate, queue};
+    use crate::random::throwaway;
     use crate::sys::txtime::LaunchClock;
 
     const LAUNCH: Launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::Wrapper;
@@ -12,18 +12,13 @@ use crate::carousel::{Carousel, HandshakeSources};
 use crate::command::SendCommand;
 use crate::error::Error;
 use crate::event::Event;
+use crate::lock::lock;
 use crate::own_flow::OwnFlow;
 use crate::path::{FinalPath, Path};
 use crate::queue::{Gate, QueueProducer};
 use crate::stats::Counters;
-use crate::tunnel::FinalLateness;
 use crate::waker::Waker;
-use crate::window::LatenessWindow;
-
-/// Locks even if a holder panicked: what is behind these locks is never left half changed.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::window::{FinalLateness, LatenessWindow};
 
 /// When to say that the peer is silent.
 #[derive(Debug, Default)]

@@ -2,144 +2,51 @@
 //!
 //! Between [`begin`] and [`end`], whatever this thread opens with [`crate::Tunnel::open`] gets no threads of its own.
 //! Its halves come out of [`take_opened`] and are moved step by step: the code that runs is the real one, from the
-//! commands of [`crate::Tunnel`] to the system calls, which go to [`send`] and [`receive`] here. Other threads, and all of a
-//! build without the feature, know nothing of this.
+//! commands of [`crate::Tunnel`] to the system calls, which go to the
+//! simulation. Other threads, and all of a build without the feature, know nothing of this.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rand_chacha::ChaCha12Rng;
-use rand_core::{RngCore, SeedableRng};
 use rtrb::Consumer;
 
+use crate::lock::lock;
 use crate::packet_ring;
 use crate::receiving::Receiving;
 use crate::reporter::{Reporter, Seen};
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
+use crate::simulated;
+pub use crate::simulated::{Clocks, Sent, now, set_clocks, take_sent};
 use crate::slots::Slots;
 use crate::stats::Counters;
-use crate::sys::own_address::Destination;
-use crate::sys::socket::Received;
 use crate::threads::{Dispatch, Work};
 
-/// What the clocks of a simulated host show, ns.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clocks {
-    /// CLOCK_MONOTONIC.
-    pub monotonic_ns: u64,
-    /// CLOCK_BOOTTIME.
-    pub boottime_ns: u64,
-    /// CLOCK_REALTIME.
-    pub realtime_ns: u64,
-}
-
-/// A datagram that was handed to the wire.
-pub struct Sent {
-    /// Where to.
-    pub to: SocketAddr,
-    /// The UDP payload.
-    pub datagram: Vec<u8>,
-}
-
-/// What waits at the simulated socket.
-struct Waiting {
-    source: SocketAddr,
-    datagram: Vec<u8>,
-    received_realtime_ns: u64,
-}
-
-/// Everything of a thread that is simulated but its clocks.
-struct Stage {
-    random: ChaCha12Rng,
-    sent: Vec<Sent>,
-    waiting: Option<Waiting>,
-    opened: VecDeque<Unmanned>,
-}
-
 thread_local! {
-    static NOW: Cell<Option<Clocks>> = const { Cell::new(None) };
-    static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
+    static OPENED: RefCell<VecDeque<Unmanned>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// From here on this thread is simulated; everything random follows from the seed.
 pub fn begin(seed: [u8; 32]) {
-    NOW.set(Some(Clocks::default()));
-    let random = ChaCha12Rng::from_seed(seed);
-    let stage = Stage { random, sent: Vec::new(), waiting: None, opened: VecDeque::new() };
-    STAGE.with_borrow_mut(|place| *place = Some(stage));
+    simulated::begin(seed);
 }
 
-/// The thread is as before.
+/// The thread is as before. What it opened and nobody took is gone.
 pub fn end() {
-    NOW.set(None);
-    let stage = STAGE.with_borrow_mut(Option::take);
-    drop(stage);
-}
-
-/// What the clocks show from here on: those of the host that is about to be moved.
-pub fn set_clocks(clocks: Clocks) {
-    NOW.set(Some(clocks));
-}
-
-/// The clocks of a simulated thread; None on every other.
-#[inline]
-pub fn now() -> Option<Clocks> {
-    NOW.get()
+    let opened = OPENED.take();
+    drop(opened);
+    simulated::end();
 }
 
 /// The oldest tunnel that this thread opened and nobody has taken yet.
 pub fn take_opened() -> Option<Unmanned> {
-    STAGE.with_borrow_mut(|stage| stage.as_mut()?.opened.pop_front())
-}
-
-/// What was handed to the wire since the last call, moved behind what `into` holds.
-pub fn take_sent(into: &mut Vec<Sent>) {
-    STAGE.with_borrow_mut(|stage| {
-        if let Some(stage) = stage {
-            into.append(&mut stage.sent);
-        }
-    });
-}
-
-/// Random bytes of the simulation. False: this thread isn't simulated.
-pub(crate) fn fill_random(bytes: &mut [u8]) -> bool {
-    STAGE.with_borrow_mut(|stage| {
-        let Some(stage) = stage else { return false };
-        stage.random.fill_bytes(bytes);
-        true
-    })
-}
-
-/// A send of this thread; None: to the real socket.
-pub(crate) fn send(datagram: &[u8], to: &Destination) -> Option<io::Result<usize>> {
-    NOW.get()?;
-    STAGE.with_borrow_mut(|stage| {
-        let to = to.as_socket()?;
-        stage.as_mut()?.sent.push(Sent { to, datagram: datagram.to_vec() });
-        Some(Ok(datagram.len()))
-    })
-}
-
-/// A receive of this thread; None: from the real socket.
-pub(crate) fn receive(buffer: &mut [u8]) -> Option<io::Result<Received>> {
-    NOW.get()?;
-    STAGE.with_borrow_mut(|stage| {
-        let Some(Waiting { source, datagram, received_realtime_ns }) = stage.as_mut()?.waiting.take() else {
-            return Some(Err(io::ErrorKind::WouldBlock.into()));
-        };
-        // As the kernel does it: what doesn't fit is cut off.
-        let length = datagram.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&datagram[..length]);
-        Some(Ok(Received { length, source, local: None, kernel_realtime_ns: Some(received_realtime_ns) }))
-    })
+    OPENED.with_borrow_mut(VecDeque::pop_front)
 }
 
 /// Takes the work away from the threads that would do it, on a simulated thread.
 pub(crate) fn withhold(work: Work) -> (Option<Work>, Option<Work>) {
-    if NOW.get().is_some() { (Some(work), None) } else { (None, Some(work)) }
+    if now().is_some() { (Some(work), None) } else { (None, Some(work)) }
 }
 
 /// Keeps what was withheld, and its reporter, for [`take_opened`]. Some: there is a thread for it.
@@ -158,11 +65,7 @@ pub(crate) fn keep(work: Option<Work>, shared: &Arc<Shared>, mut reporter: Repor
         seen: Seen::default(),
         packets,
     };
-    STAGE.with_borrow_mut(|stage| {
-        if let Some(stage) = stage {
-            stage.opened.push_back(unmanned);
-        }
-    });
+    OPENED.with_borrow_mut(|opened| opened.push_back(unmanned));
     None
 }
 
@@ -210,11 +113,7 @@ impl Unmanned {
 
     /// A datagram comes to the socket and is received. `received_realtime_ns`: when the kernel had it, CLOCK_REALTIME.
     pub fn receive(&mut self, source: SocketAddr, datagram: Vec<u8>, received_realtime_ns: u64) {
-        STAGE.with_borrow_mut(|stage| {
-            if let Some(stage) = stage {
-                stage.waiting = Some(Waiting { source, datagram, received_realtime_ns });
-            }
-        });
+        simulated::arrive(source, datagram, received_realtime_ns);
         self.receiving.apply_commands();
         self.receiving.turn();
     }

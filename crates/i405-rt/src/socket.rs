@@ -17,6 +17,9 @@ use crate::sys::own_address::{self, Destination};
 use crate::sys::socket::{self, Received};
 use crate::sys::txtime::{self, LaunchClock};
 
+/// Largest UDP payload over IPv4.
+pub const LONGEST_DATAGRAM: usize = 65_507;
+
 /// TTL and hop limit of every datagram. Linux's usual value: the least remarkable one.
 const HOP_LIMIT: i32 = 64;
 /// DSCP and ECN of every datagram: none; nothing is copied from inside (RFC 9347 section 2.2.6 leaves ECN to options).
@@ -154,7 +157,7 @@ impl OuterSocket {
     #[inline]
     pub fn send(&self, datagram: &[u8], to: &Destination) -> io::Result<usize> {
         #[cfg(feature = "simulation")]
-        if let Some(sent) = crate::simulation::send(datagram, to) {
+        if let Some(sent) = crate::simulated::send(datagram, to) {
             return sent;
         }
         own_address::send(self.socket.as_fd(), datagram, to, 0)
@@ -208,7 +211,7 @@ impl OuterSocket {
     #[inline]
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         #[cfg(feature = "simulation")]
-        if let Some(received) = crate::simulation::receive(buffer) {
+        if let Some(received) = crate::simulated::receive(buffer) {
             return received;
         }
         socket::receive(self.socket.as_fd(), buffer)

@@ -27,7 +27,7 @@ use crate::aftermath::Aftermath;
 use crate::config::DeviceConfig;
 use crate::event::Event;
 use crate::nftables::Table;
-use crate::opening::random;
+use crate::random::random;
 use crate::warnings;
 use rules::{Inside, Lasting};
 

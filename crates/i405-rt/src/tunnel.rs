@@ -5,26 +5,27 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::Thread;
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::packer::inner_length;
-use i405_proto::schedule::Timing;
 
 use crate::carousel::{Carousel, Offer};
 use crate::clock::monotonic_ns;
 use crate::command::{ReceiveCommand, SendCommand};
 use crate::config::{DeviationSource, OpenConfig, Role};
+pub use crate::control::ScheduleRequest;
 use crate::control::{Control, NewKeys};
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::event::EventSink;
+use crate::lock::lock;
 use crate::opening::{self, Opened};
 use crate::path::{FinalPath, Path, PathFigures};
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::stats::Counters;
-use crate::window::{DeviationReport, LatenessWindow};
+use crate::window::{DeviationReport, FinalLateness, LatenessWindow};
 
 /// A handle. Dropping it closes the tunnel.
 pub struct Tunnel {
@@ -40,9 +41,6 @@ pub struct Tunnel {
     device_name: Option<String>,
 }
 
-/// Each slot's lateness at the end, for after it.
-pub type FinalLateness = Arc<OnceLock<Vec<(DeviationSource, Distribution)>>>;
-
 /// What a tunnel has while it isn't closed.
 struct Live {
     shared: Arc<Shared>,
@@ -54,19 +52,6 @@ impl Live {
     fn wake_dispatchers(&self) {
         self.dispatchers.iter().for_each(Thread::unpark);
     }
-}
-
-/// A schedule to begin with.
-#[derive(Clone, Copy, Debug)]
-pub struct ScheduleRequest {
-    /// UDP payload bytes of every datagram.
-    pub datagram_length: usize,
-    /// Its intervals.
-    pub timing: Timing,
-    /// None: 10 ms and one drawn interval from now.
-    pub first_deadline_ns: Option<u64>,
-    /// Where datagrams go that are no handshake copies.
-    pub endpoint: Endpoint,
 }
 
 impl Tunnel {

@@ -1,5 +1,7 @@
 //! The deviation statistics of one reporting interval, and from what they are.
 
+use std::sync::{Arc, OnceLock};
+
 use i405_proto::lateness::{Deviation, Lateness};
 
 use crate::config::DeviationSource;
@@ -16,6 +18,9 @@ pub struct DeviationReport {
     /// Slots of which the driver told no timestamp; they are not in the figures unless those are the call's.
     pub unreported: u64,
 }
+
+/// Each slot's lateness at the end, for after it.
+pub type FinalLateness = Arc<OnceLock<Vec<(DeviationSource, Distribution)>>>;
 
 /// Latenesses since they were last asked for, and since the tunnel was opened.
 pub struct LatenessWindow {

@@ -18,7 +18,7 @@ use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 use super::courtesy::{Courtesy, NAP_NS};
 use super::load::{DEFAULT, Kind, Load};
 use crate::cgroup::{CpuGroups, IdleReach};
-use crate::shared::lock;
+use crate::lock::lock;
 use crate::sys::sched;
 
 /// Its name, as `ps -L` shows it.

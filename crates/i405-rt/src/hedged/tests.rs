@@ -12,9 +12,9 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::*;
 use crate::assembling::{Assembler, Parts};
 use crate::command::{SendCommand, Start};
-use crate::opening::throwaway;
 use crate::queue::{Gate, queue};
-use crate::records::SlotRecord;
+use crate::random::throwaway;
+use crate::record::SlotRecord;
 use crate::socket::OuterSocket;
 use crate::stats::Counters;
 

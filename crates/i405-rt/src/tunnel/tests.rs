@@ -1,11 +1,12 @@
 //! A tunnel as a whole, without a peer.
 
+use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use i405_proto::inner::AllowedIps;
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::schedule::Shape;
+use i405_proto::schedule::{Shape, Timing};
 
 use super::*;
 use crate::clock::SECOND_NS;
