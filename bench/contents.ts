@@ -13,7 +13,7 @@ const report = new Report(options.json);
 for (const mode of options.modes.split(",")) {
   report.progress(`${mode}: ${options.slots} slots of 1 ms`);
   const stolen = stolenSeconds();
-  const test = ["dispatcher::contents::handshake_cover_and_full_slots", "--exact", "--ignored", "--nocapture"];
+  const test = ["tunnel::dispatcher::contents::handshake_cover_and_full_slots", "--exact", "--ignored", "--nocapture"];
   const { status, stdout } = spawnSync(
     "cargo",
     ["test", "--locked", "--release", "--quiet", "-p", "i405-rt", "--lib", "--", ...test],

@@ -75,10 +75,9 @@ t.test("the capabilities are the two, and the limits are those that the core ask
   for (const key of ["AmbientCapabilities", "CapabilityBoundingSet"]) {
     t.same(valuesOf(key), ["CAP_NET_ADMIN CAP_SYS_NICE"], key);
   }
-  const core = readFileSync(join(ROOT, "crates/i405-rt/src/realtime.rs"), "utf8");
-  t.same(valuesOf("LimitRTPRIO"), [/FIFO_PRIORITY: i32 = (\d+)/.exec(core)?.[1]]);
-  const breath = readFileSync(join(ROOT, "crates/i405-rt/src/breath.rs"), "utf8");
-  t.same(valuesOf("LimitNICE"), [/ORDINARY_NICE: i32 = (-\d+)/.exec(breath)?.[1]]);
+  const priorities = readFileSync(join(ROOT, "crates/i405-rt/src/realtime/priority.rs"), "utf8");
+  t.same(valuesOf("LimitRTPRIO"), [/FIFO_PRIORITY: i32 = (\d+)/.exec(priorities)?.[1]]);
+  t.same(valuesOf("LimitNICE"), [/ORDINARY_NICE: i32 = (-\d+)/.exec(priorities)?.[1]]);
   t.same(valuesOf("LimitCORE"), ["0"]);
   t.same(valuesOf("Type"), ["notify"]);
   t.same(valuesOf("RestartPreventExitStatus"), ["2"], "a bad config");

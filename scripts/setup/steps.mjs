@@ -10,7 +10,17 @@ import { addCargoToPath, SetupError, toolchainProblem } from "./tools.mjs";
 const LOG_BYTES = 64 * 1024 * 1024;
 
 /** What the addon is built from. */
-const ADDON_SOURCES = ["Cargo.toml", "Cargo.lock", "crates/i405-proto", "crates/i405-rt", "crates/i405-node"];
+const ADDON_SOURCES = [
+  "Cargo.toml",
+  "Cargo.lock",
+  "crates/i405-proto",
+  "crates/i405-sys",
+  "crates/i405-rt",
+  "crates/i405-process",
+  "crates/i405-probe",
+  "crates/i405-bridge",
+  "crates/i405-node",
+];
 const DIST_SOURCES = ["lib", "tsconfig.json", "tsconfig.build.json", "package.json"];
 
 /**

@@ -7,7 +7,7 @@ use neon::prelude::*;
 use neon::types::buffer::TypedArray;
 
 use crate::probe::{later, settle};
-use crate::read;
+use i405_bridge::read;
 
 /// The answer's bytes, later.
 pub(crate) fn ask(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {

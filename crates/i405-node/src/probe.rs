@@ -3,27 +3,27 @@
 
 use std::thread;
 
+use i405_probe::{EgressRequest, EgressResult, LatenessRequest, LatenessResult, Losses, Summary};
 use i405_rt::Error;
-use i405_rt::probe::{self, EgressRequest, EgressResult, LatenessRequest, LatenessResult, Losses, Summary};
 use neon::prelude::*;
 
-use crate::{read, write};
+use i405_bridge::{field, read};
 
 pub(crate) fn permissions(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
-    let permissions = settle(&mut cx, probe::permissions())?;
+    let permissions = settle(&mut cx, i405_probe::permissions())?;
     let errno = |refusal: Option<std::io::Error>| refusal.and_then(|refusal| refusal.raw_os_error()).unwrap_or(0);
     let to = cx.empty_object();
-    write::set_number(&mut cx, to, "fifoErrno", errno(permissions.fifo).into())?;
-    write::set_number(&mut cx, to, "memoryErrno", errno(permissions.memory).into())?;
+    field::set_number(&mut cx, to, "fifoErrno", errno(permissions.fifo).into())?;
+    field::set_number(&mut cx, to, "memoryErrno", errno(permissions.memory).into())?;
     Ok(to)
 }
 
 pub(crate) fn clock(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
-    let correction = settle(&mut cx, probe::clock_correction())?;
+    let correction = settle(&mut cx, i405_probe::clock_correction())?;
     let to = cx.empty_object();
-    write::set_number(&mut cx, to, "frequencyPpm", correction.frequency_ppm)?;
-    write::set_number(&mut cx, to, "tickUs", correction.tick_us as f64)?;
-    write::set_number(&mut cx, to, "status", correction.status.into())?;
+    field::set_number(&mut cx, to, "frequencyPpm", correction.frequency_ppm)?;
+    field::set_number(&mut cx, to, "tickUs", correction.tick_us as f64)?;
+    field::set_number(&mut cx, to, "status", correction.status.into())?;
     Ok(to)
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     later(
         &mut cx,
         DOCTOR,
-        move || probe::lateness(request),
+        move || i405_probe::lateness(request),
         |mut cx, result| {
             let LatenessResult { wake_up, call, missed, is_fifo } = settle(&mut cx, result)?;
             let to = cx.empty_object();
@@ -47,7 +47,7 @@ pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
                 let value = summary(&mut cx, figures)?;
                 to.set(&mut cx, name, value)?;
             }
-            write::set_number(&mut cx, to, "missed", missed as f64)?;
+            field::set_number(&mut cx, to, "missed", missed as f64)?;
             set_switch(&mut cx, to, "isFifo", is_fifo)?;
             Ok(to)
         },
@@ -61,14 +61,14 @@ pub(crate) fn losses(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     later(
         &mut cx,
         DOCTOR,
-        move || probe::losses(cpu, duration_ns),
+        move || i405_probe::losses(cpu, duration_ns),
         |mut cx, result| {
             let Losses { wanted_ns, lost_ns, gaps, longest_ns, is_fifo } = settle(&mut cx, result)?;
             let to = cx.empty_object();
             for (name, value) in
                 [("wantedNs", wanted_ns), ("lostNs", lost_ns), ("gaps", gaps), ("longestNs", longest_ns)]
             {
-                write::set_number(&mut cx, to, name, value as f64)?;
+                field::set_number(&mut cx, to, name, value as f64)?;
             }
             set_switch(&mut cx, to, "isFifo", is_fifo)?;
             Ok(to)
@@ -89,14 +89,14 @@ pub(crate) fn egress(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     later(
         &mut cx,
         DOCTOR,
-        move || probe::egress(request),
+        move || i405_probe::egress(request),
         |mut cx, result| {
             let EgressResult { delay, sent, flow_bytes } = settle(&mut cx, result)?;
             let to = cx.empty_object();
             let value = summary(&mut cx, &delay)?;
             to.set(&mut cx, "delay", value)?;
-            write::set_number(&mut cx, to, "sent", sent as f64)?;
-            write::set_number(&mut cx, to, "flowBytes", flow_bytes as f64)?;
+            field::set_number(&mut cx, to, "sent", sent as f64)?;
+            field::set_number(&mut cx, to, "flowBytes", flow_bytes as f64)?;
             Ok(to)
         },
     )
@@ -151,7 +151,7 @@ fn summary<'cx>(cx: &mut impl Context<'cx>, from: &Summary) -> JsResult<'cx, JsO
         ("p999Ns", from.p999_ns as f64),
         ("maxNs", from.max_ns as f64),
     ] {
-        write::set_number(cx, to, name, value)?;
+        field::set_number(cx, to, name, value)?;
     }
     Ok(to)
 }

@@ -1,16 +1,22 @@
 //! What concerns the whole process: privileges, dumps, the service manager.
 
-use i405_rt::privilege::{self, Identity};
-use i405_rt::realtime_limit::{self, Right};
-use i405_rt::service;
+use i405_process::peer;
+use i405_process::privilege::{self, Identity};
+use i405_process::realtime_limit::{self, Right};
+use i405_process::service;
+use i405_rt::priority::{FIFO_PRIORITY, ORDINARY_NICE};
 use neon::prelude::*;
 
-use crate::{read, write};
+use i405_bridge::{field, read};
+
+fn refuse<'cx, T>(cx: &mut FunctionContext<'cx>, error: &i405_process::Error) -> NeonResult<T> {
+    read::throw_coded(cx, error.code(), error)
+}
 
 pub(crate) fn forbid_dumps(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     match service::forbid_dumps() {
         Ok(()) => Ok(cx.undefined()),
-        Err(error) => read::throw(&mut cx, &error),
+        Err(error) => refuse(&mut cx, &error),
     }
 }
 
@@ -19,7 +25,7 @@ pub(crate) fn notify(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let state = cx.argument::<JsString>(1)?.value(&mut cx);
     match service::notify(&socket, &state) {
         Ok(()) => Ok(cx.undefined()),
-        Err(error) => read::throw(&mut cx, &error),
+        Err(error) => refuse(&mut cx, &error),
     }
 }
 
@@ -29,11 +35,11 @@ pub(crate) fn find_user(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
     let group = group.downcast::<JsString, _>(&mut cx).ok().map(|name| name.value(&mut cx));
     let found = match privilege::find_user(&user, group.as_deref()) {
         Ok(found) => found,
-        Err(error) => return read::throw(&mut cx, &error),
+        Err(error) => return refuse(&mut cx, &error),
     };
     let to = cx.empty_object();
-    write::set_number(&mut cx, to, "uid", found.uid.into())?;
-    write::set_number(&mut cx, to, "gid", found.gid.into())?;
+    field::set_number(&mut cx, to, "uid", found.uid.into())?;
+    field::set_number(&mut cx, to, "gid", found.gid.into())?;
     let groups = cx.empty_array();
     for (index, group) in (0..).zip(found.groups) {
         let group = cx.number(group);
@@ -54,12 +60,12 @@ pub(crate) fn give_up_privileges(mut cx: FunctionContext<'_>) -> JsResult<'_, Js
     };
     match privilege::give_up(keep, user.as_ref()) {
         Ok(()) => Ok(cx.undefined()),
-        Err(error) => read::throw(&mut cx, &error),
+        Err(error) => refuse(&mut cx, &error),
     }
 }
 
 pub(crate) fn reserve_realtime(mut cx: FunctionContext<'_>) -> JsResult<'_, JsString> {
-    let right = match realtime_limit::reserve() {
+    let right = match realtime_limit::reserve(FIFO_PRIORITY, ORDINARY_NICE) {
         Right::Limit => "limit",
         Right::Capability => "capability",
         Right::None => "none",
@@ -74,4 +80,19 @@ fn identity<'cx>(cx: &mut FunctionContext<'cx>, from: Handle<'cx, JsObject>) -> 
     }
     let (uid, gid) = (read::number(cx, from, "uid")?, read::number(cx, from, "gid")?);
     Ok(Identity { uid: read::narrow(cx, "uid", uid)?, gid: read::narrow(cx, "gid", gid)?, groups })
+}
+
+/// Who is at the other end of a Unix socket's descriptor.
+pub(crate) fn peer_credentials(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
+    let fd = cx.argument::<JsNumber>(0)?.value(&mut cx);
+    match peer::credentials(fd as i32) {
+        Ok(peer) => {
+            let to = cx.empty_object();
+            field::set_number(&mut cx, to, "pid", peer.pid.into())?;
+            field::set_number(&mut cx, to, "uid", peer.uid.into())?;
+            field::set_number(&mut cx, to, "gid", peer.gid.into())?;
+            Ok(to)
+        }
+        Err(error) => refuse(&mut cx, &error),
+    }
 }

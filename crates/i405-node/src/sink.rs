@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use i405_rt::{Event, EventSink};
 use neon::prelude::*;
 
-use crate::write;
+use i405_bridge::tunnel::Listening;
+use i405_bridge::write;
 
 /// A tunnel's one channel. Each clone of a `Channel` would keep the event loop alive by itself, until it is dropped,
 /// which for one that JavaScript holds is whenever the collector comes by. So there is one, shared.
@@ -17,34 +18,39 @@ use crate::write;
 pub(crate) struct SharedChannel(Arc<Mutex<Channel>>);
 
 impl SharedChannel {
-    pub(crate) fn new(channel: Channel) -> Self {
+    fn new(channel: Channel) -> Self {
         SharedChannel(Arc::new(Mutex::new(channel)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Channel> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// The tunnel keeps the event loop alive from here on. Idempotent.
-    pub(crate) fn reference<'cx>(&self, cx: &mut impl Context<'cx>) {
+impl Listening for SharedChannel {
+    fn begin(cx: &mut FunctionContext<'_>, listener: Root<JsFunction>) -> (Self, Box<dyn EventSink>) {
+        let channel = SharedChannel::new(cx.channel());
+        (channel.clone(), Box::new(ChannelSink::new(channel, listener)))
+    }
+
+    fn reference(&self, cx: &mut FunctionContext<'_>) {
         self.lock().reference(cx);
     }
 
-    /// The tunnel lets the event loop end. Idempotent.
-    pub(crate) fn unref<'cx>(&self, cx: &mut impl Context<'cx>) {
+    fn unref(&self, cx: &mut FunctionContext<'_>) {
         self.lock().unref(cx);
     }
 }
 
 /// The listener's end of a tunnel.
-pub(crate) struct ChannelSink {
+struct ChannelSink {
     channel: SharedChannel,
     listener: Arc<Root<JsFunction>>,
     in_flight: Arc<AtomicBool>,
 }
 
 impl ChannelSink {
-    pub(crate) fn new(channel: SharedChannel, listener: Root<JsFunction>) -> Self {
+    fn new(channel: SharedChannel, listener: Root<JsFunction>) -> Self {
         ChannelSink { channel, listener: Arc::new(listener), in_flight: Arc::new(AtomicBool::new(false)) }
     }
 }
@@ -63,7 +69,7 @@ impl EventSink for ChannelSink {
         let sent = self.channel.lock().try_send(move |mut cx| {
             in_flight.store(false, Ordering::Release);
             if last {
-                channel.unref(&mut cx);
+                channel.lock().unref(&mut cx);
             }
             match cx.try_catch(|cx| Ok(hand_over(cx, &listener, batch).is_ok())) {
                 // A worker thread that is ended from outside, which V8 says by an exception without a value. Neon would

@@ -1,17 +1,18 @@
 //! What crates/i405-fuzz needs of this crate's inside. Not part of its interface.
 
-use crate::burner::{self, courtesy};
-use crate::egress::qdiscs_in;
-use crate::launch::Launch;
-use crate::packet_ring;
-use crate::sys::errqueue::Report;
-use crate::sys::fuzzing::told;
-use crate::{cgroup, refusal};
+use crate::platform::egress::qdiscs_in;
+use crate::platform::launch::Launch;
+use crate::realtime::burner::{self, courtesy};
+use crate::realtime::cgroup;
+use crate::realtime::refusal;
+use crate::rings::packet_ring;
+use i405_sys::errqueue::Report;
+use i405_sys::fuzzing::told;
 
-pub use crate::handed::{Fate, Handed};
-pub use crate::matching::Matcher;
-pub use crate::quantile::Quantile;
-pub use crate::sys::fuzzing::Message;
+pub use crate::realtime::quantile::Quantile;
+pub use crate::report::matching::Matcher;
+pub use crate::rings::handed::{Fate, Handed};
+pub use i405_sys::fuzzing::Message;
 
 /// Level and type of the control messages that are read.
 pub const KNOWN_MESSAGES: [(i32, i32); 4] = [

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use i405_bridge::{field, read, write};
 use i405_random::Random;
 use i405_rt::simulation;
 use neon::prelude::*;
@@ -12,7 +13,6 @@ use crate::plant::Plant;
 use crate::settings::{CLIENT, SERVER, Settings};
 use crate::sink::Mailbox;
 use crate::world::{Entry, World};
-use crate::{read, write};
 
 thread_local! {
     static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -193,7 +193,7 @@ pub(crate) fn end(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
             ("handshake", sights[1]),
             ("cover", sights[2]),
         ] {
-            write::set_number(&mut cx, to, name, value as f64)?;
+            field::set_number(&mut cx, to, name, value as f64)?;
         }
         let digest = JsBigInt::from_u64(&mut cx, figures.digest);
         to.set(&mut cx, "digest", digest)?;

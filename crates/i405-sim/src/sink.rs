@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use i405_bridge::tunnel::Listening;
 use i405_rt::{Event, EventSink};
 use neon::prelude::*;
 
@@ -35,35 +36,25 @@ impl Mailbox {
     }
 }
 
-/// In the place of the product's channel, which a simulation has no use for.
-#[derive(Clone)]
-pub(crate) struct SharedChannel;
-
-impl SharedChannel {
-    pub(crate) fn new(_: Channel) -> Self {
-        SharedChannel
-    }
-    pub(crate) fn reference<'cx>(&self, _: &mut impl Context<'cx>) {}
-    pub(crate) fn unref<'cx>(&self, _: &mut impl Context<'cx>) {}
-}
-
-/// As the product's, one batch in flight: the next one waits until the box is empty.
-pub(crate) struct ChannelSink(Mailbox);
-
-impl ChannelSink {
-    pub(crate) fn new(_: SharedChannel, _: Root<JsFunction>) -> Self {
+/// As the product's, one batch in flight: the next one waits until the box is empty. It keeps no event loop alive.
+impl Listening for Mailbox {
+    fn begin(_: &mut FunctionContext<'_>, _: Root<JsFunction>) -> (Self, Box<dyn EventSink>) {
         let mailbox = Mailbox::default();
         NEWEST.with_borrow_mut(|newest| *newest = Some(mailbox.clone()));
-        ChannelSink(mailbox)
+        (mailbox.clone(), Box::new(mailbox))
     }
+
+    fn reference(&self, _: &mut FunctionContext<'_>) {}
+
+    fn unref(&self, _: &mut FunctionContext<'_>) {}
 }
 
-impl EventSink for ChannelSink {
+impl EventSink for Mailbox {
     fn idle(&self) -> bool {
-        self.0.is_empty()
+        self.with(|events| events.is_empty())
     }
     fn deliver(&mut self, mut batch: Vec<Event>) -> bool {
-        self.0.with(|events| events.append(&mut batch));
+        self.with(|events| events.append(&mut batch));
         true
     }
 }

@@ -1,5 +1,6 @@
 //! Both hosts and the network between them: whatever is next happens next.
 
+mod calm;
 mod checks;
 mod slots;
 
@@ -20,8 +21,8 @@ use crate::settings::{CLIENT, MS, SERVER, Settings};
 use crate::sink::Mailbox;
 use crate::tap::Tap;
 
-use checks::Calm;
-pub use checks::Figures;
+use calm::Calm;
+pub use calm::Figures;
 
 /// Why JavaScript is entered.
 pub enum Entry {

@@ -12,7 +12,7 @@ use i405_proto::schedule::{Shape, Timing};
 use i405_rt::config::{
     BurnerPlace, DeviationSource, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy,
 };
-use i405_rt::control::NewKeys;
+use i405_rt::tunnel::NewKeys;
 use i405_rt::tunnel::ScheduleRequest;
 use i405_rt::{Event, EventSink, Offer, Tunnel};
 

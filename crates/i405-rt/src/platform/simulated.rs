@@ -1,0 +1,125 @@
+//! A thread that is simulated: its clocks, its randomness and its wire are a simulation's (see `simulation`). Other threads,
+//! and all of a build without the feature, know nothing of this.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use i405_sys::own_address::Destination;
+use i405_sys::socket::Received;
+
+/// What the clocks of a simulated host show, ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clocks {
+    /// CLOCK_MONOTONIC.
+    pub monotonic_ns: u64,
+    /// CLOCK_BOOTTIME.
+    pub boottime_ns: u64,
+    /// CLOCK_REALTIME.
+    pub realtime_ns: u64,
+}
+
+/// A datagram that was handed to the wire.
+pub struct Sent {
+    /// Where to.
+    pub to: SocketAddr,
+    /// The UDP payload.
+    pub datagram: Vec<u8>,
+}
+
+/// What waits at the simulated socket.
+struct Waiting {
+    source: SocketAddr,
+    datagram: Vec<u8>,
+    received_realtime_ns: u64,
+}
+
+/// Everything of a thread that is simulated but its clocks.
+struct Stage {
+    random: ChaCha12Rng,
+    sent: Vec<Sent>,
+    waiting: Option<Waiting>,
+}
+
+thread_local! {
+    static NOW: Cell<Option<Clocks>> = const { Cell::new(None) };
+    static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
+}
+
+/// From here on this thread is simulated; everything random follows from the seed.
+pub(crate) fn begin(seed: [u8; 32]) {
+    NOW.set(Some(Clocks::default()));
+    let stage = Stage { random: ChaCha12Rng::from_seed(seed), sent: Vec::new(), waiting: None };
+    STAGE.with_borrow_mut(|place| *place = Some(stage));
+}
+
+/// The thread is as before.
+pub(crate) fn end() {
+    NOW.set(None);
+    STAGE.with_borrow_mut(|place| *place = None);
+}
+
+/// What the clocks show from here on: those of the host that is about to be moved.
+pub fn set_clocks(clocks: Clocks) {
+    NOW.set(Some(clocks));
+}
+
+/// The clocks of a simulated thread; None on every other.
+#[inline]
+pub fn now() -> Option<Clocks> {
+    NOW.get()
+}
+
+/// What was handed to the wire since the last call, moved behind what `into` holds.
+pub fn take_sent(into: &mut Vec<Sent>) {
+    STAGE.with_borrow_mut(|stage| {
+        if let Some(stage) = stage {
+            into.append(&mut stage.sent);
+        }
+    });
+}
+
+/// Random bytes of the simulation. False: this thread isn't simulated.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> bool {
+    STAGE.with_borrow_mut(|stage| {
+        let Some(stage) = stage else { return false };
+        stage.random.fill_bytes(bytes);
+        true
+    })
+}
+
+/// A datagram comes to the socket of this thread. `received_realtime_ns`: when the kernel had it, CLOCK_REALTIME.
+pub(crate) fn arrive(source: SocketAddr, datagram: Vec<u8>, received_realtime_ns: u64) {
+    STAGE.with_borrow_mut(|stage| {
+        if let Some(stage) = stage {
+            stage.waiting = Some(Waiting { source, datagram, received_realtime_ns });
+        }
+    });
+}
+
+/// A send of this thread; None: to the real socket.
+pub(crate) fn send(datagram: &[u8], to: &Destination) -> Option<io::Result<usize>> {
+    NOW.get()?;
+    STAGE.with_borrow_mut(|stage| {
+        let to = to.as_socket()?;
+        stage.as_mut()?.sent.push(Sent { to, datagram: datagram.to_vec() });
+        Some(Ok(datagram.len()))
+    })
+}
+
+/// A receive of this thread; None: from the real socket.
+pub(crate) fn receive(buffer: &mut [u8]) -> Option<io::Result<Received>> {
+    NOW.get()?;
+    STAGE.with_borrow_mut(|stage| {
+        let Some(Waiting { source, datagram, received_realtime_ns }) = stage.as_mut()?.waiting.take() else {
+            return Some(Err(io::ErrorKind::WouldBlock.into()));
+        };
+        // As the kernel does it: what doesn't fit is cut off.
+        let length = datagram.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&datagram[..length]);
+        Some(Ok(Received { length, source, local: None, kernel_realtime_ns: Some(received_realtime_ns) }))
+    })
+}

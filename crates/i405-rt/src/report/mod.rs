@@ -1,0 +1,12 @@
+//! The reporter: what the other threads must not wait for. It wraps handshake copies, counts lateness, matches timestamps,
+//! knows the path, and tells the program.
+
+pub mod carousel;
+pub mod departures;
+pub mod distribution;
+pub mod matching;
+pub mod path;
+pub mod recorder;
+pub mod reporter;
+pub mod shared;
+pub mod window;

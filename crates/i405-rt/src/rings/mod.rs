@@ -1,0 +1,12 @@
+//! Everything that crosses from one thread to another: commands, packets, records, events, counters. Nothing here waits.
+
+pub mod command;
+pub mod event;
+pub mod handed;
+pub mod heard;
+pub mod packet_ring;
+pub mod queue;
+pub mod record;
+pub mod report_in;
+pub mod stats;
+pub mod warnings;

@@ -1,0 +1,9 @@
+//! The dispatcher's half: what a slot holds, and sending it. Read `slots`, `assembling`, `sending`; with two dispatchers
+//! `hedge` and `hedged`.
+
+pub mod assembling;
+pub mod emergency;
+pub mod hedge;
+pub mod hedged;
+pub mod sending;
+pub mod slots;
