@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::{INTERVAL_NS, LEAD_NS, MOST_SLOTS, Summary, on_own_thread};
+use crate::measurement::{INTERVAL_NS, LEAD_NS, MOST_SLOTS, on_own_thread};
+use crate::summary::Summary;
 use i405_rt::Error;
 use i405_rt::clock::{monotonic_ns, realtime_ns};
 use i405_rt::config::SchedFifo;

@@ -5,7 +5,6 @@
 
 use std::hint::spin_loop;
 use std::io;
-use std::thread;
 
 use i405_rt::Error;
 use i405_rt::burner::{Burners, IdleTime};
@@ -14,10 +13,13 @@ use i405_rt::config::{BurnerPlace, SchedFifo};
 use i405_rt::timed_thread;
 use i405_rt::wait::{sleep_until, spin_until};
 pub use i405_sys::adjust::ClockCorrection;
-use i405_sys::{adjust, memory, sched};
+use i405_sys::{adjust, memory};
 
 mod egress;
+mod measurement;
 mod summary;
+
+use measurement::{INTERVAL_NS, LEAD_NS, MOST_SLOTS, on_own_thread};
 
 pub use egress::{EgressRequest, EgressResult, egress};
 pub use summary::Summary;
@@ -28,12 +30,6 @@ const GAP_NS: u64 = 50_000;
 /// the kernel ships it.
 const BREATH_NS: u64 = 80_000;
 const BREATH_PERIOD_NS: u64 = 1_000_000;
-/// From set-up to the first deadline, 5 ms: longer than any set-up takes.
-const LEAD_NS: u64 = 5_000_000;
-/// Most slots of one measurement: their lateness is kept, 16 bytes each.
-const MOST_SLOTS: u64 = 1_000_000;
-/// Shortest interval, 10 us, as the protocol has it; longest 1 s.
-const INTERVAL_NS: std::ops::RangeInclusive<u64> = 10_000..=SECOND_NS;
 /// Longest look for losses.
 const LONGEST_LOOK_NS: u64 = 600 * SECOND_NS;
 
@@ -194,17 +190,6 @@ impl Losses {
             self.longest_ns = self.longest_ns.max(gap_ns);
         }
     }
-}
-
-fn on_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let body = move || {
-        sched::block_signals();
-        work()
-    };
-    let thread =
-        thread::Builder::new().name("i405-probe".to_owned()).spawn(body).map_err(Error::system("start a thread"))?;
-    let panicked = |_| Error::System { what: "finish a probe", source: io::Error::other("its thread panicked") };
-    thread.join().map_err(panicked)?
 }
 
 #[cfg(test)]

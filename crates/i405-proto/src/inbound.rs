@@ -16,22 +16,23 @@
 //!
 //! Read `inbound/receiving_key.rs`, then `inbound/keyring.rs` for sessions, and `inbound/pairing.rs` for handshakes.
 
+mod arrival;
+mod handovers;
 mod keyring;
 mod pairing;
 mod pairings;
 mod receiving_key;
+mod settings;
 mod sink;
 mod underway;
 mod whereabouts;
 
-use std::net::SocketAddr;
-
 use crate::budget::Budget;
 use crate::challenge::Challenges;
 use crate::endpoint::Endpoint;
-use crate::handshake_wire::Unwrapper;
 use crate::seal::MIN_DATAGRAM;
 
+use arrival::Arrival;
 use keyring::{Keyring, Trial};
 use pairing::Pairing;
 use pairings::Pairings;
@@ -39,95 +40,11 @@ use sink::ServerSide;
 use underway::Underway;
 use whereabouts::{Opened, Whereabouts};
 
+pub use arrival::InboundCounters;
 pub use receiving_key::{InstallError, NewSession, ReceivingKey};
+pub use settings::{InboundConfig, MAX_DATAGRAM, PairingConfig, Role};
 pub use sink::{HandshakeMessage, InboundSink, OpenedDatagram, OtherVersion};
 pub use whereabouts::Believed;
-
-/// Longest UDP payload over IPv4.
-pub const MAX_DATAGRAM: usize = 65_507;
-
-/// Which end of the tunnel this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Begins handshakes, and hears its server only.
-    Client,
-    /// Answers them.
-    Server,
-}
-
-/// What an [`Inbound`] is made from.
-#[derive(Debug)]
-pub struct InboundConfig {
-    /// Which end this is.
-    pub role: Role,
-    /// Client: the server, the only source that counts. Server: the client's endpoint, if it is known beforehand.
-    pub peer: Option<SocketAddr>,
-    /// The pairing's keys of the receiving direction.
-    pub unwrapper: Unwrapper,
-    /// Server: bytes of an initiation, by the pairing's Noise pattern.
-    pub initiation_length: usize,
-    /// Server: initiations with a stamp up to this are not acted on, ms of wall clock.
-    pub floor_ms: u64,
-    /// Server: oldest initiation to act on, ms; None: any above the floor.
-    pub max_stamp_age_ms: Option<u64>,
-    /// Longest datagram to look at, in bytes. Longer ones are dropped.
-    pub max_datagram: usize,
-    /// Random bytes that nobody else knows: challenges are drawn from them.
-    pub seed: [u8; 32],
-}
-
-/// What a further pairing is made from; the fields are those of [`InboundConfig`].
-#[derive(Debug)]
-pub struct PairingConfig {
-    /// The pairing's keys of the receiving direction.
-    pub unwrapper: Unwrapper,
-    /// Server: bytes of an initiation, by the pairing's Noise pattern.
-    pub initiation_length: usize,
-    /// Server: initiations with a stamp up to this are not acted on, ms of wall clock.
-    pub floor_ms: u64,
-    /// Server: oldest initiation to act on, ms; None: any above the floor.
-    pub max_stamp_age_ms: Option<u64>,
-}
-
-/// When and from where a datagram came.
-#[derive(Clone, Copy, Debug)]
-struct Arrival {
-    now_ns: u64,
-    received_ns: u64,
-    wall_ms: u64,
-    source: Endpoint,
-}
-
-/// What has come so far. Each datagram counts once among opened, fragments, unknown, unopened, replayed and over budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InboundCounters {
-    /// Datagrams of any kind.
-    pub received: u64,
-    /// Data datagrams that authenticated and were new.
-    pub opened: u64,
-    /// Of the peer's datagrams, those that can have come: by each key's highest counter that opened. Less `opened`, these
-    /// are lost, or late.
-    pub expected: u64,
-    /// Authenticated by no key, or from a source that doesn't count.
-    pub unknown: u64,
-    /// The peer's own, opened by nothing: cover without a session, and copies of a handshake under way that are more than
-    /// the budget lets in.
-    pub unopened: u64,
-    /// Copies of datagrams that were opened before.
-    pub replayed: u64,
-    /// Dropped because trial would have cost more than the budget has.
-    pub over_budget: u64,
-    /// Handshake datagrams that authenticated.
-    pub fragments: u64,
-    /// Those among them whose initiation was at or below the floor, or too old.
-    pub stale: u64,
-    /// Payloads that were given up as lost.
-    pub payloads_lost: u64,
-    /// Data blocks that could not be completed, or were malformed.
-    pub blocks_dropped: u64,
-    /// Inner packets whose length their header contradicts.
-    pub malformed_inner: u64,
-}
 
 /// The receiver's state: its pairings, and the keys of the sessions of one of them.
 #[derive(Debug)]

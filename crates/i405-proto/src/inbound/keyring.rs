@@ -2,9 +2,9 @@
 
 use crate::budget::Budget;
 
+use super::arrival::{Arrival, InboundCounters};
 use super::receiving_key::{InstallError, Plausibility, ReceivingKey};
 use super::sink::{InboundSink, ServerSide};
-use super::{Arrival, InboundCounters};
 
 // Places in the order of trial: current, pending (the newest first: two attempts and a rekey), previous.
 const CURRENT: usize = 0;

@@ -11,9 +11,10 @@ use crate::reassembly::Reassembly;
 use crate::sources::Sources;
 use crate::stamp::{AtMostOncePer, Floor, HANDOVER_INTERVAL_NS, Judgement, STALE_REPORT_INTERVAL_NS};
 
-use super::pairings::Handovers;
+use super::arrival::{Arrival, InboundCounters};
+use super::handovers::Handovers;
+use super::settings::{PairingConfig, Role};
 use super::sink::{HandshakeMessage, InboundSink, OtherVersion};
-use super::{Arrival, InboundCounters, PairingConfig, Role};
 
 /// The receiving half of a pairing.
 pub(super) struct Pairing {

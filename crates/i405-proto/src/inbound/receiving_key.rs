@@ -8,8 +8,9 @@ use crate::replay::ReplayWindow;
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, MIN_DATAGRAM, Opener};
 use crate::unpacker::Unpacker;
 
+use super::arrival::{Arrival, InboundCounters};
+use super::settings::MAX_DATAGRAM;
 use super::sink::{Blocks, InboundSink, OpenedDatagram, ServerSide};
-use super::{Arrival, InboundCounters, MAX_DATAGRAM};
 
 // The protocol's.
 

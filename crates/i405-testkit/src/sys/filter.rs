@@ -82,5 +82,5 @@ pub fn attach(socket: BorrowedFd<'_>, port: Option<u16>) -> io::Result<()> {
         }
     };
     let program = libc::sock_fprog { len: instructions.len() as u16, filter: instructions.as_mut_ptr() };
-    super::packet::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    super::option::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }

@@ -1,6 +1,7 @@
 //! The system calls that no safe wrapper offers, and the only `unsafe` of this crate.
 
 pub mod filter;
+mod option;
 pub mod packet;
 pub mod raw;
 pub mod sched;

@@ -1,8 +1,9 @@
 //! An AF_PACKET socket on one interface: IP packets with the kernel's time, many a call.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
+use super::option::set_option;
 use super::{filter, stamped};
 
 /// Room that the kernel may queue in: 64 MiB, over a second of 20,000 full-size packets.
@@ -41,14 +42,6 @@ pub struct PacketSocket {
     controls: Vec<stamped::Control>,
     sources: Vec<libc::sockaddr_ll>,
     lengths: Vec<(usize, u64, bool)>,
-}
-
-pub(super) fn set_option<T>(fd: RawFd, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
-    // SAFETY: `value` is a live T and the length is its size; every option used here takes a plain C struct.
-    let outcome = unsafe {
-        libc::setsockopt(fd, level, name, std::ptr::from_ref(value).cast(), size_of::<T>() as libc::socklen_t)
-    };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 impl PacketSocket {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::packet::set_option;
+use super::option::set_option;
 use super::xdp::XdpSocket;
 
 /// `include/linux/socket.h`; libc doesn't name it.

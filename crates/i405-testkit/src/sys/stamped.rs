@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use super::packet::set_option;
+use super::option::set_option;
 use crate::clock::NS_PER_S;
 
 /// Room for the control messages of one packet, aligned as they need it.

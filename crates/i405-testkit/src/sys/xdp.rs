@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::packet::set_option;
+use super::option::set_option;
 
 const FRAMES: u32 = 16;
 const FRAME_BYTES: u32 = 2048;
