@@ -8,7 +8,7 @@
  * The schedule runs from the start to the end and never changes; attempts and sessions only change what slots hold.
  */
 import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION, type NativeEvent } from "./addon.js";
-import type { ClientPath, Paths } from "./client-paths.js";
+import type { Attempt, ClientPath, Paths } from "./client-paths.js";
 import { ClientRekey, type ClientRekeyConfig } from "./client-rekey.js";
 import { Timers } from "./clock.js";
 import { I405Error } from "./errors.js";
@@ -29,14 +29,6 @@ import { StampSource } from "./stamps.js";
 import { SuspendWatch } from "./suspend-watch.js";
 import { noAnswer, stateNotKept } from "./warnings.js";
 import { refusalError } from "./wire-settings.js";
-
-/** One initiation under way; `InitiatorHandshake` is one. */
-export interface Attempt {
-  readonly message: Uint8Array;
-  readonly stamp: number;
-  readResponse(message: Uint8Array): ResponseOutcome;
-  destroy(): void;
-}
 
 /** With the path of the first attempt; without `paths`, of all. */
 export interface ClientConfig extends ClientPath, ClientRekeyConfig {

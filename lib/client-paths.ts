@@ -4,11 +4,19 @@
  */
 import type { Wire, WireDirection } from "../index.js";
 import type { NativeTiming } from "./addon.js";
-import type { Attempt } from "./client-machine.js";
 import type { Clock } from "./clock.js";
 import { EndpointLadder, type Rung } from "./endpoint-ladder.js";
+import type { ResponseOutcome } from "./handshake-messages.js";
 import { formatAddress, type SocketAddress } from "./resolve.js";
 import { timingOf } from "./wire-settings.js";
+
+/** One initiation under way; `InitiatorHandshake` is one. */
+export interface Attempt {
+  readonly message: Uint8Array;
+  readonly stamp: number;
+  readResponse(message: Uint8Array): ResponseOutcome;
+  destroy(): void;
+}
 
 /** One attempt's path. */
 export interface ClientPath {

@@ -4,7 +4,7 @@
  *     new ──begin──> opening (`opening.ts`) ──> machine ──close──> `closing.ts` ──> closed
  *                        └──────── fatal: released at once ────────────────────────┘
  */
-import type { Connection, TunnelEvents, TunnelState } from "../index.js";
+import type { Connection, TunnelState } from "../index.js";
 import type { NativeEvent, NativeStats, NativeTunnel } from "./addon.js";
 import { guardedClock, Timers, type Clock } from "./clock.js";
 import { Closing } from "./closing.js";
@@ -19,13 +19,8 @@ import type { Parts } from "./parts.js";
 import { NO_AGES, SessionAges, type Ages } from "./path-stats.js";
 import { tellRecords } from "./records.js";
 import { NO_STATS, publicDeviation } from "./stats.js";
+import type { Voice } from "./voice.js";
 import { addonWarning } from "./warnings.js";
-
-/** How the life is heard outside. */
-export interface Voice {
-  emit<Event extends keyof TunnelEvents>(event: Event, ...values: Parameters<TunnelEvents[Event]>): boolean;
-  listenerCount(event: keyof TunnelEvents): number;
-}
 
 /** What begins a life: a `connect` or a `listen`. */
 export interface Beginning {

@@ -1,6 +1,6 @@
 /** What a tunnel that records tells of slots and datagrams: from the addon's events to the public ones. */
 import type { NativeRecords } from "./addon.js";
-import type { Voice } from "./lifecycle.js";
+import type { Voice } from "./voice.js";
 
 /** Tells whoever listens. The arrays are nobody else's, so they are handed on as they are. */
 export function tellRecords(voice: Voice, event: NativeRecords): void {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
 import type { ConnectOptions, Connection, ListenOptions, TunnelOptions, TunnelState, TunnelStats } from "../index.js";
-import type { World } from "../lib/cli/run.js";
+import type { World } from "../lib/cli/world.js";
 import type { Stop } from "../lib/cli/signals.js";
 import { SOME_STATS } from "./cli-stats.js";
 

@@ -2,7 +2,7 @@
 import t from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { privilegeOptions } from "../lib/cli/process-setup.js";
-import type { World } from "../lib/cli/run.js";
+import type { World } from "../lib/cli/world.js";
 import { mergeSettings } from "../lib/cli/settings.js";
 import { planPrivileges } from "../lib/privileges.js";
 import { pretendWorld, temporaryFile, type PretendWorld } from "./cli-world.js";

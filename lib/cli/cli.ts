@@ -9,7 +9,8 @@ import { errorLines, explainError } from "./explain.js";
 import { runKeyCommand } from "./keygen.js";
 import { buildProgram, type Request } from "./program.js";
 import { reporter } from "./report.js";
-import { runTunnel, type World } from "./run.js";
+import { runTunnel } from "./run.js";
+import type { World } from "./world.js";
 import { mergeSettings } from "./settings.js";
 import { runStatus } from "./status/status.js";
 

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import { describe, I405Error } from "../errors.js";
-import type { Flag } from "./flags.js";
+import type { Flag } from "./flag.js";
 import { refuseOpenToOthers } from "./secret-sources.js";
 
 export type FlagValue = string | number | boolean | string[] | number[];

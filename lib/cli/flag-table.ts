@@ -1,5 +1,5 @@
 /** The flags of `i405 server` and `i405 client`, in the order of `--help`. */
-import type { Flag } from "./flags.js";
+import type { Flag } from "./flag.js";
 import { OUTPUT_FLAGS } from "./output-flags.js";
 import { PRIVILEGE_FLAGS } from "./privilege-flags.js";
 import { CLIENT_WIRE_FLAGS, KNOWN_CLIENT_FLAGS, WIRE } from "./wire-flags.js";

@@ -2,26 +2,8 @@
  * Every flag of `i405 server` and `i405 client`, once: its name on the command line and in a config file, the option
  * of the public API that it sets, and what `--help` says. What the values mean is parsed behind the API and not here.
  */
+import type { Flag, TunnelCommand } from "./flag.js";
 import { FLAGS } from "./flag-table.js";
-
-export type TunnelCommand = "server" | "client";
-
-export type FlagKind = "text" | "integer" | "integers" | "texts" | "switch";
-
-export interface Flag {
-  /** Long name without dashes; the key in a config file. */
-  name: string;
-  /** Other names for the same thing. */
-  aliases?: readonly string[];
-  kind: FlagKind;
-  /** Shown in help: `<bytes>`. Not for switches. */
-  value?: string;
-  help: string;
-  group: string;
-  /** Path of the option of the public API that it sets and that an error names. */
-  option?: string;
-  only?: TunnelCommand;
-}
 
 /** The flags of a command. */
 export function flagsOf(command: TunnelCommand): Flag[] {

@@ -1,20 +1,17 @@
 /** Those who look at a running tunnel: metrics, status socket, live view, log. All are given up before it ends. */
 import { isLoopback, parseAddress } from "../address-text.js";
 import { loadAddon } from "../native.js";
-import type { MeasuredTunnel } from "../../types/metrics.js";
 import { texts } from "./config.js";
-import type { TunnelCommand } from "./flags.js";
+import type { TunnelCommand } from "./flag.js";
 import { showLive } from "./live/live.js";
 import { DEFAULT_SOCKET, type OutputSettings } from "./output-settings.js";
 import type { Recorder } from "./recorder.js";
 import { reportStrangers, sayWarning } from "./report.js";
-import type { World } from "./run.js";
+import type { ObservedTunnel, World } from "./world.js";
 import type { Settings } from "./settings.js";
 import { nameOf, realPlaces, socketPath } from "./status/places.js";
 import { serveStatus, type StatusServer } from "./status/server.js";
-import { Photographer, type Facts, type ShownTunnel } from "./status/snapshot.js";
-
-export type ObservedTunnel = MeasuredTunnel & ShownTunnel;
+import { Photographer, type Facts } from "./status/snapshot.js";
 
 interface Observed {
   command: TunnelCommand;

@@ -1,5 +1,5 @@
 /** The flags of `i405 server` and `i405 client` that say what is told, to whom and how. */
-import type { Flag } from "./flags.js";
+import type { Flag } from "./flag.js";
 
 const OUTPUT = "Output:";
 

@@ -1,5 +1,5 @@
 /** The flags about privileges, for `server` and `client`. */
-import type { Flag } from "./flags.js";
+import type { Flag } from "./flag.js";
 
 const PRIVILEGES = "Privileges:";
 

@@ -9,7 +9,7 @@ import {
   plainCounters,
 } from "./describe.js";
 import { errorLines, inFlags, type Explained } from "./explain.js";
-import type { TunnelCommand } from "./flags.js";
+import type { TunnelCommand } from "./flag.js";
 import type { Io } from "./io.js";
 import type { LogLevel } from "./output-settings.js";
 

@@ -4,18 +4,14 @@
  */
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import type { NativeProcess } from "../addon-process.js";
 import { familyOf, formatHostAndPort, parseHostAndPort } from "../address-text.js";
 import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../units.js";
 import { texts } from "./config.js";
-import type { DoctorParts } from "./doctor/doctor.js";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";
-import type { TunnelCommand } from "./flags.js";
-import type { RunIp } from "./ip.js";
-import type { Io } from "./io.js";
-import { observe, type ObservedTunnel, type Observers } from "./observers.js";
+import type { TunnelCommand } from "./flag.js";
+import { observe, type Observers } from "./observers.js";
 import { outputSettings } from "./output-settings.js";
 import { setUpProcess, type ProcessSetup } from "./process-setup.js";
 import { Recorder } from "./recorder.js";
@@ -26,25 +22,8 @@ import { liftRtThrottle } from "./rt-throttle.js";
 import { secretReader } from "./secret-sources.js";
 import { reportToService } from "./service.js";
 import type { Settings } from "./settings.js";
-import type { Stop } from "./signals.js";
-import type { StatusPlaces } from "./status/places.js";
 import { connectOptions, listenOptions, tunnelOptions } from "./tunnel-settings.js";
-
-export type RunTunnel = ObservedTunnel & Pick<I405Tunnel, "connect" | "listen" | "close">;
-
-/** What the command needs of the world; tests hand in their own. */
-export interface World {
-  io: Io;
-  stop: Stop;
-  /** For `i405 doctor`. */
-  doctor?: DoctorParts;
-  createTunnel?: (options: TunnelOptions) => RunTunnel;
-  runIp?: RunIp;
-  liftRtThrottle?: typeof liftRtThrottle;
-  /** The addon's part for this process; without it, the process is left as it is. */
-  process?: () => Promise<NativeProcess>;
-  statusPlaces?: StatusPlaces;
-}
+import type { RunTunnel, World } from "./world.js";
 
 /** How long a signal may take to end the command, ms; over the time that `--linger` asks for. */
 const CLOSE_MS = 900;

@@ -7,7 +7,7 @@
  */
 import type { NativeProcess } from "../addon-process.js";
 import { describeConnection } from "./describe.js";
-import type { TunnelCommand } from "./flags.js";
+import type { TunnelCommand } from "./flag.js";
 import type { Reported } from "./report.js";
 
 /** What the watchdog looks at. */

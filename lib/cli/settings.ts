@@ -6,7 +6,8 @@
 import { I405Error } from "../errors.js";
 import { readConfig, type FlagValue } from "./config.js";
 import { FLAGS } from "./flag-table.js";
-import { flagsOf, type Flag, type TunnelCommand } from "./flags.js";
+import { flagsOf } from "./flags.js";
+import type { Flag, TunnelCommand } from "./flag.js";
 
 export interface Given {
   value: FlagValue;

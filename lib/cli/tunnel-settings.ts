@@ -2,7 +2,8 @@
 import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
 import { expectedSources } from "../allowed-ips.js";
 import { texts, type FlagValue } from "./config.js";
-import { flagsOf, type TunnelCommand } from "./flags.js";
+import { flagsOf } from "./flags.js";
+import type { TunnelCommand } from "./flag.js";
 import type { SecretReader } from "./secret-sources.js";
 import { usageError, type Settings } from "./settings.js";
 

@@ -1,5 +1,5 @@
 /** The flags of the schedules: the client's for both directions, and a server's for a client that it knows beforehand. */
-import type { Flag, FlagKind } from "./flags.js";
+import type { Flag, FlagKind } from "./flag.js";
 
 export const WIRE = "On the wire:";
 

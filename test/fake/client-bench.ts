@@ -1,5 +1,6 @@
 /** A client's machine alone, with handshakes that are answered as a test wants it. */
-import { ClientMachine, type Attempt, type ClientConfig } from "../../lib/client-machine.js";
+import { ClientMachine, type ClientConfig } from "../../lib/client-machine.js";
+import type { Attempt } from "../../lib/client-paths.js";
 import type { ClientPath, Paths } from "../../lib/client-paths.js";
 import type { RekeyAttempt } from "../../lib/client-rekey.js";
 import type { ResponseOutcome } from "../../lib/handshake-messages.js";

@@ -7,7 +7,7 @@ import { endpointText } from "./endpoints.js";
 import { MOST_NAMED, type Flow, type OtherFlow } from "./flows.js";
 import type { Hole } from "./holes.js";
 import type { Place } from "./link.js";
-import type { CaptureFile } from "./packets.js";
+import type { CaptureFile } from "./raw-packet.js";
 import type { Sighted } from "./sightings.js";
 
 /** Bytes of a condition below which nothing can be said of how random they are: five of each value. */

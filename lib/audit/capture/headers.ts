@@ -1,6 +1,6 @@
 /** What an observer reads off one packet: IPv4 or IPv6 with whatever is in front of UDP, and UDP. */
 import { findIp, type Place } from "./link.js";
-import type { RawPacket } from "./packets.js";
+import type { RawPacket } from "./raw-packet.js";
 
 /** The fields, and where the payload is. One object is reused for all packets. */
 export interface Headers extends Place {

@@ -1,5 +1,5 @@
 /** What is in front of an IP packet: the link's header, VLAN tags, PPPoE; and at which place of the machine it was seen. */
-import type { RawPacket } from "./packets.js";
+import type { RawPacket } from "./raw-packet.js";
 
 /** Ethernet types. */
 const [IPV4, IPV6, PPPOE] = [0x0800, 0x86dd, 0x8864];

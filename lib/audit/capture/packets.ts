@@ -2,8 +2,9 @@
  * Capture files, pcap and pcapng, in either byte order and any resolution, read packet by packet in constant memory.
  *
  * Layouts: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Whatever a file says about lengths is checked before it
- * is believed. Reading order: file.ts, magic.ts, byte-source.ts, pcap.ts, pcapng.ts, this, link.ts, headers.ts, then flows.ts,
- * fragments.ts, copies.ts, sightings.ts, clock.ts and collect.ts, which say what was seen of one tunnel.
+ * is believed. Reading order: file.ts, magic.ts, byte-source.ts, raw-packet.ts, pcap.ts, pcapng.ts, this, link.ts,
+ * headers.ts, then flows.ts, fragments.ts, copies.ts, sightings.ts, clock.ts and collect.ts, which say what was seen of
+ * one tunnel.
  */
 import { ByteSource } from "./byte-source.js";
 import { captureError } from "./errors.js";
@@ -11,39 +12,7 @@ import type { Capture } from "./file.js";
 import { magicProblem, MAGIC_LENGTH } from "./magic.js";
 import { readPcap } from "./pcap.js";
 import { PCAPNG_MAGIC, readPcapng } from "./pcapng.js";
-
-/** One packet where it lies in the reader's buffer; valid during the call only. */
-export interface RawPacket {
-  /** Nanoseconds since `originS`. */
-  timeNs: number;
-  /** Unix seconds, the first packet's without the fraction. */
-  originS: number;
-  /** LINKTYPE, as registered with tcpdump.org. */
-  linkType: number;
-  /** Of pcapng, the number in its section; 0 in pcap. */
-  interfaceId: number;
-  bytes: Buffer;
-  start: number;
-  /** One past the last byte that was kept. */
-  end: number;
-}
-
-/** Told each packet; returning false ends the reading. */
-export type EachPacket = (packet: RawPacket) => boolean;
-
-/** What is known of the file as a whole once it is read. */
-export interface CaptureFile {
-  format: "pcap" | "pcapng";
-  /** Unix seconds that times count from; 0 if there is no packet. */
-  originS: number;
-  /** Coarsest timestamps of the file, nanoseconds. */
-  resolutionNs: number;
-  packets: number;
-  /** Packets that were captured without a time, and are not among the others (simple packet blocks). */
-  untimed: number;
-  /** The file ends within a record, as it does when a capture is killed. What came before was read. */
-  cutOff: boolean;
-}
+import type { CaptureFile, EachPacket } from "./raw-packet.js";
 
 /**
  * Reads a capture from its beginning.

@@ -1,7 +1,7 @@
 /** The classic format: a file header that gives byte order and resolution, then records of seconds and a fraction. */
 import type { ByteSource } from "./byte-source.js";
 import { captureError } from "./errors.js";
-import type { CaptureFile, EachPacket, RawPacket } from "./packets.js";
+import type { CaptureFile, EachPacket, RawPacket } from "./raw-packet.js";
 
 const FILE_HEADER = 24;
 const RECORD_HEADER = 16;

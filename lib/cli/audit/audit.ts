@@ -8,7 +8,7 @@ import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { judge } from "./judge.js";
 import { reporter } from "../report.js";
-import type { World } from "../run.js";
+import type { World } from "../world.js";
 import type { GivenFlags } from "../settings.js";
 import { runHere } from "./here.js";
 import { readAuditFlags, underFlag, type AuditFlags, type AuditRequest } from "./options.js";

@@ -10,7 +10,7 @@ import { makeNamespaces } from "../../audit/live/namespaces.js";
 import { tcpdumpProblem } from "../../audit/live/wire-capture.js";
 import { I405Error } from "../../errors.js";
 import { generatePassword } from "../../keys.js";
-import type { World } from "../run.js";
+import type { World } from "../world.js";
 
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const PORT = 1405;

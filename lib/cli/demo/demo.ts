@@ -7,7 +7,7 @@ import { generatePassword, I405Tunnel, type Deviation, type PollMode, type WireO
 import { describe } from "../../errors.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { errorLines, explainError } from "../explain.js";
-import type { World } from "../run.js";
+import type { World } from "../world.js";
 import { usageError } from "../settings.js";
 import { startRelay, type Sighting } from "./relay.js";
 import { Screen } from "../terminal/screen.js";

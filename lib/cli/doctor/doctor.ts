@@ -7,12 +7,12 @@ import type { Found } from "../../doctor/finding.js";
 import { applyFixes, selectFixes, undoFixes } from "../../doctor/fix.js";
 import { quietestCores } from "../../doctor/interrupts.js";
 import { underLoad } from "../../doctor/load.js";
-import { measure, type MeasureTools } from "../../doctor/measure.js";
+import { measure } from "../../doctor/measure.js";
 import { measuredFindings } from "../../doctor/measured.js";
 import { realSystem } from "../../doctor/real-system.js";
 import type { Measured } from "../../doctor/report.js";
 import type { Hands, Target } from "../../doctor/system.js";
-import { undoFile, undoPath, type UndoFile } from "../../doctor/undo-file.js";
+import { undoFile, undoPath } from "../../doctor/undo-file.js";
 import { measureUplink, uplinkFinding } from "../../doctor/uplink.js";
 import { I405Error } from "../../errors.js";
 import { familyOf, formatHostAndPort } from "../../address-text.js";
@@ -21,20 +21,11 @@ import type { HostPort } from "../../option-readers.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { reporter, type Report as Output } from "../report.js";
-import type { World } from "../run.js";
+import type { World } from "../world.js";
 import { usageError } from "../settings.js";
+import type { DoctorParts } from "./parts.js";
 import { readDoctorOptions, type DoctorFlags, type DoctorOptions } from "./options.js";
 import { sayReport, saySteps } from "./say.js";
-
-/** What the doctor needs of the machine; tests hand in their own. */
-export interface DoctorParts {
-  hands: Hands;
-  /** Null where the addon doesn't load. */
-  tools: MeasureTools | null;
-  undo: UndoFile;
-  /** Why there are no tools. */
-  addonFailure?: string;
-}
 
 /** Cores that are measured: the chosen one and one to compare it with. */
 const MEASURED_CORES = 2;

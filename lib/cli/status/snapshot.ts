@@ -3,7 +3,7 @@ import type { Connection, Deviation, I405Tunnel, TunnelState, TunnelStats } from
 import { NO_STATS, publicStats } from "../../stats.js";
 import { version } from "../../version.js";
 import { plainCounters } from "../describe.js";
-import type { TunnelCommand } from "../flags.js";
+import type { TunnelCommand } from "../flag.js";
 import type { RecentRecord } from "../recorder.js";
 
 /** Counters as JSON has them. */

@@ -4,7 +4,7 @@ import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { showLive } from "../live/live.js";
 import { reporter } from "../report.js";
-import type { World } from "../run.js";
+import type { World } from "../world.js";
 import { usageError } from "../settings.js";
 import { paint, wantsColour } from "../terminal/style.js";
 import { askStatus } from "./client.js";
