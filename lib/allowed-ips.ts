@@ -1,6 +1,6 @@
 /** The list of `allowedIps`: which source addresses the peer's inner packets may have. */
 import { familyOf, parseAddress, WIDTH } from "./address-text.js";
-import type { NativeDevice } from "./addon.js";
+import type { NativeDevice } from "./native/options.js";
 import { describe, optionError } from "./errors.js";
 
 /** The core's: it goes through the list for each packet. */

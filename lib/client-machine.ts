@@ -7,7 +7,8 @@
  *
  * The schedule runs from the start to the end and never changes; attempts and sessions only change what slots hold.
  */
-import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION, type NativeEvent } from "./addon.js";
+import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION } from "./native/protocol-ids.js";
+import type { NativeEvent } from "./native/events.js";
 import type { Attempt, ClientPath, Paths } from "./client-paths.js";
 import { ClientRekey, type ClientRekeyConfig } from "./client-rekey.js";
 import { Timers } from "./clock.js";

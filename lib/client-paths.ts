@@ -3,7 +3,7 @@
  * takes, and what an initiation along one asks for. Which one is next is the ladder's (`endpoint-ladder.ts`).
  */
 import type { Wire, WireDirection } from "../index.js";
-import type { NativeTiming } from "./addon.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import type { Clock } from "./clock.js";
 import { EndpointLadder, type Rung } from "./endpoint-ladder.js";
 import type { ResponseOutcome } from "./handshake-messages.js";

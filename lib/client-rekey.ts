@@ -3,7 +3,7 @@
  *
  *     watch ──due──> initiation, repeated ──response──> the new session's keys, and `watch` again
  */
-import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "./addon.js";
+import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "./native/protocol-ids.js";
 import { Timers } from "./clock.js";
 import { I405Error } from "./errors.js";
 import { watchAge, type MachineContext } from "./machine.js";

@@ -2,7 +2,7 @@
  * Time as the machines see it: an argument, so that tests run them in simulated time. Timers here are for handshakes,
  * ages and reports, never for slots; those are Rust's.
  */
-import type { Addon } from "./addon.js";
+import type { Addon } from "./native/addon.js";
 
 /** What `setTimer` gives and `clearTimer` takes. */
 export type Timer = object;

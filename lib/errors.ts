@@ -97,3 +97,10 @@ export function connectTimeoutError(afterNs: number): I405Error {
     { option: "connectTimeout" },
   );
 }
+
+/** Whatever was thrown, as the one error class. */
+export function asError(error: unknown): I405Error {
+  if (error instanceof I405Error) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new I405Error("ERR_I405_INTERNAL", `a mistake inside i405: ${detail}. Please report it`, { cause: error });
+}

@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./addon.js";
+import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./native/protocol-ids.js";
 import { I405Error } from "./errors.js";
 import {
   CIPHERTEXT_LENGTH,

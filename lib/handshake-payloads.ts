@@ -7,7 +7,7 @@
  * Integers are big-endian. Whoever reads these bytes has authenticated them; they may still make no sense.
  */
 import type { Wire, WireDirection } from "../index.js";
-import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./addon.js";
+import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./native/protocol-ids.js";
 import { describe, I405Error, optionError } from "./errors.js";
 import { requireBytes } from "./secrets.js";
 import { durationNs, type DurationRange } from "./units.js";

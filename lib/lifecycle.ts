@@ -5,20 +5,24 @@
  *                        └──────── fatal: released at once ────────────────────────┘
  */
 import type { Connection, TunnelState } from "../index.js";
-import type { NativeEvent, NativeStats, NativeTunnel } from "./addon.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeStats } from "./native/stats.js";
+import type { NativeTunnel } from "./native/tunnel.js";
 import { guardedClock, Timers, type Clock } from "./clock.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
-import { connectTimeoutError, I405Error } from "./errors.js";
+import { asError, connectTimeoutError, I405Error } from "./errors.js";
+import { Figures } from "./figures.js";
 import type { Report } from "./machine.js";
 import type { Opening, Running } from "./opening.js";
 import type { LocalSettings } from "./options.js";
 import type { PacketHub } from "./packet-hub.js";
 import type { Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
-import { NO_AGES, SessionAges, type Ages } from "./path-stats.js";
+import type { Ages } from "./path-stats.js";
 import { tellRecords } from "./records.js";
-import { NO_STATS, publicDeviation } from "./stats.js";
+import { StartPromise } from "./start-promise.js";
+import { publicDeviation } from "./stats.js";
 import type { Voice } from "./voice.js";
 import { addonWarning } from "./warnings.js";
 
@@ -29,11 +33,6 @@ export interface Beginning {
   signal: AbortSignal | null;
   connectTimeoutNs: number | null;
   open(opening: Opening): Promise<Running>;
-}
-
-interface Waiting {
-  resolve(connection: Connection | null): void;
-  reject(error: I405Error): void;
 }
 
 export class Lifecycle {
@@ -51,13 +50,9 @@ export class Lifecycle {
   #running: Running | null = null;
   #closing: Closing | null = null;
   #timers: Timers<"connectTimeout" | "deviation"> | null = null;
-  #lastStats: NativeStats = NO_STATS;
-  /** Of the last stats. */
-  ages: Ages = NO_AGES;
-  readonly #session = new SessionAges();
+  readonly #figures = new Figures();
   #wantsRef = true;
-  /** The `connect` or `listen` under way. */
-  #waiting: Waiting | null = null;
+  readonly #started = new StartPromise();
   #fatal: I405Error | null = null;
   /** What is given back at the end, once. */
   #releases: (() => void)[] = [];
@@ -95,9 +90,7 @@ export class Lifecycle {
     this.#beginning = beginning;
     this.state = beginning.state;
     this.#holdPairing(beginning.pairing);
-    const promise = new Promise<Connection | null>((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
+    const promise = this.#started.make();
     const { signal } = beginning;
     if (signal?.aborted) {
       this.#abort(signal);
@@ -115,14 +108,13 @@ export class Lifecycle {
   }
 
   stats(): NativeStats {
-    if (this.#native === null || this.state === "closed") return this.#lastStats;
-    try {
-      this.#lastStats = this.#native.stats();
-      this.ages = this.#session.read(this.#lastStats);
-    } catch {
-      // The addon's side is gone before its last event came: the figures before stay.
-    }
-    return this.#lastStats;
+    if (this.#native !== null && this.state !== "closed") this.#figures.read(this.#native);
+    return this.#figures.stats;
+  }
+
+  /** Of the last stats. */
+  get ages(): Ages {
+    return this.#figures.ages;
   }
 
   setRef(wanted: boolean): void {
@@ -184,7 +176,7 @@ export class Lifecycle {
       this.#applyRef();
       running.machine.start();
       this.#hub.ready();
-      if (state === "listening") this.#arrived(null);
+      if (state === "listening") this.#started.resolve(null);
     } catch (error) {
       this.#fail(asError(error));
     }
@@ -195,7 +187,7 @@ export class Lifecycle {
       this.#mishap(error);
     });
     this.#timers = new Timers(clock);
-    this.#session.clock = clock;
+    this.#figures.session.clock = clock;
     this.#hub.nowMs = () => Number(clock.monotonicNs()) / 1e6;
     if (connectTimeoutNs !== null) {
       this.#timers.set("connectTimeout", connectTimeoutNs / 1e6, () => {
@@ -220,9 +212,9 @@ export class Lifecycle {
       if (this.ending) return;
       this.state = "connected";
       this.connection = connection;
-      this.#session.handshake();
+      this.#figures.session.handshake();
       this.#timers?.clear("connectTimeout");
-      this.#arrived(connection);
+      this.#started.resolve(connection);
       this.#voice.emit("connected", connection);
     },
     silent: (forMs) => {
@@ -237,7 +229,7 @@ export class Lifecycle {
     },
     rekeyed: () => {
       if (this.ending) return;
-      this.#session.rekey();
+      this.#figures.session.rekey();
       this.#voice.emit("rekeyed");
     },
     roamed: (endpoint) => {
@@ -261,11 +253,6 @@ export class Lifecycle {
       this.#fail(error);
     },
   };
-
-  #arrived(connection: Connection | null): void {
-    this.#waiting?.resolve(connection);
-    this.#waiting = null;
-  }
 
   #take(events: NativeEvent[]): void {
     for (const event of events) {
@@ -323,8 +310,7 @@ export class Lifecycle {
     const running = this.#running;
     this.state = "closing";
     this.#timers?.clearAll();
-    this.#waiting?.reject(reason);
-    this.#waiting = null;
+    this.#started.reject(reason);
     if (running === null) {
       this.#release();
       return;
@@ -360,10 +346,9 @@ export class Lifecycle {
     if (this.ending) return;
     this.state = "closing";
     this.#timers?.clearAll();
-    let told = this.#waiting !== null;
-    this.#waiting?.reject(error);
-    this.#waiting = null;
-    told = this.#hub.finish(error) || told;
+    const starterTold = this.#started.reject(error);
+    const readersTold = this.#hub.finish(error);
+    const told = starterTold || readersTold;
     const running = this.#running;
     if (running !== null) {
       this.stats();
@@ -410,11 +395,4 @@ export class Lifecycle {
     if (this.#wantsRef) this.native?.ref();
     else this.native?.unref();
   }
-}
-
-/** Whatever was thrown, as the one error class. */
-export function asError(error: unknown): I405Error {
-  if (error instanceof I405Error) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new I405Error("ERR_I405_INTERNAL", `a mistake inside i405: ${detail}. Please report it`, { cause: error });
 }

@@ -6,7 +6,9 @@
  * the step done.
  */
 import type { Connection, RefusedClient, TunnelEvents, TunnelWarning } from "../index.js";
-import { AEAD_AES_256_GCM, type AeadId, type NativeEvent, type NativeTiming, type NativeTunnel } from "./addon.js";
+import { AEAD_AES_256_GCM, type AeadId } from "./native/protocol-ids.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeTiming, NativeTunnel } from "./native/tunnel.js";
 import { parseHostAndPort } from "./address-text.js";
 import type { Clock } from "./clock.js";
 import type { I405Error } from "./errors.js";

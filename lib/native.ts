@@ -7,8 +7,12 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Probes } from "./addon.js";
-import type { NativeProcess } from "./addon-process.js";
+import type { Addon } from "./native/addon.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeOpenOptions } from "./native/options.js";
+import type { NativeTunnel } from "./native/tunnel.js";
+import type { Probes } from "./native/probes.js";
+import type { NativeProcess } from "./native/process.js";
 import { I405Error } from "./errors.js";
 
 /** The boxed Rust value; only the addon looks into it. */

@@ -3,7 +3,10 @@
  * held before everything that can fail without it has gone through.
  */
 import type { WireDirection } from "../index.js";
-import type { Addon, NativeEvent, NativeOpenOptions, NativeTunnel, Role } from "./addon.js";
+import type { Addon } from "./native/addon.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeOpenOptions, Role } from "./native/options.js";
+import type { NativeTunnel } from "./native/tunnel.js";
 import { resolveAllowedIps } from "./allowed-ips.js";
 import { ClientMachine } from "./client-machine.js";
 import { ClientPaths } from "./client-paths.js";

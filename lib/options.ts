@@ -9,7 +9,7 @@ import type {
   NativeDevice,
   PollModeName,
   SendByName,
-} from "./addon.js";
+} from "./native/options.js";
 import { readAllowedIps, type AllowedIps } from "./allowed-ips.js";
 import { readCredentials, type Credentials } from "./credential-options.js";
 import { describe, optionError } from "./errors.js";

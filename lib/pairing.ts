@@ -3,7 +3,7 @@
  * of handshake datagrams, and what Noise needs. It comes from static keys, recommended, or from a password.
  */
 import { scrypt } from "node:crypto";
-import type { NativePairing, Role } from "./addon.js";
+import type { NativePairing, Role } from "./native/options.js";
 import { describeSecret, I405Error, optionError } from "./errors.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
 import { KEY_LENGTH, parseKey } from "./keys.js";

@@ -1,5 +1,5 @@
 /** What a tunnel is made of besides its options; tests put a fake addon, simulated time and their own names here. */
-import type { Addon } from "./addon.js";
+import type { Addon } from "./native/addon.js";
 import type { Family } from "./address-text.js";
 import { systemClock, type Clock } from "./clock.js";
 import { lookUpName } from "./names/lookup.js";

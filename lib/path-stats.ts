@@ -1,6 +1,6 @@
 /** What is known of the way to the peer and back, as the public interface has it: counts, round trips, ages. */
 import type { PathLoss, PathStats } from "../index.js";
-import type { NativeLoss, NativePath, NativeStats } from "./addon.js";
+import type { NativeLoss, NativePath, NativeStats } from "./native/stats.js";
 import type { Clock } from "./clock.js";
 
 export const NO_PATH: NativePath = {

@@ -3,7 +3,7 @@
  * Nothing here happens unasked.
  */
 import type { Capability, PrivilegeOptions } from "../index.js";
-import type { NativeProcess } from "./addon-process.js";
+import type { NativeProcess } from "./native/process.js";
 import { describe, optionError } from "./errors.js";
 import { loadAddon } from "./native.js";
 

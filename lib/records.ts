@@ -1,5 +1,5 @@
 /** What a tunnel that records tells of slots and datagrams: from the addon's events to the public ones. */
-import type { NativeRecords } from "./addon.js";
+import type { NativeRecords } from "./native/events.js";
 import type { Voice } from "./voice.js";
 
 /** Tells whoever listens. The arrays are nobody else's, so they are handed on as they are. */

@@ -1,6 +1,6 @@
 /** Names become addresses: when a tunnel opens, and again while nobody answers. */
 import { formatHostAndPort, parseAddress, type Family, type IpAddress } from "./address-text.js";
-import type { Addon } from "./addon.js";
+import type { Addon } from "./native/addon.js";
 import { I405Error, optionError } from "./errors.js";
 import type { HostPort } from "./option-readers.js";
 import type { Parts } from "./parts.js";

@@ -3,7 +3,8 @@
  * them in the carousel (docs/protocol.md, "Confirmed").
  */
 import type { Wire } from "../index.js";
-import type { AeadId, HandshakeKind, NativeTiming } from "./addon.js";
+import type { AeadId, HandshakeKind } from "./native/protocol-ids.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import { Timers } from "./clock.js";
 import { PROTOCOL_VERSION } from "./handshake-messages.js";
 import type { MachineContext } from "./machine.js";

@@ -3,7 +3,9 @@
  * (docs/protocol.md, "Initiation", "Refused").
  */
 import type { Wire } from "../index.js";
-import { KIND_RESPONSE, type AeadId, type NativeEvent, type NativeTiming } from "./addon.js";
+import { KIND_RESPONSE, type AeadId } from "./native/protocol-ids.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import { Timers } from "./clock.js";
 import { I405Error } from "./errors.js";
 import { chooseAead } from "./handshake-messages.js";

@@ -12,7 +12,9 @@
  * `#coverEndNs` alone: see `#planEnd`.
  */
 import type { Wire } from "../index.js";
-import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION, type NativeEvent, type NativeTiming } from "./addon.js";
+import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION } from "./native/protocol-ids.js";
+import type { NativeEvent } from "./native/events.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import { Timers } from "./clock.js";
 import {
   cipherName,

@@ -2,7 +2,7 @@
  * The server's side of rekeys (docs/protocol.md, "Rekey"): the answer to a client's initiation, said until something
  * opens under the new key.
  */
-import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "./addon.js";
+import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "./native/protocol-ids.js";
 import { I405Error } from "./errors.js";
 import type { MachineContext } from "./machine.js";
 import type { Offered } from "./server-answers.js";

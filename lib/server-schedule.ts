@@ -1,5 +1,5 @@
 /** A server's one schedule: begun when it is asked for, ended when nothing needs it any more. */
-import type { NativeTiming } from "./addon.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import type { MachineContext } from "./machine.js";
 
 interface RunningSchedule {

@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Role } from "./addon.js";
+import type { Role } from "./native/options.js";
 import { I405Error } from "./errors.js";
 import { isOwnedByUs, isWritableByOthers } from "./own-folder.js";
 

@@ -1,6 +1,6 @@
 /** The addon's figures as the public interface has them. */
 import type { Deviation, TunnelState, TunnelStats } from "../index.js";
-import type { NativeDeviation, NativeStats } from "./addon.js";
+import type { NativeDeviation, NativeStats } from "./native/stats.js";
 import type { PacketCounts } from "./packet-hub.js";
 import { NO_AGES, NO_PATH, publicPath, type Ages } from "./path-stats.js";
 

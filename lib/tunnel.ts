@@ -1,10 +1,10 @@
 /** The public class but for its addon: what can be asked of a tunnel. How it lives is `lifecycle.ts`. */
 import type { Duplex } from "node:stream";
 import type { ConnectOptions, Connection, ListenOptions, TunnelOptions, TunnelState, TunnelStats } from "../index.js";
-import type { Role } from "./addon.js";
-import { describe, I405Error, optionError } from "./errors.js";
+import type { Role } from "./native/options.js";
+import { asError, describe, I405Error, optionError } from "./errors.js";
 import { TunnelEmitter } from "./events.js";
-import { asError, Lifecycle } from "./lifecycle.js";
+import { Lifecycle } from "./lifecycle.js";
 import { beginPairing, openClient, openServer } from "./opening.js";
 import type { Credentials } from "./credential-options.js";
 import { parseConnectOptions, parseListenOptions, parseTunnelOptions, type LocalSettings } from "./options.js";

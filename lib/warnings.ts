@@ -1,6 +1,6 @@
 /** Warnings of the machines, and what to do about those of the addon. */
 import type { TunnelWarning } from "../index.js";
-import type { Role } from "./addon.js";
+import type { Role } from "./native/options.js";
 import type { I405Error } from "./errors.js";
 import { formatDuration } from "./units.js";
 

@@ -3,7 +3,7 @@
  * and either becomes what the addon runs.
  */
 import type { Wire, WireDirection } from "../index.js";
-import type { NativeTiming } from "./addon.js";
+import type { NativeTiming } from "./native/tunnel.js";
 import { travelsOverIpv4 } from "./address-text.js";
 import { I405Error, optionError } from "./errors.js";
 import { INTERVAL_RANGE_NS, type Refusal } from "./handshake-payloads.js";

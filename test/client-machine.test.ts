@@ -1,6 +1,6 @@
 /** The client's machine alone: what it tells the addon, and when. */
 import t from "tap";
-import type { NativeEvent } from "../lib/addon.js";
+import type { NativeEvent } from "../lib/native/events.js";
 import { I405Error } from "../lib/errors.js";
 import { fragmentCount } from "../lib/session-times.js";
 import { ClientBench as Bench, keys, SERVER, up, wire } from "./fake/client-bench.js";

@@ -1,6 +1,6 @@
 /** A tunnel in a program that makes mistakes, or does what is unusual: what it may call when, and what ends with it. */
 import t, { type Test } from "tap";
-import type { NativeTunnel } from "../lib/addon.js";
+import type { NativeTunnel } from "../lib/native/tunnel.js";
 import { I405Error } from "../lib/errors.js";
 import type { Parts } from "../lib/parts.js";
 import { Tunnel } from "../lib/tunnel.js";

@@ -3,7 +3,9 @@
  * end slot by slot, sessions open what was sealed under their keys, and a test says what is lost. Sealing, masks,
  * counters and real deadlines are not in it; the Rust tests have those.
  */
-import type { Addon, NativeEvent, NativeOpenOptions } from "../lib/addon.js";
+import type { Addon } from "../lib/native/addon.js";
+import type { NativeEvent } from "../lib/native/events.js";
+import type { NativeOpenOptions } from "../lib/native/options.js";
 import type { Parts } from "../lib/parts.js";
 import { FakeNetwork } from "./fake/network.js";
 import { SimulatedTime } from "./fake/time.js";

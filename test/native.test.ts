@@ -1,5 +1,6 @@
 import t from "tap";
-import type { NativeOpenOptions, NativeSchedule } from "../lib/addon.js";
+import type { NativeOpenOptions } from "../lib/native/options.js";
+import type { NativeSchedule } from "../lib/native/tunnel.js";
 import { adapt, addonError, loadAddon, type NativeModule } from "../lib/native.js";
 
 /** A module that answers every function with its name and what it was given. */

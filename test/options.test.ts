@@ -1,6 +1,6 @@
 /** Options: what they become, and what is said about bad ones. */
 import t from "tap";
-import type { NativeDevice } from "../lib/addon.js";
+import type { NativeDevice } from "../lib/native/options.js";
 import { expectedSources, resolveAllowedIps } from "../lib/allowed-ips.js";
 import type { I405Error } from "../lib/errors.js";
 import { generatePrivateKey, publicKey } from "../lib/keys.js";

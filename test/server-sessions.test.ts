@@ -1,6 +1,6 @@
 /** The server's machine alone: sessions, from their confirmation to their end. */
 import t from "tap";
-import type { NativeEvent } from "../lib/addon.js";
+import type { NativeEvent } from "../lib/native/events.js";
 import { ATTEMPT_NS, CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "./fake/server-bench.js";
 
 const down = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" };

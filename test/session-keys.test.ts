@@ -1,7 +1,7 @@
 /** Session keys against the plain key schedule. */
 import { inspect } from "node:util";
 import t from "tap";
-import type { AeadId } from "../lib/addon.js";
+import type { AeadId } from "../lib/native/protocol-ids.js";
 import { deriveSessionKeys, type DirectionKeys, type SessionSecrets } from "../lib/session-keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { sessionOf } from "./plain/key-schedule.js";

@@ -3,7 +3,7 @@
  * is open; a service manager told. Only the real command does: the tests' process is left alone.
  */
 import type { Capability, PrivilegeOptions } from "../../index.js";
-import type { NativeProcess } from "../addon-process.js";
+import type { NativeProcess } from "../native/process.js";
 import { describe } from "../errors.js";
 import { CAPABILITIES, privilegePlan } from "../privileges.js";
 import { Service } from "./service.js";

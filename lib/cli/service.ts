@@ -5,7 +5,7 @@
  * A client is ready before it is connected: a manager that gave up on it would end its schedule and begin another, for
  * all to see, because the server is away.
  */
-import type { NativeProcess } from "../addon-process.js";
+import type { NativeProcess } from "../native/process.js";
 import { describeConnection } from "./describe.js";
 import type { TunnelCommand } from "./flag.js";
 import type { Reported } from "./report.js";

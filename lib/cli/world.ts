@@ -1,6 +1,6 @@
 /** What the commands are given of the world around them; tests hand in their own. */
 import type { MeasuredTunnel } from "../../types/metrics.js";
-import type { NativeProcess } from "../addon-process.js";
+import type { NativeProcess } from "../native/process.js";
 import type { I405Tunnel, TunnelOptions } from "../index.js";
 import type { DoctorParts } from "./doctor/parts.js";
 import type { RunIp } from "./ip.js";

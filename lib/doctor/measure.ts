@@ -3,7 +3,7 @@
  * what the machine takes away by itself. Idle and loaded stretches by turns, so that the machine's own drift falls on
  * both.
  */
-import type { NativeLateness, NativeLosses, Probes } from "../addon.js";
+import type { NativeLateness, NativeLosses, Probes } from "../native/probes.js";
 import type { underLoad } from "./load.js";
 
 export type Condition = "idle" | "loaded";

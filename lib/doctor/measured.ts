@@ -1,5 +1,5 @@
 /** What the measurements say, as findings. */
-import type { NativeLateness } from "../addon.js";
+import type { NativeLateness } from "../native/probes.js";
 import { median } from "../statistics/quantile.js";
 import type { Finding, Found } from "./finding.js";
 import { INTERVAL_NS, lostShare, type CoreMeasurement, type Measurements, type Stretches } from "./measure.js";

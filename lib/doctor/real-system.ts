@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import type { Addon } from "../addon.js";
+import type { Addon } from "../native/addon.js";
 import { parseList } from "./parse.js";
 import type { Hands, Natives } from "./system.js";
 

@@ -1,5 +1,5 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
-import type { NativeLateness } from "../addon.js";
+import type { NativeLateness } from "../native/probes.js";
 import { INTERVAL_RANGE_NS } from "../handshake-payloads.js";
 import { formatDuration, formatRate } from "../units.js";
 import { JITTER_PART } from "../wire-settings.js";

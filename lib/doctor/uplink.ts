@@ -3,7 +3,7 @@
  * no further than the first router.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { NativeEgress, Probes } from "../addon.js";
+import type { NativeEgress, Probes } from "../native/probes.js";
 import { median } from "../statistics/quantile.js";
 import type { Found } from "./finding.js";
 import { INTERVAL_NS } from "./measure.js";

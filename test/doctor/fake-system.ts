@@ -1,5 +1,5 @@
 /** A machine in memory: files by path, folders as they follow from them, and commands that answer. */
-import type { NativeClockCorrection, NativePermissions } from "../../lib/addon.js";
+import type { NativeClockCorrection, NativePermissions } from "../../lib/native/probes.js";
 import type { Check, Finding } from "../../lib/doctor/finding.js";
 import type { Hands, Ran, Target } from "../../lib/doctor/system.js";
 

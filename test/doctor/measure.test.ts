@@ -1,6 +1,6 @@
 /** Measuring, what follows from it, and the recommendation, with probes that say what the test wants. */
 import t from "tap";
-import type { NativeEgress, NativeLateness, NativeLosses, Probes } from "../../lib/addon.js";
+import type { NativeEgress, NativeLateness, NativeLosses, Probes } from "../../lib/native/probes.js";
 import { quietestCores } from "../../lib/doctor/interrupts.js";
 import { lostShare, measure, type CoreMeasurement } from "../../lib/doctor/measure.js";
 import { measuredFindings } from "../../lib/doctor/measured.js";

@@ -1,5 +1,5 @@
 /** What a fake server does to believe where its client is: it asks, and waits for the echo (docs/protocol.md, "Sources"). */
-import type { NativeEvent } from "../../lib/addon.js";
+import type { NativeEvent } from "../../lib/native/events.js";
 
 /** Datagrams in a row from a new source after which a server's client is asked there. */
 const RUN = 8;

@@ -1,5 +1,6 @@
 /** A `NativeTunnel` that does nothing but write down what it is told: for a machine alone, event by event. */
-import type { NativeDeviation, NativeStats, NativeTunnel } from "../../lib/addon.js";
+import type { NativeDeviation, NativeStats } from "../../lib/native/stats.js";
+import type { NativeTunnel } from "../../lib/native/tunnel.js";
 import type { Connection, RefusedClient, TunnelWarning } from "../../index.js";
 import type { I405Error } from "../../lib/errors.js";
 import type { DisconnectReason, MachineContext } from "../../lib/machine.js";

@@ -1,5 +1,7 @@
 /** What a fake tunnel does with handshake fragments: stamps, floor, reassembly, the rate (docs/protocol.md). */
-import { KIND_INITIATION, type NativeEvent, type NativeOpenOptions } from "../../lib/addon.js";
+import { KIND_INITIATION } from "../../lib/native/protocol-ids.js";
+import type { NativeEvent } from "../../lib/native/events.js";
+import type { NativeOpenOptions } from "../../lib/native/options.js";
 import type { Datagram } from "./network.js";
 
 const WRAP_OVERHEAD = 44;

@@ -1,5 +1,5 @@
 /** The wire between fake tunnels: datagrams arrive after a delay, or not. */
-import type { HandshakeKind } from "../../lib/addon.js";
+import type { HandshakeKind } from "../../lib/native/protocol-ids.js";
 import type { FakeReport } from "./path.js";
 import type { SimulatedTime } from "./time.js";
 

@@ -1,5 +1,5 @@
 /** What a fake tunnel knows of the path: counters of each key and the peer's reports, as a naive count has them. */
-import type { NativePath, NativeStats } from "../../lib/addon.js";
+import type { NativePath, NativeStats } from "../../lib/native/stats.js";
 import { NO_PATH } from "../../lib/path-stats.js";
 
 /** A report as it is in a slot. */

@@ -1,5 +1,5 @@
 /** The doctor's probes, without a machine: everything is permitted and nothing is late. */
-import type { NativeSummary, Probes } from "../../lib/addon.js";
+import type { NativeSummary, Probes } from "../../lib/native/probes.js";
 
 /** All figures this long, ns. */
 export function summaryOf(ns: number, count = 1000): NativeSummary {

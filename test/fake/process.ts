@@ -1,5 +1,5 @@
 /** The part of the addon that concerns the process, which leaves the process of the tests alone and writes down. */
-import type { NativeIdentity, NativeProcess } from "../../lib/addon-process.js";
+import type { NativeIdentity, NativeProcess } from "../../lib/native/process.js";
 import { I405Error } from "../../lib/errors.js";
 
 export class PretendProcess implements NativeProcess {

@@ -4,7 +4,7 @@ import { I405Error } from "../../lib/errors.js";
 import { FloorKeeper } from "../../lib/floor.js";
 import type { InitiationSettings, Refusal } from "../../lib/handshake-payloads.js";
 import { ServerMachine, type ServerConfig } from "../../lib/server-machine.js";
-import type { AeadId } from "../../lib/addon.js";
+import type { AeadId } from "../../lib/native/protocol-ids.js";
 import { SessionKeys, type SessionRoot } from "../../lib/session-keys.js";
 import type { StampStore } from "../../lib/stamps.js";
 import { judgeWire } from "../../lib/wire-settings.js";

@@ -1,5 +1,5 @@
 /** A fake tunnel's schedule: deadlines, the hand-over from one schedule to the next, the end. */
-import type { NativeSchedule } from "../../lib/addon.js";
+import type { NativeSchedule } from "../../lib/native/tunnel.js";
 import { randomSource } from "../helpers/random.js";
 import type { SimulatedTime } from "./time.js";
 

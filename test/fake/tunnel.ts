@@ -1,16 +1,15 @@
 /** A tunnel in memory: the commands and events of `NativeTunnel`, slot by slot, without threads or bytes on a wire. */
 import type {
   NativeControl,
-  NativeDeviation,
-  NativeEvent,
   NativeOffer,
-  NativeOpenOptions,
   NativeSchedule,
   NativeSession,
-  NativeStats,
   NativeTunnel,
-} from "../../lib/addon.js";
-import { CONTROL_CLOSE } from "../../lib/addon.js";
+} from "../../lib/native/tunnel.js";
+import type { NativeDeviation, NativeStats } from "../../lib/native/stats.js";
+import type { NativeEvent } from "../../lib/native/events.js";
+import type { NativeOpenOptions } from "../../lib/native/options.js";
+import { CONTROL_CLOSE } from "../../lib/native/protocol-ids.js";
 import { I405Error } from "../../lib/errors.js";
 import { NO_STATS } from "../../lib/stats.js";
 import { FakeAsking } from "./asking.js";

@@ -1,6 +1,6 @@
 /** What every simulated run has in common: keys, wire, timeouts, and the bounds that follow from them. */
 import type { Wire } from "../../index.js";
-import type { NativeTiming } from "../../lib/addon.js";
+import type { NativeTiming } from "../../lib/native/tunnel.js";
 import { INITIATION_LENGTHS, RESPONSE_LENGTH } from "../../lib/handshake-messages.js";
 import { generatePresharedKey, generatePrivateKey, publicKey } from "../../lib/keys.js";
 import type { ServerLimits } from "../../lib/options.js";

@@ -1,12 +1,9 @@
 /** The process of one end, from its start until it is killed: a real machine over the simulator's tunnel, and its timers. */
-import {
-  KIND_INITIATION,
-  type Addon,
-  type NativeEvent,
-  type NativeOpenOptions,
-  type NativeTunnel,
-  type Role,
-} from "../../lib/addon.js";
+import { KIND_INITIATION } from "../../lib/native/protocol-ids.js";
+import type { Addon } from "../../lib/native/addon.js";
+import type { NativeEvent } from "../../lib/native/events.js";
+import type { NativeOpenOptions, Role } from "../../lib/native/options.js";
+import type { NativeTunnel } from "../../lib/native/tunnel.js";
 import { ClientMachine } from "../../lib/client-machine.js";
 import type { Clock, Timer } from "../../lib/clock.js";
 import {

@@ -5,7 +5,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NativeEvent, NativeOpenOptions, NativeSchedule, NativeSession, Role } from "../../lib/addon.js";
+import type { NativeEvent } from "../../lib/native/events.js";
+import type { NativeOpenOptions, Role } from "../../lib/native/options.js";
+import type { NativeSchedule, NativeSession } from "../../lib/native/tunnel.js";
 import type { NativeModule } from "../../lib/native.js";
 
 /** Mistakes that can be put in on purpose; what each does is in crates/i405-sim/src/plant.rs. */

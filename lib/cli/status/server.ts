@@ -5,7 +5,7 @@
 import { chownSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import type { PeerCredentials } from "../../addon.js";
+import type { PeerCredentials } from "../../native/addon.js";
 import { I405Error } from "../../errors.js";
 import { prepareOwnFolder } from "../../own-folder.js";
 import { O_PATH, REQUEST } from "./client.js";

@@ -1,5 +1,5 @@
 /** Corrections of the clock's speed, which CLOCK_MONOTONIC and so the schedule follow. */
-import type { NativeClockCorrection } from "../../addon.js";
+import type { NativeClockCorrection } from "../../native/probes.js";
 import type { Check, Finding } from "../finding.js";
 import type { System } from "../system.js";
 

@@ -1,6 +1,6 @@
-/** The boundary between the doctor and the Rust core: what it measures on this machine. Part of `addon.ts`. */
+/** The boundary between the doctor and the Rust core: what it measures on this machine. */
 
-import type { BurnerName } from "./addon.js";
+import type { BurnerName } from "./options.js";
 
 /** What is refused to a timed thread of this process: errno of the refusal, 0 for none. */
 export interface NativePermissions {

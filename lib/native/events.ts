@@ -1,0 +1,58 @@
+/** What the addon tells of a tunnel. It comes in batches, in the order in which it happened. */
+import type { ArrivalRecords, DepartureRecords, SlotRecords } from "../../index.js";
+import type { HandshakeKind } from "./protocol-ids.js";
+
+/** What `record` asks for: every 50 ms, and the last of it before `closed`. */
+export type NativeRecords =
+  | ({ type: "slots" } & SlotRecords)
+  | ({ type: "departures" } & DepartureRecords)
+  | ({ type: "arrivals" } & ArrivalRecords);
+
+export type NativeEvent =
+  | NativeRecords
+  /** A whole handshake message that passed trial, stamp and rate. Server: the floor rose to its stamp. */
+  | {
+      type: "handshake";
+      kind: HandshakeKind;
+      version: number;
+      stamp: number;
+      message: Uint8Array;
+      source: string;
+      /** Length of its datagrams. */
+      datagramLength: number;
+      /** When the kernel received the completing datagram. */
+      receivedNs: bigint;
+    }
+  /** Server: an initiation of another version, stamp above the floor (which rose). */
+  | { type: "otherVersion"; version: number; stamp: number; source: string; datagramLength: number; receivedNs: bigint }
+  /** At most one a minute: a genuine initiation at or below the floor, or too old. */
+  | { type: "staleInitiation"; stamp: number; floorMs: number }
+  /** The first datagram that opens under a generation. */
+  | { type: "opened"; generation: number; source: string; receivedNs: bigint }
+  | { type: "control"; generation: number; kind: number; body: Uint8Array }
+  /**
+   * Server: the client is believed to be there, and slots go there already; an end of the schedule was taken back if it
+   * was the first time. `confirmed`: the generation given to `ask`; null: the client was somewhere else before.
+   */
+  | { type: "believed"; confirmed: number | null; source: string }
+  /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */
+  | { type: "silent"; forNs: bigint }
+  | { type: "heard" }
+  /** `endAt` was reached: no more slots. */
+  | { type: "scheduleEnded" }
+  /** The eight slots with a close block are out. */
+  | { type: "closeSent" }
+  /** Generation reached 2^28 datagrams, sending falls back to a throwaway key. */
+  | { type: "exhausted"; generation: number }
+  /** Inner packets for the in-process device. */
+  | { type: "packets"; packets: Uint8Array[] }
+  /** The waiting queue has room again after `write` returned false. */
+  | { type: "drain" }
+  /** `detail`: what happened, in one sentence, and what to do, in those behind it; code is stable. */
+  | { type: "warning"; code: string; detail: string }
+  /** Events that did not fit since the last batch. */
+  | { type: "dropped"; count: number }
+  /** A thread died; the tunnel is over. */
+  | { type: "failed"; code: string; detail: string }
+  /** Everything is released; the last event. */
+  | { type: "closed" };
