@@ -1,45 +1,15 @@
 /** The list of `allowedIps`: which source addresses the peer's inner packets may have. */
-import { familyOf, parseAddress, WIDTH } from "./address-text.js";
+import { parseAddress, WIDTH } from "./address-text.js";
 import type { NativeDevice } from "./native/options.js";
 import { describe, optionError } from "./errors.js";
-
-/** The core's: it goes through the list for each packet. */
-export const MOST_PREFIXES = 1024;
+import { expectedSources, MOST_PREFIXES } from "./expected-sources.js";
 
 /** As given. `"default"`: what the device says. */
 export type AllowedIps = "default" | "any" | string[];
 
-/** What a kernel says on an IPv6 link by itself; an answer to it stays on the link. */
-const IPV6_LINK = "fe80::/10";
-const WHOLE = { 4: "0.0.0.0/0", 6: "::/0" } as const;
-
-/**
- * Whom to expect behind an interface, by family: the networks that it is in, and what is routed into it. Where these say
- * nothing, because an address comes without a network and nothing is routed, anybody of that family; nobody of a family
- * without an address.
- *
- * @param routes Prefixes; `default` for whatever families the interface has.
- * @returns null: any source, where nothing is known.
- */
-export function expectedSources(device: NativeDevice, routes: readonly string[] = []): string[] | null {
-  if (device.kind !== "tun" || device.ipv4.length + device.ipv6.length === 0) return null;
-  const of = (family: 4 | 6): string[] => {
-    const addresses = family === 4 ? device.ipv4 : device.ipv6;
-    const routed = routes.flatMap((route) => {
-      if (route === "default") return addresses.length > 0 ? [WHOLE[family]] : [];
-      return familyOf(route.split("/", 1)[0]!) === family ? [route] : [];
-    });
-    const networks = addresses.filter((address) => !address.endsWith(family === 4 ? "/32" : "/128"));
-    const known = [...networks, ...routed];
-    if (addresses.length > 0 && known.length === 0) return [WHOLE[family]];
-    return family === 6 && addresses.length > 0 ? [...known, IPV6_LINK] : known;
-  };
-  return [...new Set([...of(4), ...of(6)])].slice(0, MOST_PREFIXES);
-}
-
 /** @returns as the core takes it; null: any source. */
 export function resolveAllowedIps(given: AllowedIps, device: NativeDevice): string[] | null {
-  if (given === "default") return expectedSources(device);
+  if (given === "default") return device.kind === "tun" ? expectedSources(device) : null;
   return given === "any" ? null : given;
 }
 

@@ -10,7 +10,8 @@ import type { Wire, WireDirection } from "../index.js";
 import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "./native/protocol-ids.js";
 import { describe, I405Error, optionError } from "./errors.js";
 import { requireBytes } from "./secrets.js";
-import { durationNs, type DurationRange } from "./units.js";
+import { durationNs } from "./units.js";
+import { INTERVAL_RANGE_NS, LENGTH_RANGE, TIMEOUT_RANGE } from "./wire-bounds.js";
 
 /** Bytes of ML-KEM-768's encapsulation key and ciphertext (FIPS 203, table 3). */
 const ENCAPSULATION_KEY_LENGTH = 1184;
@@ -29,11 +30,6 @@ const SERVER_TIMEOUT_OFFSET = 44;
 const SETTINGS_END = 48;
 const VERDICT_END = 10;
 
-/** The protocol's bounds of a direction: IP length in bytes, intervals in ns. */
-const LENGTH_RANGE = { min: 100, max: 65_535 };
-export const INTERVAL_RANGE_NS = { min: 10_000, max: 1_000_000_000 };
-/** The protocol's: timeouts that an end may ask for. */
-export const TIMEOUT_RANGE: DurationRange = { min: "1ms", max: "24h" };
 const MOST_TIMEOUT_MS = durationNs(TIMEOUT_RANGE.max)! / 1e6;
 
 const SHAPES = ["cos4", "uniform"] as const;

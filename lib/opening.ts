@@ -15,7 +15,7 @@ import { INITIATION_LENGTHS, InitiatorHandshake, ResponderHandshake, RESPONSE_LE
 import { hostOf, type Machine, type Report } from "./machine.js";
 import type { HostPort } from "./option-readers.js";
 import type { Credentials } from "./credential-options.js";
-import { MOST_LENGTH, type ClientSettings, type LocalSettings, type ServerSettings } from "./options.js";
+import type { ClientSettings, LocalSettings, ServerSettings } from "./options.js";
 import { pairingFromKeys, pairingFromPassword, type Pairing } from "./pairing.js";
 import type { Parts } from "./parts.js";
 import { persistently } from "./persistence.js";
@@ -30,6 +30,7 @@ import { attemptNs, repeatNs } from "./session-times.js";
 import { StampSource } from "./stamps.js";
 import { StateFile } from "./state-file.js";
 import { judgeWire, resolveDirection, resolveRekeyNs, resolveTimeoutMs, timingOf } from "./wire-settings.js";
+import { LENGTH_RANGE } from "./wire-bounds.js";
 
 /** What the tunnel lends for its opening. */
 export interface Opening {
@@ -213,7 +214,7 @@ function mtuTowards(addon: Addon, source: string, { local }: Opening): number {
   try {
     return addon.routeMtu(hostOf(source), local.fwmark);
   } catch {
-    return MOST_LENGTH;
+    return LENGTH_RANGE.max;
   }
 }
 

@@ -13,7 +13,6 @@ import type {
 import { readAllowedIps, type AllowedIps } from "./allowed-ips.js";
 import { readCredentials, type Credentials } from "./credential-options.js";
 import { describe, optionError } from "./errors.js";
-import { TIMEOUT_RANGE } from "./handshake-payloads.js";
 import { parseLinger, type LingerRange } from "./linger.js";
 import {
   readChoice,
@@ -28,6 +27,7 @@ import {
   type HostPort,
 } from "./option-readers.js";
 import { parseDuration, parseRate, type DurationRange } from "./units.js";
+import { INTERVAL_RANGE, LENGTH_RANGE, TIMEOUT_RANGE } from "./wire-bounds.js";
 
 /** What is local to an end, parsed. */
 export interface LocalSettings {
@@ -104,12 +104,6 @@ export interface ServerSettings {
   client: { endpoint: HostPort; down: WireRequest } | null;
   signal: AbortSignal | null;
 }
-
-/** The protocol's: outer IP lengths in bytes, an IP packet's own limit. */
-export const LEAST_LENGTH = 100;
-export const MOST_LENGTH = 65_535;
-/** The protocol's mean intervals. */
-export const INTERVAL_RANGE: DurationRange = { min: "10us", max: "1s" };
 
 /** Ours: nothing here waits longer than a day. */
 const DAY: DurationRange = { min: "1ms", max: "24h" };
@@ -348,7 +342,7 @@ function readWire(option: string, value: unknown): WireRequest {
   const intervalNs = optionalDuration(`${option}.interval`, raw.interval, INTERVAL_RANGE);
   return {
     option,
-    length: readInteger(`${option}.length`, raw.length, LEAST_LENGTH, MOST_LENGTH) ?? null,
+    length: readInteger(`${option}.length`, raw.length, LENGTH_RANGE.min, LENGTH_RANGE.max) ?? null,
     rate: intervalNs === null ? parseRate(`${option}.rate`, raw.rate ?? DEFAULT_RATE) : null,
     intervalNs,
     jitterNs: optionalDuration(`${option}.jitter`, raw.jitter, { min: "1ns", max: "1s", zero: true }),
@@ -367,7 +361,7 @@ function readLimits(value: unknown): ServerLimits {
     maxRateUp: parseRate("limits.maxRateUp", raw.maxRateUp ?? DEFAULT_MAX_RATE),
     maxRateDown: parseRate("limits.maxRateDown", raw.maxRateDown ?? DEFAULT_MAX_RATE),
     minIntervalNs: parseDuration("limits.minInterval", raw.minInterval ?? "10us", INTERVAL_RANGE),
-    maxLength: readInteger("limits.maxLength", raw.maxLength, LEAST_LENGTH, MOST_LENGTH) ?? 1500,
+    maxLength: readInteger("limits.maxLength", raw.maxLength, LENGTH_RANGE.min, LENGTH_RANGE.max) ?? 1500,
     maxServerTimeoutMs: Math.ceil(timeoutNs / 1e6),
   };
 }

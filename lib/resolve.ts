@@ -3,7 +3,6 @@ import { formatHostAndPort, parseAddress, type Family, type IpAddress } from "./
 import type { Addon } from "./native/addon.js";
 import { I405Error, optionError } from "./errors.js";
 import type { HostPort } from "./option-readers.js";
-import type { Parts } from "./parts.js";
 
 export interface SocketAddress {
   /** A zone in it is a number, as the kernel writes it. */
@@ -12,9 +11,26 @@ export interface SocketAddress {
   port: number;
 }
 
+export interface ResolvedHost {
+  address: string;
+  family: number;
+}
+
+/** What leads from names to addresses: a tunnel's parts have it. */
+export interface NameParts {
+  loadAddon(): Promise<Pick<Addon, "interfaceIndex">>;
+  /**
+   * Every address of a name, best first.
+   *
+   * @param family 4, 6, or 0 for either.
+   * @param fwmark The outer socket's: the questions leave as its datagrams do. null: as the system asks.
+   */
+  lookup(host: string, family: 0 | Family, fwmark: number | null): Promise<ResolvedHost[]>;
+}
+
 /** What a lookup needs of the tunnel. */
 export interface Lookup {
-  parts: Pick<Parts, "lookup" | "loadAddon">;
+  parts: NameParts;
   /** SO_MARK of the outer socket; names are asked for past the routes into the tunnel. */
   fwmark: number | null;
 }

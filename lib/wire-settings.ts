@@ -6,21 +6,17 @@ import type { Wire, WireDirection } from "../index.js";
 import type { NativeTiming } from "./native/tunnel.js";
 import { travelsOverIpv4 } from "./address-text.js";
 import { I405Error, optionError } from "./errors.js";
-import { INTERVAL_RANGE_NS, type Refusal } from "./handshake-payloads.js";
-import { LEAST_LENGTH, type ServerLimits, type WireRequest } from "./options.js";
+import type { Refusal } from "./handshake-payloads.js";
+import type { ServerLimits, WireRequest } from "./options.js";
 import { leastRekeyNs, rekeyNs } from "./session-times.js";
 import { formatDuration, formatRate } from "./units.js";
+import { INTERVAL_RANGE_NS, JITTER_PART, LENGTH_RANGE } from "./wire-bounds.js";
 
 /** IP and UDP headers of an outer packet, bytes. */
 const OVERHEAD_IPV4 = 28;
 const OVERHEAD_IPV6 = 48;
 /** What nearly every path carries; a longer datagram has to be asked for. */
 const USUAL_MTU = 1500;
-/**
- * Ours: default half width of the jitter as a part of the mean. What an observer needs grows with its fourth power, the
- * time that a packet waits by 2 % at this width (docs/jitter.md).
- */
-export const JITTER_PART = 0.5;
 /** The protocol's: a timeout is this long, but at least so many intervals. */
 const TIMEOUT_NS = 10e9;
 const TIMEOUT_SLOTS = 100;
@@ -43,7 +39,7 @@ export function resolveDirection(request: WireRequest, routeMtu: number): WireDi
     throw optionError({
       option: `${option}.length`,
       came: String(request.length),
-      expected: `${LEAST_LENGTH} to ${routeMtu}, the MTU of the route`,
+      expected: `${LENGTH_RANGE.min} to ${routeMtu}, the MTU of the route`,
       remedy: "Leave it out for the largest that usually passes",
     });
   }
@@ -160,7 +156,7 @@ export interface Judgement {
  * @param routeMtu IP bytes, to the source of the initiation.
  */
 export function judgeWire(asked: Wire, limits: ServerLimits, routeMtu: number): Judgement {
-  const maxLength = Math.max(LEAST_LENGTH, Math.min(limits.maxLength, routeMtu));
+  const maxLength = Math.max(LENGTH_RANGE.min, Math.min(limits.maxLength, routeMtu));
   let refusal: Judgement["refusal"] = null;
   const wire: Wire = { up: { ...asked.up }, down: { ...asked.down } };
   for (const name of ["up", "down"] as const) {

@@ -1,6 +1,6 @@
 /** From flags to the options of the public API. Values go through as they are: the API parses and refuses them. */
 import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
-import { expectedSources } from "../allowed-ips.js";
+import { expectedSources } from "../expected-sources.js";
 import { texts, type FlagValue } from "./config.js";
 import { flagsOf } from "./flags.js";
 import type { TunnelCommand } from "./flag.js";
@@ -113,7 +113,7 @@ function routedSources(settings: Settings): string[] | null {
   const given = (flag: string) => texts(settings.get(flag)?.value);
   if (!settings.has("route") || (settings.get("device")?.value ?? "tun") !== "tun") return null;
   const [ipv4, ipv6] = [given("tun-ipv4"), given("tun-ipv6")];
-  return expectedSources({ kind: "tun", name: null, ipv4, ipv6, mtu: 0, strongHost: true }, given("route"));
+  return expectedSources({ ipv4, ipv6 }, given("route"));
 }
 
 function place(options: Options, path: string, value: FlagValue): void {

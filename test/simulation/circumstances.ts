@@ -9,7 +9,8 @@ import { pairingFromKeys, type Pairing } from "../../lib/pairing.js";
 import { attemptNs } from "../../lib/session-times.js";
 import type { StampStore } from "../../lib/stamps.js";
 import type { SavedState } from "../../lib/state-file.js";
-import { JITTER_PART, resolveTimeoutMs, timingOf } from "../../lib/wire-settings.js";
+import { JITTER_PART } from "../../lib/wire-bounds.js";
+import { resolveTimeoutMs, timingOf } from "../../lib/wire-settings.js";
 import type { Plant } from "./simulator.js";
 
 /** Slots of the issue: 10 ms, IP packets of 200 bytes. */

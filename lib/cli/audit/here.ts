@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { makeNamespaces } from "../../audit/live/namespaces.js";
 import { tcpdumpProblem } from "../../audit/live/wire-capture.js";
 import { I405Error } from "../../errors.js";
-import { generatePassword } from "../../keys.js";
+import { generatePassword } from "../../index.js";
 import type { World } from "../world.js";
 
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));

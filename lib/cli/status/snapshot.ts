@@ -1,7 +1,12 @@
 /** What a running tunnel tells of itself: to `i405 status` through a socket, and to its own live view. */
-import type { Connection, Deviation, I405Tunnel, TunnelState, TunnelStats } from "../../index.js";
-import { NO_STATS, publicStats } from "../../stats.js";
-import { version } from "../../version.js";
+import {
+  I405Tunnel,
+  version,
+  type Connection,
+  type Deviation,
+  type TunnelState,
+  type TunnelStats,
+} from "../../index.js";
 import { plainCounters } from "../describe.js";
 import type { TunnelCommand } from "../flag.js";
 import type { RecentRecord } from "../recorder.js";
@@ -87,17 +92,15 @@ export class Photographer {
 const WIRE = { length: 0, intervalNs: 0, jitterNs: 0, jitterShape: "" };
 const CONNECTION = { endpoint: "", cipher: "", wire: { up: WIRE, down: WIRE } };
 const FIGURES = { count: 0, mean: 0, stddev: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0, missed: 0, unreported: 0 };
-const { inbound, outbound, ...ONCE_KNOWN } = plainPath();
+/** The counters of a tunnel that was never opened. */
+const UNUSED = plainCounters(new I405Tunnel().stats()) as PlainStats;
+const { inbound, outbound, ...ONCE_KNOWN } = UNUSED.path;
 const TRIP = { newestMs: 0, smoothedMs: 0, leastMs: 0 };
 const TEMPLATE = {
   format: STATUS_FORMAT,
   ...{ version: "", name: "", command: "", pid: 0, pollMode: "", address: "", since: "", clockMs: 0, state: "" },
-  stats: { ...plainCounters(publicStats("new", NO_STATS)), path: { inbound, outbound } },
+  stats: { ...UNUSED, path: { inbound, outbound } },
 };
-
-function plainPath(): PlainStats["path"] {
-  return (plainCounters(publicStats("new", NO_STATS)) as PlainStats).path;
-}
 
 /**
  * What came through a socket, which may be anybody's where root looks: a snapshot whose texts are printable and short,
