@@ -1,5 +1,5 @@
 /** spinny under the kernel's limit: slots missed beside a bare spinner's losses, both sides spinning, shortest slots. */
-import { parseDuration } from "../lib/units.js";
+import { parseDuration } from "../lib/common/units.js";
 import { CaptureRun } from "../test/helpers/capture.js";
 import { fitGrid } from "../test/helpers/grid.js";
 import type { NetnsPair } from "../test/helpers/netns.js";

@@ -1,7 +1,7 @@
 /** What `import ... from "i405"` gives: `index.d.ts` is its contract, and `test/types.test.ts` ties the two. */
 import type { TunnelOptions } from "../index.js";
-import { nativeParts } from "./parts.js";
-import { Tunnel } from "./tunnel.js";
+import { nativeParts } from "./tunnel/parts.js";
+import { Tunnel } from "./tunnel/tunnel.js";
 
 export type {
   ArrivalRecords,
@@ -39,10 +39,10 @@ export type {
   WireDirection,
   WireOptions,
 } from "../index.js";
-export { I405Error } from "./errors.js";
-export { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "./keys.js";
-export { dropPrivileges, forbidCoreDumps } from "./privileges.js";
-export { version } from "./version.js";
+export { I405Error } from "./common/errors.js";
+export { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "./handshake/keys.js";
+export { dropPrivileges, forbidCoreDumps } from "./native/privileges.js";
+export { version } from "./common/version.js";
 
 /** One end of a tunnel over the real addon, which is loaded when the tunnel opens and not before. */
 export class I405Tunnel extends Tunnel {

@@ -10,9 +10,9 @@ import {
   parsePrefix,
   travelsOverIpv4,
   zoneMistake,
-} from "../lib/address-text.js";
-import { readHostPort } from "../lib/option-readers.js";
-import { formatAddress, isName, resolveAll } from "../lib/resolve.js";
+} from "../lib/common/address-text.js";
+import { readHostPort } from "../lib/common/option-readers.js";
+import { formatAddress, isName, resolveAll } from "../lib/names/resolve.js";
 import { Simulation } from "./fake-addon.js";
 
 t.test("zones: any name that an interface can have, and numbers", async (t) => {

@@ -1,7 +1,7 @@
 import t from "tap";
 import { errorLines, explainError } from "../lib/cli/explain.js";
 import { FROM_FLAGS, type Given } from "../lib/cli/settings.js";
-import { I405Error } from "../lib/errors.js";
+import { I405Error } from "../lib/common/errors.js";
 
 function settings(entries: Record<string, Given>): Map<string, Given> {
   return new Map(Object.entries(entries));

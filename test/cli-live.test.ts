@@ -8,7 +8,7 @@ import { renderLive, renderLiveLine } from "../lib/cli/live/view.js";
 import { paint, wantsColour } from "../lib/cli/terminal/style.js";
 import { plainCounters } from "../lib/cli/describe.js";
 import type { PlainStats, Snapshot } from "../lib/cli/status/snapshot.js";
-import { I405Error } from "../lib/errors.js";
+import { I405Error } from "../lib/common/errors.js";
 import { SOME_STATS } from "./cli-stats.js";
 import { CONNECTION, pretendWorld } from "./cli-world.js";
 

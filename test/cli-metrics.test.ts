@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { connect, type AddressInfo, createServer as createTcpServer } from "node:net";
 import t, { type Test } from "tap";
-import { isLoopback } from "../lib/address-text.js";
+import { isLoopback } from "../lib/common/address-text.js";
 import { serveMetrics } from "../lib/cli/metrics-server.js";
 import { runCli } from "../lib/cli/cli.js";
 import { PretendTunnel, pretendWorld } from "./cli-world.js";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import { describeDeviation } from "../lib/cli/describe.js";
 import { runCli } from "../lib/cli/cli.js";
-import { I405Error } from "../lib/errors.js";
+import { I405Error } from "../lib/common/errors.js";
 import { CONNECTION, pretendWorld, type PretendTunnel } from "./cli-world.js";
 
 const CLIENT = ["client", "--peer", "203.0.113.7:1405", "--password", "a-long-password"];

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { secretReader } from "../lib/cli/secret-sources.js";
-import { generatePrivateKey, publicKey } from "../lib/keys.js";
+import { generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
 import { pretendWorld, stopAtOpening, temporaryFile } from "./cli-world.js";
 
 /** A descriptor that gives these bytes, for standard input. */

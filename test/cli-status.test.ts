@@ -21,7 +21,7 @@ import { askStatus, REQUEST } from "../lib/cli/status/client.js";
 import { nameOf, socketPath, socketsIn } from "../lib/cli/status/places.js";
 import { serveStatus } from "../lib/cli/status/server.js";
 import { Photographer, readSnapshot } from "../lib/cli/status/snapshot.js";
-import { loadAddon } from "../lib/native.js";
+import { loadAddon } from "../lib/native/loader.js";
 import { CONNECTION, PretendTunnel, pretendWorld, type PretendWorld } from "./cli-world.js";
 
 const addon = await loadAddon();

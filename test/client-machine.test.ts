@@ -1,8 +1,8 @@
 /** The client's machine alone: what it tells the addon, and when. */
 import t from "tap";
 import type { NativeEvent } from "../lib/native/events.js";
-import { I405Error } from "../lib/errors.js";
-import { fragmentCount } from "../lib/session-times.js";
+import { I405Error } from "../lib/common/errors.js";
+import { fragmentCount } from "../lib/session/times.js";
 import { ClientBench as Bench, keys, SERVER, up, wire } from "./fake/client-bench.js";
 
 /** 5 s + 4 x (4 fragments x 10 ms + 3 fragments x 20 ms). */

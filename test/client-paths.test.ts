@@ -1,7 +1,7 @@
 /** Paths of a client's attempts: lookups, interfaces, lengths, and when a longer one is tried again. */
 import t from "tap";
-import { ClientPaths, type PathParts } from "../lib/client-paths.js";
-import type { SocketAddress } from "../lib/resolve.js";
+import { ClientPaths, type PathParts } from "../lib/session/client-paths.js";
+import type { SocketAddress } from "../lib/names/resolve.js";
 import { SimulatedTime, turn } from "./fake/time.js";
 
 const direction = { length: 1500, intervalNs: 10e6, jitterNs: 5e6, jitterShape: "cos4" as const };

@@ -1,6 +1,6 @@
 /** A client's machine on a shorter length than the configured one: what it does to climb back. */
 import t from "tap";
-import type { ClientPath, Paths } from "../lib/client-paths.js";
+import type { ClientPath, Paths } from "../lib/session/client-paths.js";
 import { ClientBench as Bench, SERVER } from "./fake/client-bench.js";
 
 const CLIMB_MS = 60_000;

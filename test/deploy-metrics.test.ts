@@ -7,7 +7,7 @@ import { Registry } from "prom-client";
 import t from "tap";
 import { parse } from "yaml";
 import { LATENESS } from "../lib/metrics/definitions.js";
-import { registerMetrics } from "../lib/metrics.js";
+import { registerMetrics } from "../lib/metrics/index.js";
 import { CONNECTION, PretendTunnel } from "./cli-world.js";
 import { SOME_STATS } from "./cli-stats.js";
 import { samplesOf } from "./helpers/exposition.js";

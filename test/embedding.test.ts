@@ -1,9 +1,9 @@
 /** A tunnel in a program that makes mistakes, or does what is unusual: what it may call when, and what ends with it. */
 import t, { type Test } from "tap";
 import type { NativeTunnel } from "../lib/native/tunnel.js";
-import { I405Error } from "../lib/errors.js";
-import type { Parts } from "../lib/parts.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { I405Error } from "../lib/common/errors.js";
+import type { Parts } from "../lib/tunnel/parts.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { Simulation, turn } from "./fake-addon.js";
 import { CONNECT, innerPacket, LISTEN, Pair, record } from "./tunnel-pair.js";
 

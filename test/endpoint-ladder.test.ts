@@ -1,7 +1,7 @@
 /** Which address and which length comes next. */
 import t from "tap";
-import { EndpointLadder, LENGTHS, type Rung } from "../lib/endpoint-ladder.js";
-import type { SocketAddress } from "../lib/resolve.js";
+import { EndpointLadder, LENGTHS, type Rung } from "../lib/session/endpoint-ladder.js";
+import type { SocketAddress } from "../lib/names/resolve.js";
 
 const host = (address: string): SocketAddress => ({ address, family: 4, port: 1405 });
 const A = host("192.0.2.1");

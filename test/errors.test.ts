@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import t from "tap";
-import { describe, describeSecret, I405Error, optionError } from "../lib/errors.js";
-import { requireBytes, zero } from "../lib/secrets.js";
+import { describe, describeSecret, I405Error, optionError } from "../lib/common/errors.js";
+import { requireBytes, zero } from "../lib/common/secrets.js";
 
 t.test("an error carries code, option and cause", (t) => {
   const cause = new Error("why");

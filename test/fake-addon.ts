@@ -6,7 +6,7 @@
 import type { Addon } from "../lib/native/addon.js";
 import type { NativeEvent } from "../lib/native/events.js";
 import type { NativeOpenOptions } from "../lib/native/options.js";
-import type { Parts } from "../lib/parts.js";
+import type { Parts } from "../lib/tunnel/parts.js";
 import { FakeNetwork } from "./fake/network.js";
 import { SimulatedTime } from "./fake/time.js";
 import { FakeTunnel } from "./fake/tunnel.js";

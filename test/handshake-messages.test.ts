@@ -9,12 +9,12 @@ import {
   InitiatorHandshake,
   RESPONSE_LENGTH,
   ResponderHandshake,
-} from "../lib/handshake-messages.js";
-import { encodeInitiation, type InitiationSettings } from "../lib/handshake-payloads.js";
-import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/keys.js";
-import { HandshakeState } from "../lib/noise/handshakestate.js";
-import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/pairing.js";
-import type { DirectionKeys, SessionKeys } from "../lib/session-keys.js";
+} from "../lib/handshake/messages.js";
+import { encodeInitiation, type InitiationSettings } from "../lib/handshake/payloads.js";
+import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
+import { HandshakeState } from "../lib/handshake/noise/handshakestate.js";
+import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/handshake/pairing.js";
+import type { DirectionKeys, SessionKeys } from "../lib/handshake/session-keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { sessionOf, type PlainSession } from "./plain/key-schedule.js";
 import { ikPsk2, nnPsk0, type Transcript } from "./plain/noise.js";

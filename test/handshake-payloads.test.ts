@@ -7,7 +7,7 @@ import {
   encodeResponse,
   VERDICTS,
   type InitiationSettings,
-} from "../lib/handshake-payloads.js";
+} from "../lib/handshake/payloads.js";
 import { randomBytes } from "./helpers/random.js";
 
 const settings: InitiationSettings = {

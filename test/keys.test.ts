@@ -1,7 +1,13 @@
 /** Keys in WireGuard's format, passwords, and how bad ones are reported. */
 import t from "tap";
-import { I405Error } from "../lib/errors.js";
-import { generatePassword, generatePresharedKey, generatePrivateKey, parseKey, publicKey } from "../lib/keys.js";
+import { I405Error } from "../lib/common/errors.js";
+import {
+  generatePassword,
+  generatePresharedKey,
+  generatePrivateKey,
+  parseKey,
+  publicKey,
+} from "../lib/handshake/keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { x25519Public } from "./plain/primitives.js";
 

@@ -1,6 +1,6 @@
 /** How long cover goes on: what is taken, and that a random end is anywhere within its range. */
 import t from "tap";
-import { drawLinger, parseLinger } from "../lib/linger.js";
+import { drawLinger, parseLinger } from "../lib/options/linger.js";
 import { Pair, SERVER } from "./tunnel-pair.js";
 
 t.test("fixed, and drawn from a range", async (t) => {

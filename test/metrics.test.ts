@@ -5,9 +5,9 @@ import type { Connection, TunnelState, TunnelStats } from "../index.js";
 import { DEFINITIONS } from "../lib/metrics/definitions.js";
 import { SESSION_ENDS } from "../lib/metrics/events.js";
 import { stealSeconds } from "../lib/metrics/host.js";
-import { registerMetrics } from "../lib/metrics.js";
-import { NO_STATS, publicStats } from "../lib/stats.js";
-import { version } from "../lib/version.js";
+import { registerMetrics } from "../lib/metrics/index.js";
+import { NO_STATS, publicStats } from "../lib/tunnel/stats.js";
+import { version } from "../lib/common/version.js";
 import { CONNECTION } from "./cli-world.js";
 import { samplesOf } from "./helpers/exposition.js";
 

@@ -1,7 +1,7 @@
 import t from "tap";
 import type { NativeOpenOptions } from "../lib/native/options.js";
 import type { NativeSchedule } from "../lib/native/tunnel.js";
-import { adapt, addonError, loadAddon, type NativeModule } from "../lib/native.js";
+import { adapt, addonError, loadAddon, type NativeModule } from "../lib/native/loader.js";
 
 /** A module that answers every function with its name and what it was given. */
 function echoingModule(handle: object): NativeModule {

@@ -1,8 +1,8 @@
 /** Every pattern of the table against the `snow` crate, run live: both roles, with and without prologue. */
 import t from "tap";
-import { HandshakeState, type HandshakeOptions } from "../lib/noise/handshakestate.js";
-import { handshakePattern, PATTERN_NAMES, protocolName, staticKeys } from "../lib/noise/patterns.js";
-import { generateKeyPair } from "../lib/noise/suite.js";
+import { HandshakeState, type HandshakeOptions } from "../lib/handshake/noise/handshakestate.js";
+import { handshakePattern, PATTERN_NAMES, protocolName, staticKeys } from "../lib/handshake/noise/patterns.js";
+import { generateKeyPair } from "../lib/handshake/noise/suite.js";
 import { NoiseOracle, type OracleStart } from "./helpers/noise-oracle.js";
 import { randomBytes } from "./helpers/random.js";
 

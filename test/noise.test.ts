@@ -1,10 +1,10 @@
 /** The rules of Noise that a well-behaved partner never puts to the test. */
 import { inspect } from "node:util";
 import t from "tap";
-import { CipherState } from "../lib/noise/cipherstate.js";
-import { HandshakeState, type HandshakeOptions } from "../lib/noise/handshakestate.js";
-import { handshakePattern, protocolName } from "../lib/noise/patterns.js";
-import { dh, generateKeyPair } from "../lib/noise/suite.js";
+import { CipherState } from "../lib/handshake/noise/cipherstate.js";
+import { HandshakeState, type HandshakeOptions } from "../lib/handshake/noise/handshakestate.js";
+import { handshakePattern, protocolName } from "../lib/handshake/noise/patterns.js";
+import { dh, generateKeyPair } from "../lib/handshake/noise/suite.js";
 import { randomBytes } from "./helpers/random.js";
 
 const client = generateKeyPair();

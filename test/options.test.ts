@@ -1,12 +1,18 @@
 /** Options: what they become, and what is said about bad ones. */
 import t from "tap";
-import { expectedSources } from "../lib/expected-sources.js";
-import { resolveAllowedIps } from "../lib/allowed-ips.js";
-import type { I405Error } from "../lib/errors.js";
-import { generatePrivateKey, publicKey } from "../lib/keys.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options.js";
-import { formatDuration, formatRate, durationNs, rateBytes } from "../lib/units.js";
-import { headerOverhead, judgeWire, resolveDirection, resolveTimeoutMs, timingOf } from "../lib/wire-settings.js";
+import { expectedSources } from "../lib/common/expected-sources.js";
+import { resolveAllowedIps } from "../lib/options/allowed-ips.js";
+import type { I405Error } from "../lib/common/errors.js";
+import { generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
+import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options/options.js";
+import { formatDuration, formatRate, durationNs, rateBytes } from "../lib/common/units.js";
+import {
+  headerOverhead,
+  judgeWire,
+  resolveDirection,
+  resolveTimeoutMs,
+  timingOf,
+} from "../lib/session/wire-settings.js";
 
 const key = { privateKey: generatePrivateKey(), peerPublicKey: publicKey(generatePrivateKey()) };
 const peer = "203.0.113.7:1405";

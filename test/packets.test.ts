@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import t from "tap";
-import { MOST_WAITING_BYTES } from "../lib/packet-queue.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { MOST_WAITING_BYTES } from "../lib/tunnel/packet-queue.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { turn } from "./fake-addon.js";
 import { innerPacket, LISTEN, Pair } from "./tunnel-pair.js";
 

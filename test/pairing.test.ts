@@ -1,8 +1,8 @@
 /** The pairing against the plain key schedule. */
 import { inspect } from "node:util";
 import t, { type Test } from "tap";
-import { generatePrivateKey, generatePresharedKey, publicKey } from "../lib/keys.js";
-import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/pairing.js";
+import { generatePrivateKey, generatePresharedKey, publicKey } from "../lib/handshake/keys.js";
+import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/handshake/pairing.js";
 import { randomBytes } from "./helpers/random.js";
 import { pairingOfKeys, pairingOfPassword, type PlainPairing } from "./plain/key-schedule.js";
 

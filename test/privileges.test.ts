@@ -4,7 +4,7 @@ import { runCli } from "../lib/cli/cli.js";
 import { privilegeOptions } from "../lib/cli/process-setup.js";
 import type { World } from "../lib/cli/world.js";
 import { mergeSettings } from "../lib/cli/settings.js";
-import { planPrivileges } from "../lib/privileges.js";
+import { planPrivileges } from "../lib/native/privileges.js";
 import { pretendWorld, temporaryFile, type PretendWorld } from "./cli-world.js";
 import { PretendProcess } from "./fake/process.js";
 

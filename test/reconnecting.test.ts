@@ -1,6 +1,6 @@
 /** A client that comes back, over the fake addon: other addresses, narrower paths, suspension, clocks, late networks. */
 import t from "tap";
-import { Tunnel } from "../lib/tunnel.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import type { ConnectOptions } from "../index.js";
 import type { Datagram } from "./fake-addon.js";
 import { CONNECT, LISTEN, Pair, record, SERVER } from "./tunnel-pair.js";

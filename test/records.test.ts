@@ -2,7 +2,7 @@
 import t from "tap";
 import type { ArrivalRecords, DepartureRecords, SlotRecords } from "../index.js";
 import { I405Tunnel } from "../lib/index.js";
-import type { Tunnel } from "../lib/tunnel.js";
+import type { Tunnel } from "../lib/tunnel/tunnel.js";
 import { passwordPairing, until } from "./interop-ends.js";
 import { Pair } from "./tunnel-pair.js";
 

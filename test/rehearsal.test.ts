@@ -1,6 +1,6 @@
 /** A client of short slots goes through a handshake with itself first, once per program. */
 import t from "tap";
-import { rehearseHandshake } from "../lib/rehearsal.js";
+import { rehearseHandshake } from "../lib/handshake/rehearsal.js";
 import { Pair } from "./tunnel-pair.js";
 
 const SETTINGS = {

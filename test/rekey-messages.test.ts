@@ -1,15 +1,15 @@
 /** The rekey from both ends, and against the one that is written out in test/plain. */
 import { inspect } from "node:util";
 import t from "tap";
-import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/keys.js";
-import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/pairing.js";
+import { generatePresharedKey, generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
+import { pairingFromKeys, pairingFromPassword, type Pairing } from "../lib/handshake/pairing.js";
 import {
   answerRekey,
   REKEY_INITIATION_LENGTHS,
   REKEY_RESPONSE_LENGTH,
   RekeyInitiation,
-} from "../lib/rekey-messages.js";
-import { SessionRoot, type SessionKeys } from "../lib/session-keys.js";
+} from "../lib/handshake/rekey-messages.js";
+import { SessionRoot, type SessionKeys } from "../lib/handshake/session-keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { PlainRekeyInitiator, plainRekeyAnswer } from "./plain/rekey.js";
 

@@ -1,8 +1,8 @@
 /** Rekeys at each machine alone: what it tells the addon, in which order, and what ends one. */
 import t from "tap";
-import { I405Error } from "../lib/errors.js";
-import { expiryNs, leastRekeyNs, rekeyNs } from "../lib/session-times.js";
-import { resolveRekeyNs } from "../lib/wire-settings.js";
+import { I405Error } from "../lib/common/errors.js";
+import { expiryNs, leastRekeyNs, rekeyNs } from "../lib/session/times.js";
+import { resolveRekeyNs } from "../lib/session/wire-settings.js";
 import { ClientBench, keys, REKEY_MS, REPEAT_NS, wire } from "./fake/client-bench.js";
 import { ServerBench, wireOf } from "./fake/server-bench.js";
 

@@ -3,8 +3,8 @@ import { inspect } from "node:util";
 import t from "tap";
 import type { I405Error } from "../index.js";
 import { generatePresharedKey, generatePrivateKey, I405Tunnel, publicKey } from "../lib/index.js";
-import { InitiatorHandshake } from "../lib/handshake-messages.js";
-import { pairingFromKeys } from "../lib/pairing.js";
+import { InitiatorHandshake } from "../lib/handshake/messages.js";
+import { pairingFromKeys } from "../lib/handshake/pairing.js";
 import { spellings } from "./helpers/memory.js";
 
 const [clientKey, serverKey, presharedKey] = [generatePrivateKey(), generatePrivateKey(), generatePresharedKey()];

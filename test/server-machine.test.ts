@@ -1,6 +1,6 @@
 /** The server's machine alone: initiations and what is answered. */
 import t from "tap";
-import type { InitiationSettings, Refusal } from "../lib/handshake-payloads.js";
+import type { InitiationSettings, Refusal } from "../lib/handshake/payloads.js";
 import { ATTEMPT_NS, CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "./fake/server-bench.js";
 
 const down = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" };

@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import t from "tap";
 import type { AeadId } from "../lib/native/protocol-ids.js";
-import { deriveSessionKeys, type DirectionKeys, type SessionSecrets } from "../lib/session-keys.js";
+import { deriveSessionKeys, type DirectionKeys, type SessionSecrets } from "../lib/handshake/session-keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { sessionOf } from "./plain/key-schedule.js";
 

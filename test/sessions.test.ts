@@ -1,7 +1,7 @@
 /** Both machines together over the fake addon: loss, partitions, restarts, expiry, versions. */
 import { randomSource } from "./helpers/random.js";
 import t from "tap";
-import { Tunnel } from "../lib/tunnel.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import type { Datagram } from "./fake/network.js";
 import { CLIENT_KEYS, CONNECT, innerPacket, LISTEN, Pair, record, SERVER } from "./tunnel-pair.js";
 

@@ -1,6 +1,6 @@
 /** Two clients with one secret at one server are told of; one client that moves, restarts or has a bad path is not. */
 import t, { type Test } from "tap";
-import { Tunnel } from "../lib/tunnel.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import type { Datagram } from "./fake-addon.js";
 import { randomSource } from "./helpers/random.js";
 import { CONNECT, Pair, record, type Seen } from "./tunnel-pair.js";

@@ -13,10 +13,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { FloorKeeper } from "../lib/floor.js";
-import { StampSource } from "../lib/stamps.js";
-import { StateFile, type SavedState } from "../lib/state-file.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { FloorKeeper } from "../lib/handshake/floor.js";
+import { StampSource } from "../lib/handshake/stamps.js";
+import { StateFile, type SavedState } from "../lib/handshake/state-file.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { SimulatedTime } from "./fake/time.js";
 import { CONNECT, LISTEN, Pair, record, SERVER } from "./tunnel-pair.js";
 

@@ -1,7 +1,7 @@
 /** The public class over the fake addon: what is refused, what fails, and how either is told. */
 import t from "tap";
-import { I405Error } from "../lib/errors.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { I405Error } from "../lib/common/errors.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { CLIENT_KEYS, CONNECT, innerPacket, LISTEN, Pair, record, SERVER } from "./tunnel-pair.js";
 
 const coded = (code: string) => ({ name: "I405Error", code });

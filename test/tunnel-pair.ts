@@ -1,7 +1,7 @@
 /** A client and a server over the fake addon, as most tests of the public class need them. */
 import type { ConnectOptions, ListenOptions, TunnelEvents, TunnelOptions } from "../index.js";
-import { generatePrivateKey, publicKey } from "../lib/keys.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { Simulation } from "./fake-addon.js";
 
 export const SERVER = "127.0.0.1:1405";

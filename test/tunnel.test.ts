@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import t from "tap";
 import type { Deviation } from "../index.js";
-import { I405Error } from "../lib/errors.js";
-import { generatePassword } from "../lib/keys.js";
-import { Tunnel } from "../lib/tunnel.js";
+import { I405Error } from "../lib/common/errors.js";
+import { generatePassword } from "../lib/handshake/keys.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { Simulation, turn } from "./fake-addon.js";
 import { CONNECT, innerPacket, Pair, record, SERVER } from "./tunnel-pair.js";
 

@@ -5,7 +5,7 @@
 import t from "tap";
 import type * as contract from "../index.js";
 import * as library from "../lib/index.js";
-import type * as libraryMetrics from "../lib/metrics.js";
+import type * as libraryMetrics from "../lib/metrics/index.js";
 import type * as contractMetrics from "../types/metrics.js";
 
 /** Compiles only for `true`. */

@@ -1,6 +1,6 @@
 /** Initiations that an attacker on the path kept back: released later, before and after restarts, and clocks set back. */
 import t from "tap";
-import { Tunnel } from "../lib/tunnel.js";
+import { Tunnel } from "../lib/tunnel/tunnel.js";
 import type { Datagram } from "./fake/network.js";
 import { CLIENT_KEYS, CONNECT, LISTEN, Pair, record } from "./tunnel-pair.js";
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { NetnsPair } from "../../test/helpers/netns.js";
-import { generatePrivateKey, publicKey } from "../../lib/keys.js";
+import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
 import { flags, Program, type ProgramEvent } from "../../test/helpers/program.js";
 
 export const PORT = 1405;

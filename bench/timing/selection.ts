@@ -1,6 +1,6 @@
 /** What `bench:timing` is asked to measure: its options, and what their short words stand for. */
 import { parseArgs } from "node:util";
-import { durationNs } from "../../lib/units.js";
+import { durationNs } from "../../lib/common/units.js";
 
 const POLL_MODES = ["sleepy", "dozy", "spinny"] as const;
 

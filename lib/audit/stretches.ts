@@ -1,6 +1,6 @@
 /** The stretches file: which part of a capture was made under which condition. */
 import { readFileSync } from "node:fs";
-import { describe, I405Error, optionError } from "../errors.js";
+import { describe, I405Error, optionError } from "../common/errors.js";
 import type { Stretch } from "./observation.js";
 
 const EXAMPLE = `{"stretches": [{"from": 1700000000.0, "to": 1700000030.0, "label": "idle"}]}`;

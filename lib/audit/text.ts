@@ -1,6 +1,6 @@
 /** The report as a short text for a terminal. */
 import type { AuditPair, AuditReport } from "../../types/audit.js";
-import { formatDuration } from "../units.js";
+import { formatDuration } from "../common/units.js";
 import { adviceOnce, findingsOnce } from "./digest.js";
 import { count, span, tells } from "./verdict.js";
 import { warningWords } from "./warnings.js";

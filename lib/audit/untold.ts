@@ -1,6 +1,6 @@
 /** What nothing can be told of. Without packets nothing is found, and that is not the same as finding nothing. */
 import type { AuditPair, AuditReport } from "../../types/audit.js";
-import { formatDuration } from "../units.js";
+import { formatDuration } from "../common/units.js";
 import type { Subject } from "./compare.js";
 import { count } from "./verdict.js";
 

@@ -1,6 +1,6 @@
 /** The command line from its arguments to its exit code. */
 import { CommanderError } from "commander";
-import { I405Error } from "../errors.js";
+import { I405Error } from "../common/errors.js";
 import { runAudit } from "./audit/audit.js";
 import { runDemo } from "./demo/demo.js";
 import { runDoctor } from "./doctor/doctor.js";

@@ -1,7 +1,7 @@
 /** The config file: TOML, the long names of the flags as keys, nothing else. */
 import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
-import { describe, I405Error } from "../errors.js";
+import { describe, I405Error } from "../common/errors.js";
 import type { Flag } from "./flag.js";
 import { refuseOpenToOthers } from "./secret-sources.js";
 

@@ -1,7 +1,7 @@
 /** Runs `ip`: to set routes and rules up, to take them back, and to see which are there. */
 import { execFile, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { I405Error } from "../errors.js";
+import { I405Error } from "../common/errors.js";
 import { commandOf, type RoutePlan, type RouteStep } from "./routes.js";
 
 /** Runs `ip` with these parameters to its end, as an exit handler has to; returns its message if it failed, else null. */

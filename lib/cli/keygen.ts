@@ -1,6 +1,6 @@
 /** `i405 genkey | pubkey | genpsk`. */
 import { closeSync, fstatSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { I405Error } from "../errors.js";
+import { I405Error } from "../common/errors.js";
 import { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "../index.js";
 import type { Io } from "./io.js";
 import type { Request } from "./program.js";

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `i405` command. Everything that it does is in cli.ts; this is where it meets its process. */
 import { setImmediate as turn } from "node:timers/promises";
-import { loadAddon } from "../native.js";
+import { loadAddon } from "../native/loader.js";
 import { lastResort, runCli } from "./cli.js";
 import { EXIT_FAILED, EXIT_MACHINE, EXIT_OK } from "./exit-codes.js";
 import { processIo } from "./io.js";

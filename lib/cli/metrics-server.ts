@@ -7,8 +7,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
 import type { TunnelState } from "../index.js";
-import { familyOf, formatHostAndPort, isLoopback } from "../address-text.js";
-import { I405Error } from "../errors.js";
+import { familyOf, formatHostAndPort, isLoopback } from "../common/address-text.js";
+import { I405Error } from "../common/errors.js";
 import { registerMetrics } from "../metrics/register.js";
 import type { MeasuredTunnel } from "../../types/metrics.js";
 

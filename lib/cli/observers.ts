@@ -1,6 +1,6 @@
 /** Those who look at a running tunnel: metrics, status socket, live view, log. All are given up before it ends. */
-import { isLoopback, parseAddress } from "../address-text.js";
-import { loadAddon } from "../native.js";
+import { isLoopback, parseAddress } from "../common/address-text.js";
+import { loadAddon } from "../native/loader.js";
 import { texts } from "./config.js";
 import type { TunnelCommand } from "./flag.js";
 import { showLive } from "./live/live.js";

@@ -4,8 +4,8 @@
  */
 import type { Capability, PrivilegeOptions } from "../../index.js";
 import type { NativeProcess } from "../native/process.js";
-import { describe } from "../errors.js";
-import { CAPABILITIES, privilegePlan } from "../privileges.js";
+import { describe } from "../common/errors.js";
+import { CAPABILITIES, privilegePlan } from "../native/privileges.js";
 import { Service } from "./service.js";
 import { usageError, type Settings } from "./settings.js";
 import { wantsMark } from "./tunnel-settings.js";

@@ -1,5 +1,5 @@
 /** `--route` from its flags to its end: planned, set up, kept, taken back. */
-import type { Family } from "../address-text.js";
+import type { Family } from "../common/address-text.js";
 import { texts } from "./config.js";
 import { applyRoutes, listIp, runIp, strictReversePath, undoSteps, type RunIp } from "./ip.js";
 import { sayWarning, type Report } from "./report.js";

@@ -9,8 +9,15 @@
  * into a table, so that the route is the claim to the mark. Everything carries our protocol number, by which it is told
  * from what an administrator has made himself.
  */
-import { isInside, parseAddress, parsePrefix, travelsOverIpv4, type Family, type IpPrefix } from "../address-text.js";
-import { describe, optionError } from "../errors.js";
+import {
+  isInside,
+  parseAddress,
+  parsePrefix,
+  travelsOverIpv4,
+  type Family,
+  type IpPrefix,
+} from "../common/address-text.js";
+import { describe, optionError } from "../common/errors.js";
 
 export interface RouteRequest {
   /** As given: `default`, `10.0.0.0/8`, `fd00::/8`. */

@@ -13,8 +13,8 @@
 import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { I405Error } from "../errors.js";
-import { prepareOwnFolder } from "../own-folder.js";
+import { I405Error } from "../common/errors.js";
+import { prepareOwnFolder } from "../common/own-folder.js";
 import { withLock } from "./generation-lock.js";
 import { startGuard, type Guard } from "./guard.js";
 

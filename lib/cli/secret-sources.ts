@@ -1,6 +1,6 @@
 /** Where secrets come from: a file, standard input (`-`), or the environment. Never printed, and taken once. */
 import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
-import { I405Error } from "../errors.js";
+import { I405Error } from "../common/errors.js";
 
 /** A key is 45 bytes, a password a line; a larger file is the wrong one. */
 const LARGEST_SECRET_BYTES = 4096;

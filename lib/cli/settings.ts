@@ -3,7 +3,7 @@
  * config file before the environment; of two that exclude each other the nearer source wins, and both from one source
  * are an error.
  */
-import { I405Error } from "../errors.js";
+import { I405Error } from "../common/errors.js";
 import { readConfig, type FlagValue } from "./config.js";
 import { FLAGS } from "./flag-table.js";
 import { flagsOf } from "./flags.js";

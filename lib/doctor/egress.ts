@@ -1,5 +1,5 @@
 /** Which interface the tunnel's datagrams leave through. */
-import { familyOf } from "../address-text.js";
+import { familyOf } from "../common/address-text.js";
 import { words } from "./parse.js";
 import type { System } from "./system.js";
 

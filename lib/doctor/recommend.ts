@@ -1,7 +1,7 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
 import type { NativeLateness } from "../native/probes.js";
-import { formatDuration, formatRate } from "../units.js";
-import { INTERVAL_RANGE_NS, JITTER_PART } from "../wire-bounds.js";
+import { formatDuration, formatRate } from "../common/units.js";
+import { INTERVAL_RANGE_NS, JITTER_PART } from "../common/wire-bounds.js";
 import { apart, figureUs, MUCH_APART_US, MUCH_LOST } from "./measured.js";
 import {
   CONDITIONS,

@@ -12,8 +12,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { I405Error } from "../errors.js";
-import { isOurs } from "../own-folder.js";
+import { I405Error } from "../common/errors.js";
+import { isOurs } from "../common/own-folder.js";
 
 /** A file's value. */
 export interface FileBefore {

@@ -1,8 +1,8 @@
 /** Tunnels in a registry: the metrics are made with the first one, and read for each when they are asked for. */
 import { Counter, Gauge, register as globalRegistry, type Registry } from "prom-client";
 import type { MeasuredTunnel, MetricsOptions } from "../../types/metrics.js";
-import { describe, optionError } from "../errors.js";
-import { version } from "../version.js";
+import { describe, optionError } from "../common/errors.js";
+import { version } from "../common/version.js";
 import { BUILD, DEFINITIONS, LATENESS, STEAL, type Definition, type Measured } from "./definitions.js";
 import { EventCounts } from "./events.js";
 import { stealSeconds } from "./host.js";

@@ -1,7 +1,7 @@
 /** How a tunnel looks names up: as the system does, or past its own routes where its socket has a mark. */
 import { lookup } from "node:dns/promises";
-import { parseAddress, type Family } from "../address-text.js";
-import { loadAddon } from "../native.js";
+import { parseAddress, type Family } from "../common/address-text.js";
+import { loadAddon } from "../native/loader.js";
 import { lookUpMarked, type FoundAddress } from "./marked-lookup.js";
 import { RESOLVER_FILES } from "./resolver-files.js";
 

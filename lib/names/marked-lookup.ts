@@ -11,7 +11,7 @@
 import { randomInt } from "node:crypto";
 import { domainToASCII } from "node:url";
 import { decode, encode, RECURSION_DESIRED, type DecodedPacket } from "dns-packet";
-import { familyOf, formatHostAndPort, type Family } from "../address-text.js";
+import { familyOf, formatHostAndPort, type Family } from "../common/address-text.js";
 import {
   readHosts,
   readResolverSettings,

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { isLoopback, parseAddress, type Family } from "../address-text.js";
+import { isLoopback, parseAddress, type Family } from "../common/address-text.js";
 
 /** Where they are; tests have their own. */
 export interface ResolverFiles {

@@ -16,7 +16,7 @@
  *
  * Reading order: gap-errors.ts, jitter-density.ts, gap-densities.ts, hellinger.ts, block-bootstrap.ts, this.
  */
-import { describe, optionError } from "../errors.js";
+import { describe, optionError } from "../common/errors.js";
 import { BlockBootstrap } from "./block-bootstrap.js";
 import { GapDensities, type Placed } from "./gap-densities.js";
 import { bulkOf, gapErrors } from "./gap-errors.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { loadAddon } from "../../lib/native.js";
+import { loadAddon } from "../../lib/native/loader.js";
 import { realSystem } from "../../lib/doctor/real-system.js";
 import { canUseNetns, NetnsPair } from "../helpers/netns.js";
 import { here, Program } from "../helpers/program.js";

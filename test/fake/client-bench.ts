@@ -1,11 +1,11 @@
 /** A client's machine alone, with handshakes that are answered as a test wants it. */
-import { ClientMachine, type ClientConfig } from "../../lib/client-machine.js";
-import type { Attempt } from "../../lib/client-paths.js";
-import type { ClientPath, Paths } from "../../lib/client-paths.js";
-import type { RekeyAttempt } from "../../lib/client-rekey.js";
-import type { ResponseOutcome } from "../../lib/handshake-messages.js";
-import { SessionKeys, type SessionRoot } from "../../lib/session-keys.js";
-import { attemptNs } from "../../lib/session-times.js";
+import { ClientMachine, type ClientConfig } from "../../lib/session/client-machine.js";
+import type { Attempt } from "../../lib/session/client-paths.js";
+import type { ClientPath, Paths } from "../../lib/session/client-paths.js";
+import type { RekeyAttempt } from "../../lib/session/client-rekey.js";
+import type { ResponseOutcome } from "../../lib/handshake/messages.js";
+import { SessionKeys, type SessionRoot } from "../../lib/handshake/session-keys.js";
+import { attemptNs } from "../../lib/session/times.js";
 import { Surroundings } from "./commands.js";
 
 export const SERVER = "192.0.2.1:1405";

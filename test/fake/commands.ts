@@ -2,9 +2,9 @@
 import type { NativeDeviation, NativeStats } from "../../lib/native/stats.js";
 import type { NativeTunnel } from "../../lib/native/tunnel.js";
 import type { Connection, RefusedClient, TunnelWarning } from "../../index.js";
-import type { I405Error } from "../../lib/errors.js";
-import type { DisconnectReason, MachineContext } from "../../lib/machine.js";
-import { NO_STATS } from "../../lib/stats.js";
+import type { I405Error } from "../../lib/common/errors.js";
+import type { DisconnectReason, MachineContext } from "../../lib/session/machine.js";
+import { NO_STATS } from "../../lib/tunnel/stats.js";
 import { SimulatedTime } from "./time.js";
 
 export type Command = [name: string, ...values: any[]];

@@ -1,6 +1,6 @@
 /** What a fake tunnel knows of the path: counters of each key and the peer's reports, as a naive count has them. */
 import type { NativePath, NativeStats } from "../../lib/native/stats.js";
-import { NO_PATH } from "../../lib/path-stats.js";
+import { NO_PATH } from "../../lib/tunnel/path-stats.js";
 
 /** A report as it is in a slot. */
 export interface FakeReport {

@@ -1,6 +1,6 @@
 /** The part of the addon that concerns the process, which leaves the process of the tests alone and writes down. */
 import type { NativeIdentity, NativeProcess } from "../../lib/native/process.js";
-import { I405Error } from "../../lib/errors.js";
+import { I405Error } from "../../lib/common/errors.js";
 
 export class PretendProcess implements NativeProcess {
   /** What was called, in order. */

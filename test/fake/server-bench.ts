@@ -1,13 +1,13 @@
 /** A server's machine alone, with a handshake that answers as a test wants it. */
 import type { Wire } from "../../index.js";
-import { I405Error } from "../../lib/errors.js";
-import { FloorKeeper } from "../../lib/floor.js";
-import type { InitiationSettings, Refusal } from "../../lib/handshake-payloads.js";
-import { ServerMachine, type ServerConfig } from "../../lib/server-machine.js";
+import { I405Error } from "../../lib/common/errors.js";
+import { FloorKeeper } from "../../lib/handshake/floor.js";
+import type { InitiationSettings, Refusal } from "../../lib/handshake/payloads.js";
+import { ServerMachine, type ServerConfig } from "../../lib/session/server-machine.js";
 import type { AeadId } from "../../lib/native/protocol-ids.js";
-import { SessionKeys, type SessionRoot } from "../../lib/session-keys.js";
-import type { StampStore } from "../../lib/stamps.js";
-import { judgeWire } from "../../lib/wire-settings.js";
+import { SessionKeys, type SessionRoot } from "../../lib/handshake/session-keys.js";
+import type { StampStore } from "../../lib/handshake/stamps.js";
+import { judgeWire } from "../../lib/session/wire-settings.js";
 import { Surroundings } from "./commands.js";
 
 export const CLIENT = "198.51.100.1:5000";

@@ -1,5 +1,5 @@
 /** Simulated time: nothing happens between two instants, and nothing waits. */
-import type { Clock, Timer } from "../../lib/clock.js";
+import type { Clock, Timer } from "../../lib/native/clock.js";
 
 interface Due {
   atNs: bigint;

@@ -8,7 +8,7 @@ import {
   InitiatorHandshake,
   RESPONSE_LENGTH,
   ResponderHandshake,
-} from "../../lib/handshake-messages.js";
+} from "../../lib/handshake/messages.js";
 import {
   CIPHERTEXT_LENGTH,
   decodeInitiation,
@@ -19,9 +19,9 @@ import {
   RESPONSE_PAYLOAD_LENGTH,
   VERDICTS,
   type InitiationSettings,
-} from "../../lib/handshake-payloads.js";
-import { generatePrivateKey, publicKey } from "../../lib/keys.js";
-import { pairingFromKeys } from "../../lib/pairing.js";
+} from "../../lib/handshake/payloads.js";
+import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
+import { pairingFromKeys } from "../../lib/handshake/pairing.js";
 import { anything, holds, orRefusal } from "./properties.js";
 
 /** Bytes of a length, most of them zero: that is what the unused parts have to be. */

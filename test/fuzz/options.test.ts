@@ -1,9 +1,9 @@
 /** The three option objects, with every field there is and any value in it: read, or refused by name. */
 import fc from "fast-check";
 import t from "tap";
-import { describe, describeSecret } from "../../lib/errors.js";
-import { generatePrivateKey, publicKey } from "../../lib/keys.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../../lib/options.js";
+import { describe, describeSecret } from "../../lib/common/errors.js";
+import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
+import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../../lib/options/options.js";
 import { anything, holds, orRefusal } from "./properties.js";
 
 const key = { privateKey: generatePrivateKey(), peerPublicKey: publicKey(generatePrivateKey()) };

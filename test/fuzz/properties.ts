@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import type { Test } from "tap";
-import { I405Error } from "../../lib/errors.js";
+import { I405Error } from "../../lib/common/errors.js";
 
 /** Of a property that takes microseconds; all of them together take a few seconds. */
 const EXECUTIONS = 500;

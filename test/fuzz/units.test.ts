@@ -1,10 +1,10 @@
 /** Durations, rates, addresses and keys: whatever comes, it is read or refused by name; what is written reads back. */
 import fc from "fast-check";
 import t from "tap";
-import { parseKey, publicKey } from "../../lib/keys.js";
-import { readChoice, readHostPort, readInteger, readPrefixes } from "../../lib/option-readers.js";
-import { formatAddress } from "../../lib/resolve.js";
-import { durationNs, formatDuration, formatRate, parseDuration, parseRate, rateBytes } from "../../lib/units.js";
+import { parseKey, publicKey } from "../../lib/handshake/keys.js";
+import { readChoice, readHostPort, readInteger, readPrefixes } from "../../lib/common/option-readers.js";
+import { formatAddress } from "../../lib/names/resolve.js";
+import { durationNs, formatDuration, formatRate, parseDuration, parseRate, rateBytes } from "../../lib/common/units.js";
 import { anything, holds, orRefusal } from "./properties.js";
 
 const number = fc.oneof(fc.nat().map(String), fc.double({ noNaN: true }).map(String), fc.string());

@@ -1,16 +1,16 @@
 /** What every simulated run has in common: keys, wire, timeouts, and the bounds that follow from them. */
 import type { Wire } from "../../index.js";
 import type { NativeTiming } from "../../lib/native/tunnel.js";
-import { INITIATION_LENGTHS, RESPONSE_LENGTH } from "../../lib/handshake-messages.js";
-import { generatePresharedKey, generatePrivateKey, publicKey } from "../../lib/keys.js";
-import type { ServerLimits } from "../../lib/options.js";
-import type { LingerRange } from "../../lib/linger.js";
-import { pairingFromKeys, type Pairing } from "../../lib/pairing.js";
-import { attemptNs } from "../../lib/session-times.js";
-import type { StampStore } from "../../lib/stamps.js";
-import type { SavedState } from "../../lib/state-file.js";
-import { JITTER_PART } from "../../lib/wire-bounds.js";
-import { resolveTimeoutMs, timingOf } from "../../lib/wire-settings.js";
+import { INITIATION_LENGTHS, RESPONSE_LENGTH } from "../../lib/handshake/messages.js";
+import { generatePresharedKey, generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
+import type { ServerLimits } from "../../lib/options/options.js";
+import type { LingerRange } from "../../lib/options/linger.js";
+import { pairingFromKeys, type Pairing } from "../../lib/handshake/pairing.js";
+import { attemptNs } from "../../lib/session/times.js";
+import type { StampStore } from "../../lib/handshake/stamps.js";
+import type { SavedState } from "../../lib/handshake/state-file.js";
+import { JITTER_PART } from "../../lib/common/wire-bounds.js";
+import { resolveTimeoutMs, timingOf } from "../../lib/session/wire-settings.js";
 import type { Plant } from "./simulator.js";
 
 /** Slots of the issue: 10 ms, IP packets of 200 bytes. */

@@ -4,22 +4,22 @@ import type { Addon } from "../../lib/native/addon.js";
 import type { NativeEvent } from "../../lib/native/events.js";
 import type { NativeOpenOptions, Role } from "../../lib/native/options.js";
 import type { NativeTunnel } from "../../lib/native/tunnel.js";
-import { ClientMachine } from "../../lib/client-machine.js";
-import type { Clock, Timer } from "../../lib/clock.js";
+import { ClientMachine } from "../../lib/session/client-machine.js";
+import type { Clock, Timer } from "../../lib/native/clock.js";
 import {
   INITIATION_LENGTHS,
   InitiatorHandshake,
   ResponderHandshake,
   RESPONSE_LENGTH,
-} from "../../lib/handshake-messages.js";
-import { FloorKeeper } from "../../lib/floor.js";
-import { drawLinger } from "../../lib/linger.js";
-import type { Machine, MachineContext, Report } from "../../lib/machine.js";
-import { ServerMachine } from "../../lib/server-machine.js";
-import { answerRekey, RekeyInitiation } from "../../lib/rekey-messages.js";
-import { attemptNs, repeatNs } from "../../lib/session-times.js";
-import { StampSource } from "../../lib/stamps.js";
-import { judgeWire, resolveRekeyNs } from "../../lib/wire-settings.js";
+} from "../../lib/handshake/messages.js";
+import { FloorKeeper } from "../../lib/handshake/floor.js";
+import { drawLinger } from "../../lib/options/linger.js";
+import type { Machine, MachineContext, Report } from "../../lib/session/machine.js";
+import { ServerMachine } from "../../lib/session/server-machine.js";
+import { answerRekey, RekeyInitiation } from "../../lib/handshake/rekey-messages.js";
+import { attemptNs, repeatNs } from "../../lib/session/times.js";
+import { StampSource } from "../../lib/handshake/stamps.js";
+import { judgeWire, resolveRekeyNs } from "../../lib/session/wire-settings.js";
 import type { Circumstances } from "./circumstances.js";
 import type { Simulator } from "./simulator.js";
 

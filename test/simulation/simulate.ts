@@ -1,5 +1,5 @@
 /** One simulated run: the real machines of both ends in virtual time, from a seed. */
-import { adapt, type NativeModule } from "../../lib/native.js";
+import { adapt, type NativeModule } from "../../lib/native/loader.js";
 import { makeCircumstances } from "./circumstances.js";
 import { SimulatedProcess, type Told, type Trace } from "./process.js";
 import { seedRandomness } from "./randomness.js";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { NativeEvent } from "../../lib/native/events.js";
 import type { NativeOpenOptions, Role } from "../../lib/native/options.js";
 import type { NativeSchedule, NativeSession } from "../../lib/native/tunnel.js";
-import type { NativeModule } from "../../lib/native.js";
+import type { NativeModule } from "../../lib/native/loader.js";
 
 /** Mistakes that can be put in on purpose; what each does is in crates/i405-sim/src/plant.rs. */
 export const PLANTS = [

@@ -1,5 +1,5 @@
 /** What a capture's reader has to know before he believes what comes of it. */
-import { formatDuration } from "../../units.js";
+import { formatDuration } from "../../common/units.js";
 import type { ByteCounts, Observation } from "../observation.js";
 import { auditWarning, type AuditWarning } from "../warnings.js";
 import type { SetBack } from "./clock.js";

@@ -1,5 +1,5 @@
 /** From a capture to observations: which packets are the tunnel's, which way each went, which stretch it is in. */
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import { OUTSIDE, type Observation, type Stretch } from "../observation.js";
 import type { AuditWarning } from "../warnings.js";
 import { agree, orderOf } from "./clock.js";

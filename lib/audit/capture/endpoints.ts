@@ -1,6 +1,6 @@
 /** Addresses and ports of captured packets, as people write them. */
 import { isIPv6, SocketAddress } from "node:net";
-import { describe, optionError } from "../../errors.js";
+import { describe, optionError } from "../../common/errors.js";
 
 /** One end of a flow. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
 /** What is wrong with a capture file. */
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 
 /** `FILE: what is wrong. What to do`. */
 export function captureError(path: string, what: string, remedy: string, cause?: unknown): I405Error {

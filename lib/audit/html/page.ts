@@ -1,6 +1,6 @@
 /** The report as one page that needs nothing else: no network, no script. */
 import type { AuditPair, AuditReport } from "../../../types/audit.js";
-import { formatDuration } from "../../units.js";
+import { formatDuration } from "../../common/units.js";
 import { referenceOf } from "../analyse.js";
 import type { Subject } from "../compare.js";
 import { labelsOf } from "../observation.js";

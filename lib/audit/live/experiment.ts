@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Connection, I405Tunnel } from "../../index.js";
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import type { Observation, Seen } from "../observation.js";
 import type { Asking } from "./asking.js";
 import { type AskingTunnel } from "./asking.js";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AnswerOptions, AuditResponder, LiveAuditOptions } from "../../../types/audit.js";
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import { I405Tunnel, type ConnectOptions, type Connection } from "../../index.js";
 import type { Remarks, Source } from "../analyse.js";
 import { collect } from "../capture/collect.js";

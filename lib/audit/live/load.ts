@@ -4,7 +4,7 @@
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { I405Error } from "../../errors.js";
+import type { I405Error } from "../../common/errors.js";
 import { hereError } from "./errors.js";
 
 /** What a load wears out: `cpu` and `memory` on every core, `disk` and `interrupts` (of the network) on one or two. */

@@ -6,7 +6,7 @@
  *
  * They are removed by `close()`, when this process ends, and by the next run if this one was killed.
  */
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import { hereError } from "./errors.js";
 import { ip, NetnsCable, netnsNames, sweepNetns } from "./netns.js";
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { answerAudits, audit } from "../../audit/index.js";
 import { warningWords } from "../../audit/warnings.js";
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import type { AnswerOptions } from "../../../types/audit.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { makeNamespaces } from "../../audit/live/namespaces.js";
 import { tcpdumpProblem } from "../../audit/live/wire-capture.js";
-import { I405Error } from "../../errors.js";
+import { I405Error } from "../../common/errors.js";
 import { generatePassword } from "../../index.js";
 import type { World } from "../world.js";
 

@@ -1,6 +1,6 @@
 /** The flags of `i405 audit`. What their values mean is parsed behind the library's options, but for what is said here. */
 import type { AnswerOptions, AuditOptions, LiveAuditOptions } from "../../../types/audit.js";
-import { describe, I405Error } from "../../errors.js";
+import { describe, I405Error } from "../../common/errors.js";
 import { flagsOf, flagOfOption } from "../flags.js";
 import type { Flag } from "../flag.js";
 import { secretReader } from "../secret-sources.js";

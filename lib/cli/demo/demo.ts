@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { generatePassword, I405Tunnel, type Deviation, type PollMode, type WireOptions } from "../../index.js";
-import { describe } from "../../errors.js";
+import { describe } from "../../common/errors.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { errorLines, explainError } from "../explain.js";
 import type { World } from "../world.js";

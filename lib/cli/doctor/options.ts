@@ -1,7 +1,7 @@
 /** The flags of `i405 doctor`. */
-import { describe } from "../../errors.js";
-import { readHostPort, type HostPort } from "../../option-readers.js";
-import { parseRate } from "../../units.js";
+import { describe } from "../../common/errors.js";
+import { readHostPort, type HostPort } from "../../common/option-readers.js";
+import { parseRate } from "../../common/units.js";
 import { CHECKS } from "../../doctor/checks.js";
 import type { Wanted } from "../../doctor/fix.js";
 import { usageError } from "../settings.js";

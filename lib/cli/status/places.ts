@@ -1,7 +1,7 @@
 /** Where status sockets are: in a folder of the user's own, so that several tunnels and users don't meet. */
 import { lstatSync, opendirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { isWritableByOthers } from "../../own-folder.js";
+import { isWritableByOthers } from "../../common/own-folder.js";
 
 export interface StatusPlaces {
   /** Where this user's tunnels make theirs; null: nowhere. */

@@ -1,5 +1,5 @@
 /** `i405 status`: what the tunnels of this machine say of themselves. */
-import { describe, I405Error } from "../../errors.js";
+import { describe, I405Error } from "../../common/errors.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { showLive } from "../live/live.js";

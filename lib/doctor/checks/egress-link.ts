@@ -1,5 +1,5 @@
 /** The interface that the tunnel's datagrams leave through: is there one, is it fast enough, what lies behind it. */
-import { formatRate } from "../../units.js";
+import { formatRate } from "../../common/units.js";
 import { isHardware } from "../egress.js";
 import { missingEthtool } from "../ethtool.js";
 import type { Check, Finding } from "../finding.js";

@@ -1,0 +1,381 @@
+/**
+ * The server's side of handshakes and sessions (docs/protocol.md, "Handshake and sessions").
+ *
+ *     listening ──initiation──> pending ──opened──> asking ──believed──> session ──silent, closed, ended──> listening
+ *                               │                   │                rekey ^ │
+ *                               │                   │                      └─┘
+ *                               │ refused, nothing opened, or no answer to a challenge: the schedule ends `attempt`
+ *                               │ after its first deadline
+ *
+ * An initiation may come at any time; the session that is up goes on until a pending one is confirmed. What is pending
+ * (accepted or refused alike) is `server-answers.ts`, how it comes about `server-initiations.ts`; when the schedule ends follows from that, `#session` and
+ * `#coverEndNs` alone: see `#planEnd`.
+ */
+import type { Wire } from "../../index.js";
+import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION } from "../native/protocol-ids.js";
+import type { NativeEvent } from "../native/events.js";
+import type { NativeTiming } from "../native/tunnel.js";
+import { Timers } from "../native/clock.js";
+import {
+  cipherName,
+  peerOf,
+  watchAge,
+  type DisconnectReason,
+  type Machine,
+  type MachineContext,
+  type Remains,
+} from "./machine.js";
+import { FloorKeeper } from "../handshake/floor.js";
+import { RetiredGeneration } from "./retired-generation.js";
+import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
+import { ServerAsking } from "./server-asking.js";
+import { ServerInitiations, type InitiationConfig } from "./server-initiations.js";
+import { ServerRekey, type ServerRekeyConfig } from "./server-rekey.js";
+import { ServerSchedule } from "./server-schedule.js";
+import { versionAnswer } from "./server-versions.js";
+import type { SessionKeys } from "../handshake/session-keys.js";
+import { expiryNs, retentionNs } from "./times.js";
+import { Refusals } from "./server-refusals.js";
+import { ReplacedWatch } from "./shared-secret.js";
+import { notBelieved, staleInitiation, stateNotKept } from "./warnings.js";
+import { sameTiming } from "./wire-settings.js";
+
+export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey">, InitiationConfig {
+  /** How long cover goes on after a session's end; asked at each. */
+  drawLingerNs(): number;
+  /** What is sent, and where to, from the start on and whenever nothing else is; null: nothing. */
+  ownStart: { timing: NativeTiming; endpoint: string } | null;
+  /** Default: one that is remembered while the program runs. */
+  floor?: FloorKeeper;
+}
+
+/** The session that is up: what was offered, and confirmed since. */
+type Session = Offered;
+
+/** The protocol's: shortest timeout, in slots of the client. */
+const TIMEOUT_SLOTS = 100;
+
+export class ServerMachine implements Machine {
+  readonly #context: MachineContext;
+  readonly #config: ServerConfig;
+  readonly #timers: Timers<"age">;
+  readonly #schedule: ServerSchedule;
+  readonly #answers: ServerAnswers;
+  readonly #initiations: ServerInitiations;
+  readonly #asking: ServerAsking;
+  readonly #rekey: ServerRekey;
+  /** The replaced session's. */
+  readonly #retired: RetiredGeneration;
+  readonly #floor: FloorKeeper;
+  readonly #refusals: Refusals;
+  readonly #replaced: ReplacedWatch;
+  #session: Session | null = null;
+  #lastGeneration = 0;
+  /** The schedule is the session's; false once an attempt with other settings took it over. */
+  #scheduleIsSessions = false;
+  /** When the cover after a silent, closed or outgrown session ends; null: there is none. */
+  #coverEndNs: bigint | null = null;
+  #stopped = false;
+
+  constructor(context: MachineContext, config: ServerConfig) {
+    this.#context = context;
+    this.#config = config;
+    this.#timers = new Timers(context.clock);
+    this.#schedule = new ServerSchedule(context);
+    this.#answers = new ServerAnswers(context, this.#schedule, () => this.#session?.wire ?? null);
+    this.#rekey = new ServerRekey(context, {
+      rekey: config.rekey,
+      install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
+    });
+    this.#retired = new RetiredGeneration(context);
+    this.#refusals = new Refusals(context);
+    this.#replaced = new ReplacedWatch(context);
+    this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
+    this.#initiations = new ServerInitiations(context, config, {
+      keepFloor: (stamp) => this.#keepFloor(stamp),
+      install: (keys, wire, receiveLength) => this.#install(keys, wire, receiveLength),
+      offer: (pending, timing, first) => {
+        this.#offer(pending, timing, first);
+      },
+      // Before a new key is installed: the core keeps as many as this end does.
+      makeRoom: () => {
+        this.#answers.makeRoom();
+      },
+      refused: (source, refusal) => {
+        this.#refusals.settings(peerOf(source), refusal);
+      },
+    });
+    this.#asking = new ServerAsking(context.clock, () => {
+      this.#notBelieved();
+    });
+  }
+
+  /** A server sends nothing before it is asked, unless it was told everything beforehand: then its start answers nobody. */
+  start(): void {
+    const { ownStart } = this.#config;
+    if (ownStart === null) return;
+    this.#schedule.start(ownStart.timing, ownStart.endpoint, null);
+    this.#planEnd();
+  }
+
+  stop(): Remains {
+    this.#stopped = true;
+    const asking = this.#asking.now !== null;
+    this.#timers.clearAll();
+    this.#initiations.stop();
+    this.#asking.end();
+    this.#answers.drop();
+    this.#rekey.stop();
+    this.#retired.stop();
+    this.#replaced.stop();
+    this.#keepFloor(null);
+    this.#session?.root.destroy();
+    // To whom a close would be said, and cover be sent, is not known.
+    if (asking) return { timing: null, session: false };
+    return { timing: this.#schedule.timing, session: this.#session !== null };
+  }
+
+  handle(event: NativeEvent): void {
+    if (this.#stopped) return;
+    switch (event.type) {
+      case "handshake":
+        if (event.kind === KIND_INITIATION) this.#initiations.read(event);
+        break;
+      case "otherVersion":
+        if (this.#schedule.timing === null && this.#keepFloor(event.stamp)) {
+          const { pending, timing, first } = versionAnswer(event, this.#context.clock);
+          this.#offer(pending, timing, first);
+        }
+        this.#refusals.version(peerOf(event.source), event.version);
+        break;
+      case "staleInitiation":
+        this.#context.report.warning(staleInitiation(event.stamp, event.floorMs, this.#context.clock.wallMs()));
+        break;
+      case "opened":
+        this.#opened(event.generation, event.source);
+        break;
+      case "believed":
+        this.#believed(event.confirmed, event.source);
+        break;
+      case "control":
+        if (event.generation === this.#session?.generation) this.#readControl(event.kind, event.body);
+        break;
+      case "exhausted":
+        if (event.generation === this.#session?.generation) this.#outgrow("exhausted");
+        break;
+      case "silent":
+        if (this.#session !== null && this.#coverEndNs === null) this.#silent(event.forNs);
+        break;
+      case "heard":
+        if (this.#session !== null && this.#coverEndNs !== null) this.#heard();
+        break;
+      case "scheduleEnded":
+        this.#scheduleEnded();
+        break;
+      default:
+    }
+  }
+
+  /** On disk before it is acted on; null: what isn't there yet. False: it couldn't be written, and nothing is done. */
+  #keepFloor(stamp: number | null): boolean {
+    const failure = stamp === null ? this.#floor.flush() : this.#floor.raise(stamp);
+    if (failure !== null) this.#context.report.warning(stateNotKept("server", failure));
+    return failure === null;
+  }
+
+  /** For receiving; the addon has copies, ours are zeroed. */
+  #install(keys: SessionKeys, wire: Wire, receiveLength: number): number {
+    const generation = (this.#lastGeneration += 1);
+    const { aead } = keys;
+    const receiveIntervalNs = wire.up.intervalNs;
+    this.#context.native.install({ generation, aead, ...keys.forRole("server"), receiveLength, receiveIntervalNs });
+    keys.destroy();
+    return generation;
+  }
+
+  #offer(pending: Pending, timing: NativeTiming, first: bigint): void {
+    if (this.#answers.add(pending, timing, first)) this.#scheduleIsSessions = false;
+    this.#planEnd();
+  }
+
+  /** Ends the schedule when nothing needs it any more, and takes that back when something does. */
+  #planEnd(): void {
+    let endNs: bigint | null = this.#coverEndNs ?? 0n;
+    const answersEndNs = this.#answers.endNs;
+    if (answersEndNs > endNs) endNs = answersEndNs;
+    if (this.#session !== null && this.#coverEndNs === null && this.#scheduleIsSessions) {
+      const asking = this.#asking.now;
+      if (asking === null) endNs = null;
+      else if (asking.endNs > endNs) ({ endNs } = asking);
+    }
+    const { ownStart } = this.#config;
+    const { timing } = this.#schedule;
+    if (ownStart !== null && timing !== null && sameTiming(timing, ownStart.timing)) endNs = null;
+    this.#schedule.planEnd(endNs);
+  }
+
+  /** The first datagram under a generation: the client holds its keys. */
+  #opened(generation: number, source: string): void {
+    const next = this.#rekey.confirm(generation);
+    if (next !== null && this.#session !== null) {
+      this.#context.native.sendUnder(generation, null);
+      // A client that rekeys is not handshaking anew.
+      if (this.#scheduleIsSessions) this.#answers.drop();
+      this.#adopt({ ...this.#session, ...next });
+      this.#context.report.rekeyed();
+      return;
+    }
+    const confirmed = this.#answers.confirm(generation);
+    if (confirmed !== null) this.#confirm(confirmed.offered, confirmed.endNs, source);
+  }
+
+  /** The client has the keys. Where it is, it is asked now. */
+  #confirm(confirmed: Offered, endNs: bigint, source: string): void {
+    const { native } = this.#context;
+    const { generation, timing } = confirmed;
+    this.#rekey.stop();
+    native.ask(generation, source);
+    native.sendUnder(generation, null);
+    native.watchSilence(null);
+    const replaces = this.#asking.now?.replaces ?? this.#session !== null;
+    this.#asking.begin({ generation, source, endNs, replaces });
+    this.#coverEndNs = null;
+    this.#scheduleIsSessions = true;
+    this.#adopt(confirmed);
+    // Between the answer and its confirmation an end that was due may have come, or another answer's schedule.
+    const running = this.#schedule.timing;
+    if (running === null || !sameTiming(running, timing)) this.#schedule.start(timing, source, null);
+    this.#planEnd();
+  }
+
+  /** Something came back from there. The core has moved; an end that it took back is planned again where there is one. */
+  #believed(confirmed: number | null, source: string): void {
+    const { native, report } = this.#context;
+    this.#schedule.moved(source);
+    const session = this.#session;
+    const asking = this.#asking.now;
+    if (session === null || confirmed !== (asking?.generation ?? null)) {
+      // Too late: nothing is left that this would be about.
+      const { ownStart } = this.#config;
+      if (session === null && ownStart !== null) this.#schedule.move(ownStart.endpoint);
+      this.#planEnd();
+    } else if (asking === null) {
+      this.#replaced.moved(peerOf(source));
+      report.roamed(peerOf(source));
+    } else {
+      const { wire, serverTimeoutMs, aead } = session;
+      this.#asking.end();
+      native.watchSilence(Math.max(serverTimeoutMs * 1e6, TIMEOUT_SLOTS * wire.up.intervalNs));
+      this.#planEnd();
+      this.#replaced.confirmed(peerOf(source), asking.replaces, wire);
+      if (asking.replaces) report.disconnected("replaced");
+      report.connected({ endpoint: peerOf(source), wire, cipher: cipherName(aead) });
+    }
+  }
+
+  /** The attempt is over, and nothing came back from anywhere. */
+  #notBelieved(): void {
+    const asking = this.#asking.now;
+    if (asking === null) return;
+    this.#lose("silent");
+    this.#coverEndNs = null;
+    const { ownStart } = this.#config;
+    if (ownStart !== null) this.#schedule.move(ownStart.endpoint);
+    this.#planEnd();
+    this.#context.report.warning(notBelieved(peerOf(asking.source)));
+  }
+
+  /** This is the session from now on; the key of the one before opens for a while. */
+  #adopt(session: Session): void {
+    const { wire, madeAtNs } = session;
+    if (this.#session !== null) {
+      this.#retired.retire(this.#session.generation);
+      this.#retired.forgetIn(retentionNs(this.#session.wire));
+      this.#session.root.destroy();
+    }
+    this.#session = session;
+    const again = (ms: number, check: () => void): void => {
+      this.#timers.set("age", ms, check);
+    };
+    watchAge(this.#context.clock, madeAtNs + BigInt(expiryNs(wire)), again, () => {
+      this.#outgrow("expired");
+    });
+  }
+
+  #readControl(kind: number, body: Uint8Array): void {
+    if (this.#session === null) return;
+    if (kind === CONTROL_CLOSE) this.#closedByPeer();
+    else if (kind === CONTROL_NEWEST_STAMP) this.#floor.raiseLater(readStamp(body));
+    else this.#rekey.read(this.#session, kind, body);
+  }
+
+  #silent(forNs: bigint): void {
+    this.#coverFor(this.#config.drawLingerNs());
+    this.#context.report.silent(Number(forNs / 1_000_000n));
+  }
+
+  #heard(): void {
+    this.#coverEndNs = null;
+    this.#planEnd();
+    this.#context.report.heard();
+  }
+
+  #coverFor(ns: number): void {
+    this.#coverEndNs = this.#context.clock.monotonicNs() + BigInt(ns);
+    this.#planEnd();
+  }
+
+  /** The client closed: as with one's own close, cover for `linger`, then the end. */
+  #closedByPeer(): void {
+    this.#lose("peerClosed", this.#config.drawLingerNs());
+  }
+
+  /** The keys are used up; the client is about to handshake, and the schedule waits for it as for a silent one. */
+  #outgrow(reason: DisconnectReason): void {
+    if (this.#session === null) return;
+    const { serverTimeoutMs } = this.#session;
+    this.#lose(reason, serverTimeoutMs * 1e6 + this.#config.drawLingerNs());
+  }
+
+  /** The session is over, and cover goes on for so long; not where the client was not believed to be anywhere. */
+  #lose(reason: DisconnectReason, coverNs = 0): void {
+    const asking = this.#asking.now;
+    this.#forgetSession();
+    this.#coverFor(asking === null ? coverNs : 0);
+    // Nobody was told of a session that was not believed, but perhaps of the one that it replaced.
+    if (asking === null) this.#context.report.disconnected(reason);
+    else if (asking.replaces) this.#context.report.disconnected("replaced");
+  }
+
+  #forgetSession(): void {
+    if (this.#session === null) return;
+    const { native } = this.#context;
+    this.#rekey.stop();
+    native.forget(this.#session.generation);
+    native.watchSilence(null);
+    this.#session.root.destroy();
+    this.#session = null;
+    this.#asking.end();
+    this.#timers.clear("age");
+    this.#retired.forget();
+  }
+
+  #scheduleEnded(): void {
+    if (!this.#schedule.ended()) return;
+    this.#scheduleIsSessions = false;
+    const reason: DisconnectReason = this.#coverEndNs === null ? "replaced" : "silent";
+    this.#coverEndNs = null;
+    this.#answers.drop();
+    const ended = this.#session !== null;
+    const asking = this.#asking.now;
+    this.#forgetSession();
+    this.start();
+    if (asking !== null) this.#context.report.warning(notBelieved(peerOf(asking.source)));
+    if (asking === null ? ended : asking.replaces) this.#context.report.disconnected(reason);
+  }
+}
+
+/** Six bytes, as the core has checked. */
+function readStamp(body: Uint8Array): number {
+  return Buffer.from(body).readUIntBE(0, 6);
+}

@@ -1,0 +1,134 @@
+/**
+ * Two clients with one secret at one server: each one's handshake takes the session from the other, for ever. Nothing
+ * of it is wrong by the protocol, so each end looks for what one client alone would not bring about.
+ */
+import type { Wire } from "../../index.js";
+import { Timers } from "../native/clock.js";
+import type { MachineContext } from "./machine.js";
+import { retentionNs } from "./times.js";
+import { sharedSecret, takenOver } from "./warnings.js";
+
+/** At most one warning in this time. */
+const WARNING_NS = 60_000_000_000n;
+/** What was on its way when a session was replaced has arrived after this time, or so many intervals. */
+const SETTLE_NS = 1e9;
+const SETTLE_SLOTS = 2;
+/** So many datagrams under the replaced key after that are a client that goes on. */
+const GOES_ON = 4;
+const LOOK_MS = 500;
+/** The replaced key opens for a while only; it is looked at for the most of that. */
+const LOOK_PART = 0.9;
+
+class OncePerMinute {
+  #lastNs: bigint | null = null;
+
+  allow(nowNs: bigint): boolean {
+    if (this.#lastNs !== null && nowNs - this.#lastNs < WARNING_NS) return false;
+    this.#lastNs = nowNs;
+    return true;
+  }
+}
+
+/**
+ * The server's: a client sends nothing under the old key once it has a new session, wherever it moved and however it
+ * restarted. If somebody does, that is another client.
+ */
+export class ReplacedWatch {
+  readonly #context: MachineContext;
+  readonly #timers: Timers<"look">;
+  readonly #limit = new OncePerMinute();
+  #endpoint: string | null = null;
+
+  constructor(context: MachineContext) {
+    this.#context = context;
+    this.#timers = new Timers(context.clock);
+  }
+
+  /** A session was confirmed from here; `replaced`: in place of one that was up. */
+  confirmed(endpoint: string, replaced: boolean, wire: Wire): void {
+    const before = this.#endpoint;
+    this.#endpoint = endpoint;
+    this.#timers.clear("look");
+    if (!replaced || before === null || before === endpoint) return;
+    const settleNs = Math.max(SETTLE_NS, SETTLE_SLOTS * wire.up.intervalNs);
+    const { clock, native } = this.#context;
+    const untilNs = clock.monotonicNs() + BigInt(Math.round(LOOK_PART * retentionNs(wire)));
+    this.#timers.set("look", settleNs / 1e6, () => {
+      this.#look(before, native.stats().openedReplaced, untilNs);
+    });
+  }
+
+  /** The session goes on from here. */
+  moved(endpoint: string): void {
+    this.#endpoint = endpoint;
+  }
+
+  stop(): void {
+    this.#timers.clearAll();
+  }
+
+  #look(before: string, settled: bigint, untilNs: bigint): void {
+    const { clock, native, report } = this.#context;
+    const nowNs = clock.monotonicNs();
+    if (native.stats().openedReplaced - settled >= BigInt(GOES_ON)) {
+      if (this.#endpoint !== null && this.#limit.allow(nowNs)) report.warning(sharedSecret(before, this.#endpoint));
+    } else if (nowNs < untilNs) {
+      this.#timers.set("look", LOOK_MS, () => {
+        this.#look(before, settled, untilNs);
+      });
+    }
+  }
+}
+
+/** So many sessions in a row, each of which fell silent soon and had a successor at once. */
+const TAKEN_IN_A_ROW = 3;
+/** Soon: within so many timeouts. Where two take turns, it is two. */
+const SOON_TIMEOUTS = 4;
+/** At once: within this time beside what the carousels need. */
+const AT_ONCE_NS = 2e9;
+/** Part of an attempt that isn't the carousels'. */
+const ATTEMPT_BASE_NS = 5e9;
+
+/**
+ * The client's: it only sees a server that falls silent and is there at once when it is asked, again and again. A path that
+ * fails and comes back does the second by chance only.
+ */
+export class TakenOverWatch {
+  readonly #context: MachineContext;
+  readonly #soonNs: number;
+  readonly #limit = new OncePerMinute();
+  #connectedNs: bigint | null = null;
+  #silentNs: bigint | null = null;
+  #inARow = 0;
+
+  constructor(context: MachineContext, clientTimeoutMs: number) {
+    this.#context = context;
+    this.#soonNs = SOON_TIMEOUTS * clientTimeoutMs * 1e6;
+  }
+
+  /** The session's peer is silent, and an attempt begins. */
+  silent(): void {
+    const nowNs = this.#context.clock.boottimeNs();
+    const soon = this.#connectedNs !== null && Number(nowNs - this.#connectedNs) <= this.#soonNs;
+    if (!soon) this.#inARow = 0;
+    this.#silentNs = nowNs;
+  }
+
+  /** It is there again without another session. */
+  heard(): void {
+    this.#silentNs = null;
+    this.#inARow = 0;
+  }
+
+  /** There is a session; `attemptNs`: how long its attempt could have lasted. */
+  connected(endpoint: string, attemptNs: number): void {
+    const { clock, report } = this.#context;
+    const nowNs = clock.boottimeNs();
+    const most = AT_ONCE_NS + attemptNs - ATTEMPT_BASE_NS;
+    const atOnce = this.#silentNs !== null && Number(nowNs - this.#silentNs) <= most;
+    this.#inARow = atOnce ? this.#inARow + 1 : 0;
+    this.#silentNs = null;
+    this.#connectedNs = nowNs;
+    if (this.#inARow >= TAKEN_IN_A_ROW && this.#limit.allow(nowNs)) report.warning(takenOver(endpoint, this.#inARow));
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The packet device as Node's streams have it. Writing is pushed back while the waiting queue is full; reading is
+ * bounded in time, and what waits for longer is dropped and counted, as an IP network does.
+ *
+ * The program's listeners and callbacks never run within the tunnel's own steps: what they throw is theirs.
+ */
+import { Duplex } from "node:stream";
+import { I405Error } from "../common/errors.js";
+import { emitIsolated, isolated } from "./emitter.js";
+import { PacketQueue, type PacketBound } from "./packet-queue.js";
+
+/** Ours: packets that wait for the queue, in the stream: as few as let a taken one be followed by the next at once. */
+const WRITER_BOUND = 2;
+
+/** What is wrong with one packet, and not with the stream. */
+const REFUSALS: ReadonlySet<string> = new Set(["ERR_I405_OPTION", "ERR_I405_ARGUMENT"]);
+
+/** What a stream needs of its tunnel. */
+export interface PacketPort extends PacketBound {
+  /** True: taken. False: wait for `ready`. Throws if it can't ever be. */
+  write(packet: unknown): boolean;
+  /**
+   * Calls back once, when the tunnel is open and its queue has room, or it is over.
+   *
+   * @returns What takes it back.
+   */
+  ready(callback: () => void): () => void;
+  /** What was written is no packet; the stream goes on. */
+  refused(error: I405Error): void;
+  /** The stream was destroyed. */
+  left(reader: PacketReader): void;
+}
+
+/** Takes what the tunnel receives. */
+export interface PacketReader {
+  deliver(packet: Uint8Array): void;
+  /** The tunnel is over. True: this reader passes the error on. */
+  finish(error: I405Error | null): boolean;
+}
+
+type Done = (error?: Error | null) => void;
+
+/** A packet on its way into the queue. */
+class Outgoing {
+  refusal: I405Error | null = null;
+  taken = false;
+
+  constructor(public packet: unknown) {}
+
+  /** Whoever wrote it may use its memory for something else from now on. */
+  own(): void {
+    if (!this.taken && this.packet instanceof Uint8Array) this.packet = new Uint8Array(this.packet);
+  }
+}
+
+export class PacketStream extends Duplex implements PacketReader {
+  readonly #port: PacketPort;
+  readonly #waiting: PacketQueue;
+  /** Somebody reads, and nothing is left in the stream itself. */
+  #wanted = false;
+  #feeding = false;
+  #over = false;
+  /** The packet that the queue had no room for. */
+  #outgoing: { packet: Outgoing; done: Done; takeBack: () => void } | null = null;
+
+  constructor(port: PacketPort) {
+    super({
+      // Bytes only: a string is no packet, and has to be refused here rather than be sent as text.
+      readableObjectMode: true,
+      writableObjectMode: true,
+      // What waits for a reader waits here, where it is dropped in time, and not in the stream's own buffer.
+      readableHighWaterMark: 0,
+      writableHighWaterMark: WRITER_BOUND,
+    });
+    this.#port = port;
+    this.#waiting = new PacketQueue(port);
+  }
+
+  /** Whether it is as new for whoever wants to read and to write. */
+  get whole(): boolean {
+    return !this.destroyed && !this.writableEnded;
+  }
+
+  /** Whether anybody has begun to read from it. */
+  get isRead(): boolean {
+    return this.readableFlowing !== null || this.listenerCount("readable") > 0 || this.readableDidRead;
+  }
+
+  deliver(packet: Uint8Array): void {
+    this.#waiting.push(packet);
+    this.#feedSoon();
+  }
+
+  finish(error: I405Error | null): boolean {
+    if (this.destroyed) return false;
+    // An `error` event without a listener would end the program.
+    const told = error !== null && this.listenerCount("error") > 0;
+    if (told) this.destroy(error);
+    else if (error !== null) this.destroy();
+    else {
+      this.endReading();
+      if (!this.writableEnded) this.end();
+    }
+    return told;
+  }
+
+  /** Nothing is delivered any more; what waits may still be read. */
+  endReading(): void {
+    this.#over = true;
+    this.#wanted = true;
+    this.#feedSoon();
+  }
+
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    // Who destroys a stream with an error and doesn't listen for it is told as of any stream.
+    if (event === "error" && this.listenerCount("error") === 0) return super.emit(event, ...values);
+    return emitIsolated(this, event, values);
+  }
+
+  override write(packet: unknown, encoding?: BufferEncoding | Done, callback?: Done): boolean {
+    const told = typeof encoding === "function" ? encoding : callback;
+    // null would end the stream, and is told as of any.
+    if (packet === null) return super.write(packet, told);
+    const outgoing = new Outgoing(packet);
+    const tell = told && isolated(told);
+    const more = super.write(outgoing, (error) => {
+      tell?.(error ?? outgoing.refusal);
+    });
+    outgoing.own();
+    return more;
+  }
+
+  override end(packet?: unknown, encoding?: BufferEncoding | Done, callback?: Done): this {
+    const told = [packet, encoding, callback].find((each) => typeof each === "function") as Done | undefined;
+    if (packet !== undefined && packet !== null && typeof packet !== "function") this.write(packet);
+    return super.end(told && isolated(told));
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#feed();
+  }
+
+  override _write(packet: Outgoing, _encoding: BufferEncoding, done: Done): void {
+    try {
+      if (!this.#port.write(packet.packet)) {
+        // From an empty stack: the program's callbacks come right behind what `done` does.
+        const again = (): void => {
+          process.nextTick(() => {
+            this.#writeAgain();
+          });
+        };
+        this.#outgoing = { packet, done, takeBack: this.#port.ready(again) };
+        return;
+      }
+    } catch (thrown) {
+      const { code } = thrown as { code?: string };
+      if (thrown instanceof I405Error && REFUSALS.has(thrown.code)) {
+        packet.refusal = thrown;
+        this.#port.refused(thrown);
+      } else if (code !== "ERR_I405_CLOSED") {
+        done(thrown as Error);
+        return;
+      }
+      // What was still to be written when the tunnel closed is lost, as on a network.
+    }
+    packet.taken = true;
+    done();
+  }
+
+  override _destroy(error: Error | null, callback: Done): void {
+    this.#waiting.clear();
+    this.#port.left(this);
+    const outgoing = this.#outgoing;
+    this.#outgoing = null;
+    outgoing?.takeBack();
+    callback(error);
+    if (outgoing === null) return;
+    const reason = error ?? new I405Error("ERR_I405_CLOSED", "the stream was destroyed before the packet was taken");
+    // Node tells the packets behind it by itself.
+    process.nextTick(outgoing.done, reason);
+  }
+
+  #writeAgain(): void {
+    const outgoing = this.#outgoing;
+    if (outgoing === null) return;
+    this.#outgoing = null;
+    this._write(outgoing.packet, "binary", outgoing.done);
+  }
+
+  /** Not at once: listeners of `data` are the program's, and run from an empty stack. */
+  #feedSoon(): void {
+    if (!this.#wanted || this.#feeding) return;
+    this.#feeding = true;
+    process.nextTick(() => {
+      this.#feeding = false;
+      this.#feed();
+    });
+  }
+
+  #feed(): void {
+    while (this.#wanted && !this.destroyed) {
+      const packet = this.#waiting.shift();
+      if (packet === undefined) {
+        if (this.#over && !this.readableEnded) this.push(null);
+        if (this.#over) this.#wanted = false;
+        return;
+      }
+      this.#wanted = this.push(packet);
+    }
+  }
+}
