@@ -1,6 +1,7 @@
 import { defineConfig, globalIgnores } from "eslint/config";
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
+import { layout } from "./scripts/lint/layout.mjs";
 
 export default defineConfig(
   globalIgnores(["dist/", "target/", "node_modules/", ".tap/", ".setup/", "platforms/"]),
@@ -23,6 +24,32 @@ export default defineConfig(
       // A byte array is indexed inside its length; the bound is the loop's.
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+    },
+  },
+  {
+    // Each folder of lib/ imports only those before it, and no files import each other in a circle.
+    files: ["lib/**/*.ts", "lib/**/*.cts", "index.d.ts", "types/**/*.ts"],
+    plugins: { i405: { rules: { layout } } },
+    rules: {
+      "i405/layout": [
+        "error",
+        {
+          contract: ["index.d.ts", "types"],
+          inside: ["common", "native", "names", "handshake", "options", "session", "tunnel"],
+          entry: "index.ts",
+          // Tools use the public API and `common`, like any program that embeds a tunnel. Two of them need the addon too.
+          tools: {
+            statistics: ["common"],
+            audit: ["common"],
+            // It measures this machine with the addon's probes, where there is no tunnel.
+            doctor: ["common", "native"],
+            metrics: ["common"],
+            // It hands the addon to the doctor, asks who is at the other end of its status socket, and looks after its own
+            // process: core dumps, privileges, the service manager.
+            cli: ["common", "native"],
+          },
+        },
+      ],
     },
   },
   {

@@ -51,6 +51,7 @@ export type {
   WireOptions,
 } from "./types/options.js";
 export type { Capability, PrivilegeOptions } from "./types/privileges.js";
+export { I405Error } from "./types/errors.js";
 
 /** Node's EventEmitter, typed by `typed-emitter`; spelled so that ES and CommonJS resolution agree on its default. */
 // prettier-ignore
@@ -135,14 +136,6 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
   close(): Promise<void>;
   /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** The only error class; `code` is stable and starts with `ERR_I405_`. */
-export class I405Error extends Error {
-  readonly code: string;
-  /** The option at fault, as a path such as `up.interval`. */
-  readonly option?: string;
-  constructor(code: string, message: string, details?: { option?: string | undefined; cause?: unknown });
 }
 
 /** 32 random bytes, clamped as X25519 keys are, in base64. */

@@ -1,5 +1,5 @@
 /** What a tunnel tells: state, events, counters. Part of the contract, `index.d.ts`. */
-import type { I405Error } from "../index.js";
+import type { I405Error } from "./errors.js";
 import type { DeviationSource, Wire } from "./options.js";
 
 /**
