@@ -40,7 +40,8 @@ export type {
   WireOptions,
 } from "../index.js";
 export { I405Error } from "./common/errors.js";
-export { generatePassword, generatePresharedKey, generatePrivateKey, publicKey } from "./handshake/keys.js";
+export { generatePassword } from "./handshake/passwords.js";
+export { generatePresharedKey, generatePrivateKey, publicKey } from "./handshake/keys.js";
 export { dropPrivileges, forbidCoreDumps } from "./native/privileges.js";
 export { version } from "./common/version.js";
 

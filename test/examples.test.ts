@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
-import { generatePassword } from "../lib/handshake/keys.js";
+import { generatePassword } from "../lib/handshake/passwords.js";
 import { here, Program } from "./helpers/program.js";
 
 const EXAMPLES = join(dirname(dirname(fileURLToPath(import.meta.url))), "examples");

@@ -1,13 +1,8 @@
 /** Keys in WireGuard's format, passwords, and how bad ones are reported. */
 import t from "tap";
 import { I405Error } from "../lib/common/errors.js";
-import {
-  generatePassword,
-  generatePresharedKey,
-  generatePrivateKey,
-  parseKey,
-  publicKey,
-} from "../lib/handshake/keys.js";
+import { generatePassword, readPassword } from "../lib/handshake/passwords.js";
+import { generatePresharedKey, generatePrivateKey, parseKey, publicKey } from "../lib/handshake/keys.js";
 import { randomBytes } from "./helpers/random.js";
 import { x25519Public } from "./plain/primitives.js";
 
@@ -112,5 +107,13 @@ t.test("a password is 26 base32 digits in groups: 128 bits", (t) => {
   t.equal(seen.size, 2000);
   t.equal(digits.size, 32, "every digit occurs");
   t.same([...lastDigits].sort(), ["4", "a", "e", "i", "m", "q", "u", "y"], "the last digit carries three bits");
+  t.end();
+});
+
+t.test("a password has at least 8 characters, however many units those are", (t) => {
+  for (const password of [undefined, 12345678, "", "1234567", "\u{1f511}".repeat(7)]) {
+    t.throws(() => readPassword(password), { code: "ERR_I405_KEY", option: "password" }, String(password));
+  }
+  for (const password of ["12345678", "\u{1f511}".repeat(8)]) t.equal(readPassword(password), password);
   t.end();
 });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import t from "tap";
 import type { Deviation } from "../index.js";
 import { I405Error } from "../lib/common/errors.js";
-import { generatePassword } from "../lib/handshake/keys.js";
+import { generatePassword } from "../lib/handshake/passwords.js";
 import { Tunnel } from "../lib/tunnel/tunnel.js";
 import { Simulation, turn } from "./fake-addon.js";
 import { CONNECT, innerPacket, Pair, record, SERVER } from "./tunnel-pair.js";

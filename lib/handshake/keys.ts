@@ -1,6 +1,4 @@
-/**
- * Keys as people handle them: 32 bytes in base64, as WireGuard writes them, and generated passwords.
- */
+/** Keys as people handle them: 32 bytes in base64, as WireGuard writes them. */
 import { randomBytes } from "node:crypto";
 import { x25519 } from "@noble/curves/ed25519.js";
 import { describeSecret, optionError, type I405Error } from "../common/errors.js";
@@ -14,14 +12,6 @@ const KEY_FORMAT = /^[A-Za-z0-9+/]{43}=$/;
 
 /** The same in base64url (RFC 4648 section 5), where a digit gives it away. */
 const URL_FORMAT = /^(?=.*[-_])[A-Za-z0-9_-]{43}=?$/;
-
-/** 26 digits of 5 bits hold the 128 bits of a password; the last digit carries 3 of them. */
-const PASSWORD_BITS = 128;
-/** Digits between two dashes: short enough to be read out, and the last group takes the 26th digit. */
-const PASSWORD_GROUP = 5;
-const PASSWORD_GROUPS = 5;
-/** RFC 4648 section 6, in small letters: no 0, 1, 8 or 9 that would be taken for a letter. */
-const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 /**
  * 32 random bytes, clamped as X25519 keys are (RFC 7748 section 5), in base64.
@@ -55,31 +45,6 @@ export function publicKey(privateKey: string): string {
   } finally {
     zero(bytes);
   }
-}
-
-/** 128 random bits as 26 base32 digits in groups: `abcde-fghij-klmno-pqrst-uvwxyz`. */
-export function generatePassword(): string {
-  const bytes = randomBytes(PASSWORD_BITS / 8);
-  let digits = "";
-  let pending = 0;
-  let pendingBits = 0;
-  for (const byte of bytes) {
-    pending = (pending << 8) | byte;
-    pendingBits += 8;
-    while (pendingBits >= 5) {
-      pendingBits -= 5;
-      digits += BASE32[(pending >> pendingBits) & 31]!;
-    }
-    pending &= (1 << pendingBits) - 1;
-  }
-  digits += BASE32[(pending << (5 - pendingBits)) & 31]!;
-  zero(bytes);
-  const groups: string[] = [];
-  for (let group = 0; group < PASSWORD_GROUPS; group += 1) {
-    const start = group * PASSWORD_GROUP;
-    groups.push(digits.slice(start, group === PASSWORD_GROUPS - 1 ? undefined : start + PASSWORD_GROUP));
-  }
-  return groups.join("-");
 }
 
 /**

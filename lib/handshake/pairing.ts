@@ -4,7 +4,7 @@
  */
 import { scrypt } from "node:crypto";
 import type { NativePairing, Role } from "../native/options.js";
-import { describeSecret, I405Error, optionError } from "../common/errors.js";
+import { I405Error, optionError } from "../common/errors.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
 import { KEY_LENGTH, parseKey } from "./keys.js";
 import { dh, keyPair } from "./noise/suite.js";
@@ -44,8 +44,6 @@ const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
 const SCRYPT_MAXMEM = 128 * SCRYPT.N * SCRYPT.r + 1024 * 1024;
 const PAIRING_LABEL = "i405 pairing";
 const PASSWORD_SALT = "i405 password";
-/** Shortest password taken, in UTF-16 units. A generated one has 30. */
-export const MIN_PASSWORD_LENGTH = 8;
 const NO_SUFFIX = new Uint8Array(0);
 
 /** One pairing's keys, for as long as its tunnel is open. */
@@ -110,18 +108,9 @@ export function pairingFromKeys(role: Role, keys: PairingKeys): Pairing {
 
 /**
  * The pairing of a password: Extract("i405 pairing", scrypt(password in NFC)). Runs scrypt on Node's thread pool.
- * @throws {I405Error} `ERR_I405_KEY` for a password that is too short.
+ * @param password As `readPassword` gives it.
  */
 export async function pairingFromPassword(password: string): Promise<Pairing> {
-  if (typeof password !== "string" || password.length < MIN_PASSWORD_LENGTH) {
-    throw optionError({
-      option: "password",
-      came: describeSecret(password),
-      expected: `at least ${MIN_PASSWORD_LENGTH} characters`,
-      remedy: "`i405 genkey --password` makes a good one",
-      code: "ERR_I405_KEY",
-    });
-  }
   const stretched = await stretch(password);
   const root = hkdfExtract(PAIRING_LABEL, stretched);
   const wrap = wrapKeys(root);

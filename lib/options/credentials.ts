@@ -1,7 +1,8 @@
 /** What the two ends know each other by, as options have it. */
-import { describeSecret, optionError } from "../common/errors.js";
+import { optionError } from "../common/errors.js";
 import { readObject, type Raw } from "../common/option-readers.js";
-import { MIN_PASSWORD_LENGTH, type PairingKeys } from "../handshake/pairing.js";
+import type { PairingKeys } from "../handshake/pairing.js";
+import { readPassword } from "../handshake/passwords.js";
 
 /** Keys or a password: which of the two, and nothing else beside. `handshake/pairing.ts` reads the keys themselves. */
 export type Credentials = { kind: "keys"; keys: PairingKeys } | { kind: "password"; password: string };
@@ -21,17 +22,4 @@ export function readCredentials(raw: Raw): Credentials {
   // What isn't a key, or isn't even text, is told when the keys are read.
   const { privateKey, peerPublicKey, presharedKey } = key as unknown as PairingKeys;
   return { kind: "keys", keys: { privateKey, peerPublicKey, presharedKey } };
-}
-
-function readPassword(value: unknown): string {
-  if (typeof value !== "string" || Array.from(value).length < MIN_PASSWORD_LENGTH) {
-    throw optionError({
-      option: "password",
-      came: describeSecret(value),
-      expected: `at least ${MIN_PASSWORD_LENGTH} characters`,
-      remedy: "`i405 genkey --password` makes one that can't be guessed",
-      code: "ERR_I405_KEY",
-    });
-  }
-  return value;
 }

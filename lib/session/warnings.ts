@@ -100,13 +100,6 @@ export const WEAK_PASSWORD: TunnelWarning = {
   remedy: "Use one from `i405 genkey --password`, or static keys from `i405 genkey`",
 };
 
-/** As `generatePassword` writes them. */
-const GENERATED_PASSWORD = /^[a-z2-7]{5}(?:-[a-z2-7]{5}){3}-[a-z2-7]{6}$/;
-
-export function looksGenerated(password: string): boolean {
-  return GENERATED_PASSWORD.test(password);
-}
-
 /** The addon says what happened in one sentence, and what to do in those behind it. */
 export function addonWarning(code: string, detail: string): TunnelWarning {
   const end = detail.indexOf(". ");

@@ -19,7 +19,8 @@ import { PacketHub } from "./packet-hub.js";
 import type { Pairing } from "../handshake/pairing.js";
 import type { Parts } from "./parts.js";
 import { publicStats } from "./stats.js";
-import { looksGenerated, WEAK_PASSWORD } from "../session/warnings.js";
+import { looksGenerated } from "../handshake/passwords.js";
+import { WEAK_PASSWORD } from "../session/warnings.js";
 
 export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   readonly #local: LocalSettings;
