@@ -2,7 +2,8 @@ import t from "tap";
 import { runCli } from "../lib/cli/cli.js";
 import { FLAGS } from "../lib/cli/flag-table.js";
 import { flagOfOption, flagsOf } from "../lib/cli/flags.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options/options.js";
+import { parseConnectOptions, parseListenOptions } from "../lib/options/connection-options.js";
+import { parseTunnelOptions } from "../lib/options/tunnel-options.js";
 import { pretendWorld, stopAtOpening, temporaryFile, type PretendTunnel, type PretendWorld } from "./cli-world.js";
 
 const PASSWORD = ["--password", "a-long-password"];

@@ -74,7 +74,7 @@ t.test("each folder is refused what is above it", async (t) => {
     ["lib/audit/gaps.ts", "../session/times.js", "audit", "session"],
     ["lib/doctor/parse.ts", "../handshake/payloads.js", "doctor", "handshake"],
     ["lib/metrics/host.ts", "../tunnel/stats.js", "metrics", "tunnel"],
-    ["lib/cli/io.ts", "../options/options.js", "cli", "options"],
+    ["lib/cli/io.ts", "../options/settings.js", "cli", "options"],
     ["types/options.d.ts", "../lib/common/units.js", "contract", "common"],
   ];
   for (const [file, imported, from, to] of cases) {

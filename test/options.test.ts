@@ -4,7 +4,8 @@ import { expectedSources } from "../lib/common/expected-sources.js";
 import { resolveAllowedIps } from "../lib/options/allowed-ips.js";
 import type { I405Error } from "../lib/common/errors.js";
 import { generatePrivateKey, publicKey } from "../lib/handshake/keys.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../lib/options/options.js";
+import { parseConnectOptions, parseListenOptions } from "../lib/options/connection-options.js";
+import { parseTunnelOptions } from "../lib/options/tunnel-options.js";
 import { formatDuration, formatRate, durationNs, rateBytes } from "../lib/common/units.js";
 import {
   headerOverhead,

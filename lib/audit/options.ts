@@ -2,8 +2,8 @@
 import type { AuditOptions } from "../../types/audit.js";
 import { describe, optionError } from "../common/errors.js";
 import { readChoice, readInteger, readObject, readSignal } from "../common/option-readers.js";
-import { JITTER_SHAPES, type ShapeName } from "../statistics/jitter-density.js";
 import { parseDuration } from "../common/units.js";
+import { JITTER_SHAPES, type ShapeName } from "../statistics/jitter-density.js";
 import { readEndpoint, type Endpoint } from "./capture/endpoints.js";
 import type { Stretch } from "./observation.js";
 import type { KnownSchedule } from "./schedule.js";

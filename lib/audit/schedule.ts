@@ -1,6 +1,6 @@
 /** What the schedule of a direction is: interval, half width and shape of its jitter, as said or as they look. */
-import { JITTER_SHAPES, jitterDensity, type ShapeName } from "../statistics/jitter-density.js";
 import { formatDuration } from "../common/units.js";
+import { JITTER_SHAPES, jitterDensity, type ShapeName } from "../statistics/jitter-density.js";
 import { captureError } from "./capture/errors.js";
 import type { Observation } from "./observation.js";
 

@@ -10,9 +10,9 @@ import { runKeyCommand } from "./keygen.js";
 import { buildProgram, type Request } from "./program.js";
 import { reporter } from "./report.js";
 import { runTunnel } from "./run.js";
-import type { World } from "./world.js";
 import { mergeSettings } from "./settings.js";
 import { runStatus } from "./status/status.js";
+import type { World } from "./world.js";
 
 /** @param parameters what follows the program's name */
 export async function runCli(parameters: readonly string[], world: World): Promise<number> {

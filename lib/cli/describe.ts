@@ -1,6 +1,6 @@
 /** Events and figures as a person reads them. */
-import type { Connection, Deviation, RefusedClient, TunnelStats, WireDirection } from "../index.js";
 import { formatDuration, formatRate } from "../common/units.js";
+import type { Connection, Deviation, RefusedClient, TunnelStats, WireDirection } from "../index.js";
 import { describePath } from "./describe-path.js";
 
 export function describeDirection({ length, intervalNs, jitterNs, jitterShape }: WireDirection): string {

@@ -1,7 +1,7 @@
 /** Errors and warnings as one or two lines, in the words of the command line. */
 import { I405Error } from "../common/errors.js";
-import { flagOfOption, flagsOf } from "./flags.js";
 import type { Flag, TunnelCommand } from "./flag.js";
+import { flagOfOption, flagsOf } from "./flags.js";
 import { FROM_FLAGS, type Settings } from "./settings.js";
 
 export interface Explained {

@@ -2,8 +2,8 @@
  * Every flag of `i405 server` and `i405 client`, once: its name on the command line and in a config file, the option
  * of the public API that it sets, and what `--help` says. What the values mean is parsed behind the API and not here.
  */
-import type { Flag, TunnelCommand } from "./flag.js";
 import { FLAGS } from "./flag-table.js";
+import type { Flag, TunnelCommand } from "./flag.js";
 
 /** The flags of a command. */
 export function flagsOf(command: TunnelCommand): Flag[] {

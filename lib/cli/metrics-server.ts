@@ -6,11 +6,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
-import type { TunnelState } from "../index.js";
+import type { MeasuredTunnel } from "../../types/metrics.js";
 import { familyOf, formatHostAndPort, isLoopback } from "../common/address-text.js";
 import { I405Error } from "../common/errors.js";
+import type { TunnelState } from "../index.js";
 import { registerMetrics } from "../metrics/register.js";
-import type { MeasuredTunnel } from "../../types/metrics.js";
 
 export interface MetricsServer {
   /** Where it listens: `127.0.0.1:9405`. */

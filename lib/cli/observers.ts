@@ -7,11 +7,11 @@ import { showLive } from "./live/live.js";
 import { DEFAULT_SOCKET, type OutputSettings } from "./output-settings.js";
 import type { Recorder } from "./recorder.js";
 import { reportStrangers, sayWarning } from "./report.js";
-import type { ObservedTunnel, World } from "./world.js";
 import type { Settings } from "./settings.js";
 import { nameOf, realPlaces, socketPath } from "./status/places.js";
 import { serveStatus, type StatusServer } from "./status/server.js";
 import { Photographer, type Facts } from "./status/snapshot.js";
+import type { ObservedTunnel, World } from "./world.js";
 
 interface Observed {
   command: TunnelCommand;

@@ -1,6 +1,6 @@
 /** What the output flags ask for, parsed: these are the command's own and not options of the public API. */
-import { describe, I405Error } from "../common/errors.js";
 import { familyOf } from "../common/address-text.js";
+import { describe, I405Error } from "../common/errors.js";
 import { readHostPort } from "../common/option-readers.js";
 import { usageError, type Settings } from "./settings.js";
 

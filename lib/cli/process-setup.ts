@@ -3,9 +3,9 @@
  * is open; a service manager told. Only the real command does: the tests' process is left alone.
  */
 import type { Capability, PrivilegeOptions } from "../../index.js";
-import type { NativeProcess } from "../native/process.js";
 import { describe } from "../common/errors.js";
 import { CAPABILITIES, privilegePlan } from "../native/privileges.js";
+import type { NativeProcess } from "../native/process.js";
 import { Service } from "./service.js";
 import { usageError, type Settings } from "./settings.js";
 import { wantsMark } from "./tunnel-settings.js";

@@ -5,8 +5,8 @@ import { addAuditCommand } from "./audit/command.js";
 import { AUDIT_TUNNEL_FLAGS, type AuditFlags } from "./audit/options.js";
 import type { DoctorFlags } from "./doctor/options.js";
 import { EXIT_CODES_HELP } from "./exit-codes.js";
-import { flagsOf } from "./flags.js";
 import type { Flag, TunnelCommand } from "./flag.js";
+import { flagsOf } from "./flags.js";
 import { GivenFlags } from "./settings.js";
 
 /** What was asked for on the command line. */

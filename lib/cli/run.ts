@@ -5,8 +5,8 @@
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { familyOf, formatHostAndPort, parseHostAndPort } from "../common/address-text.js";
-import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { durationNs } from "../common/units.js";
+import { I405Tunnel, type TunnelOptions } from "../index.js";
 import { texts } from "./config.js";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { explainError } from "./explain.js";

@@ -6,8 +6,8 @@
 import { I405Error } from "../common/errors.js";
 import { readConfig, type FlagValue } from "./config.js";
 import { FLAGS } from "./flag-table.js";
-import { flagsOf } from "./flags.js";
 import type { Flag, TunnelCommand } from "./flag.js";
+import { flagsOf } from "./flags.js";
 
 export interface Given {
   value: FlagValue;

@@ -1,9 +1,9 @@
 /** From flags to the options of the public API. Values go through as they are: the API parses and refuses them. */
-import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
 import { expectedSources } from "../common/expected-sources.js";
+import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
 import { texts, type FlagValue } from "./config.js";
-import { flagsOf } from "./flags.js";
 import type { TunnelCommand } from "./flag.js";
+import { flagsOf } from "./flags.js";
 import type { SecretReader } from "./secret-sources.js";
 import { usageError, type Settings } from "./settings.js";
 

@@ -1,10 +1,10 @@
 /** What the commands are given of the world around them; tests hand in their own. */
 import type { MeasuredTunnel } from "../../types/metrics.js";
-import type { NativeProcess } from "../native/process.js";
 import type { I405Tunnel, TunnelOptions } from "../index.js";
+import type { NativeProcess } from "../native/process.js";
 import type { DoctorParts } from "./doctor/parts.js";
-import type { RunIp } from "./ip.js";
 import type { Io } from "./io.js";
+import type { RunIp } from "./ip.js";
 import type { liftRtThrottle } from "./rt-throttle.js";
 import type { Stop } from "./signals.js";
 import type { StatusPlaces } from "./status/places.js";

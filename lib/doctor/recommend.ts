@@ -1,8 +1,7 @@
 /** Poll mode, core, margin, interval and length for this machine, each with its reason. */
-import type { NativeLateness } from "../native/probes.js";
 import { formatDuration, formatRate } from "../common/units.js";
 import { INTERVAL_RANGE_NS, JITTER_PART } from "../common/wire-bounds.js";
-import { apart, figureUs, MUCH_APART_US, MUCH_LOST } from "./measured.js";
+import type { NativeLateness } from "../native/probes.js";
 import {
   CONDITIONS,
   lostShare,
@@ -12,6 +11,7 @@ import {
   type Measurements,
   type Stretches,
 } from "./measure.js";
+import { apart, figureUs, MUCH_APART_US, MUCH_LOST } from "./measured.js";
 import type { Target } from "./system.js";
 
 export interface Recommendation {

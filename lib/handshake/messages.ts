@@ -10,8 +10,13 @@
 import { randomBytes } from "node:crypto";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
-import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "../native/protocol-ids.js";
 import { I405Error } from "../common/errors.js";
+import { moveOut, Secret, zero } from "../common/secrets.js";
+import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "../native/protocol-ids.js";
+import type { HandshakeState } from "./noise/handshakestate.js";
+import { authenticationError, DHLEN, stateError, TAGLEN } from "./noise/suite.js";
+import { noiseState, requirePeer } from "./pairing-noise.js";
+import type { Pairing } from "./pairing.js";
 import {
   CIPHERTEXT_LENGTH,
   decodeInitiation,
@@ -24,11 +29,6 @@ import {
   type InitiationSettings,
   type Refusal,
 } from "./payloads.js";
-import type { HandshakeState } from "./noise/handshakestate.js";
-import { authenticationError, DHLEN, stateError, TAGLEN } from "./noise/suite.js";
-import type { Pairing } from "./pairing.js";
-import { noiseState, requirePeer } from "./pairing-noise.js";
-import { moveOut, Secret, zero } from "../common/secrets.js";
 import { deriveSessionKeys, type SessionKeys } from "./session-keys.js";
 
 /** Version in the head of every fragment. */

@@ -3,12 +3,12 @@
  * of handshake datagrams, and what Noise needs. It comes from static keys, recommended, or from a password.
  */
 import { scrypt } from "node:crypto";
-import type { NativePairing, Role } from "../native/options.js";
 import { I405Error, optionError } from "../common/errors.js";
+import { copyOut, moveOut, Secret, zero } from "../common/secrets.js";
+import type { NativePairing, Role } from "../native/options.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
 import { KEY_LENGTH, parseKey } from "./keys.js";
 import { dh, keyPair } from "./noise/suite.js";
-import { copyOut, moveOut, Secret, zero } from "../common/secrets.js";
 
 /** Wrap and mask keys of handshake datagrams, 32 bytes each. */
 export interface WrapKeys {

@@ -7,11 +7,11 @@
  * Integers are big-endian. Whoever reads these bytes has authenticated them; they may still make no sense.
  */
 import type { Wire, WireDirection } from "../../index.js";
-import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "../native/protocol-ids.js";
 import { describe, I405Error, optionError } from "../common/errors.js";
 import { requireBytes } from "../common/secrets.js";
 import { durationNs } from "../common/units.js";
 import { INTERVAL_RANGE_NS, LENGTH_RANGE, TIMEOUT_RANGE } from "../common/wire-bounds.js";
+import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "../native/protocol-ids.js";
 
 /** Bytes of ML-KEM-768's encapsulation key and ciphertext (FIPS 203, table 3). */
 const ENCAPSULATION_KEY_LENGTH = 1184;

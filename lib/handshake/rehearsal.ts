@@ -3,10 +3,10 @@
  * on every core, they leave others about 4 % of the time (docs/real-time.md), and a first handshake takes four times what a
  * later one does.
  */
-import type { InitiationSettings } from "./payloads.js";
-import { chooseAead, InitiatorHandshake, ResponderHandshake } from "./messages.js";
 import { generatePrivateKey, publicKey } from "./keys.js";
+import { chooseAead, InitiatorHandshake, ResponderHandshake } from "./messages.js";
 import { pairingFromKeys } from "./pairing.js";
+import type { InitiationSettings } from "./payloads.js";
 
 /** Ours: where the mean interval is shorter, a timed thread that spins leaves others only what it must, ns. */
 export const SHORT_SLOTS_NS = 250_000;

@@ -6,11 +6,11 @@
  *     server   answerRekey: the response's bytes and the keys
  */
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { Secret, zero } from "../common/secrets.js";
 import type { HandshakeState } from "./noise/handshakestate.js";
 import { authenticationError, DHLEN, TAGLEN } from "./noise/suite.js";
-import type { Pairing } from "./pairing.js";
 import { noiseState, requirePeer } from "./pairing-noise.js";
-import { Secret, zero } from "../common/secrets.js";
+import type { Pairing } from "./pairing.js";
 import { deriveSessionKeys, type SessionKeys, type SessionRoot } from "./session-keys.js";
 
 const REKEY_PROLOGUE = "i405/1 rekey";

@@ -6,12 +6,12 @@
  * h is the handshake hash, k1 and k2 come from Noise's Split, kem is the ML-KEM-768 secret of a fresh handshake, chain
  * comes from the session that a rekey replaces.
  */
+import { describe, optionError } from "../common/errors.js";
+import { copyOut, requireBytes, Secret, zero } from "../common/secrets.js";
+import type { Role } from "../native/options.js";
 import { AEAD_AES_256_GCM, AEAD_CHACHA20_POLY1305, type AeadId } from "../native/protocol-ids.js";
 import type { NativeDirectionKeys } from "../native/tunnel.js";
-import type { Role } from "../native/options.js";
-import { describe, optionError } from "../common/errors.js";
 import { hkdfExpand, hkdfExtract } from "./hkdf.js";
-import { copyOut, requireBytes, Secret, zero } from "../common/secrets.js";
 
 /** Bytes of each secret that goes in, and of the chain. */
 const SECRET_LENGTH = 32;

@@ -18,9 +18,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Role } from "../native/options.js";
 import { I405Error } from "../common/errors.js";
 import { isOwnedByUs, isWritableByOthers } from "../common/own-folder.js";
+import type { Role } from "../native/options.js";
 
 export interface SavedState {
   /** Client: its newest stamp. Server: its floor. ms. */

@@ -1,8 +1,8 @@
 /** Names become addresses: when a tunnel opens, and again while nobody answers. */
 import { formatHostAndPort, parseAddress, type Family, type IpAddress } from "../common/address-text.js";
-import type { Addon } from "../native/addon.js";
 import { I405Error, optionError } from "../common/errors.js";
 import type { HostPort } from "../common/option-readers.js";
+import type { Addon } from "../native/addon.js";
 
 export interface SocketAddress {
   /** A zone in it is a number, as the kernel writes it. */

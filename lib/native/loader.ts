@@ -7,13 +7,13 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { I405Error } from "../common/errors.js";
 import type { Addon } from "./addon.js";
 import type { NativeEvent } from "./events.js";
 import type { NativeOpenOptions } from "./options.js";
-import type { NativeTunnel } from "./tunnel.js";
 import type { Probes } from "./probes.js";
 import type { NativeProcess } from "./process.js";
-import { I405Error } from "../common/errors.js";
+import type { NativeTunnel } from "./tunnel.js";
 
 /** The boxed Rust value; only the addon looks into it. */
 type Handle = object;

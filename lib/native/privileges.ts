@@ -3,9 +3,9 @@
  * Nothing here happens unasked.
  */
 import type { Capability, PrivilegeOptions } from "../../index.js";
-import type { NativeProcess } from "./process.js";
 import { describe, optionError } from "../common/errors.js";
 import { loadAddon } from "./loader.js";
+import type { NativeProcess } from "./process.js";
 
 /** Numbers of `linux/capability.h`, of those that a tunnel can have a use for after it has opened. */
 export const CAPABILITIES: Readonly<Record<Capability, number>> = {

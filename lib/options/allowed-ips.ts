@@ -1,8 +1,8 @@
 /** The list of `allowedIps`: which source addresses the peer's inner packets may have. */
 import { parseAddress, WIDTH } from "../common/address-text.js";
-import type { NativeDevice } from "../native/options.js";
 import { describe, optionError } from "../common/errors.js";
 import { expectedSources, MOST_PREFIXES } from "../common/expected-sources.js";
+import type { NativeDevice } from "../native/options.js";
 
 /** As given. `"default"`: what the device says. */
 export type AllowedIps = "default" | "any" | string[];

@@ -7,13 +7,15 @@
  *
  * The schedule runs from the start to the end and never changes; attempts and sessions only change what slots hold.
  */
-import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION } from "../native/protocol-ids.js";
-import type { NativeEvent } from "../native/events.js";
-import type { Attempt, ClientPath, Paths } from "./client-paths.js";
-import { ClientRekey, type ClientRekeyConfig } from "./client-rekey.js";
-import { Timers } from "../native/clock.js";
 import { I405Error } from "../common/errors.js";
 import { PROTOCOL_VERSION, type ResponseOutcome } from "../handshake/messages.js";
+import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";
+import { StampSource } from "../handshake/stamps.js";
+import { Timers } from "../native/clock.js";
+import type { NativeEvent } from "../native/events.js";
+import { CONTROL_CLOSE, KIND_INITIATION, KIND_RESPONSE, KIND_WRONG_VERSION } from "../native/protocol-ids.js";
+import type { Attempt, ClientPath, Paths } from "./client-paths.js";
+import { ClientRekey, type ClientRekeyConfig } from "./client-rekey.js";
 import {
   cipherName,
   watchAge,
@@ -23,11 +25,9 @@ import {
   type Remains,
 } from "./machine.js";
 import { RetiredGeneration } from "./retired-generation.js";
-import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";
-import { expiryNs, retentionNs } from "./times.js";
 import { TakenOverWatch } from "./shared-secret.js";
-import { StampSource } from "../handshake/stamps.js";
 import { SuspendWatch } from "./suspend-watch.js";
+import { expiryNs, retentionNs } from "./times.js";
 import { noAnswer, stateNotKept } from "./warnings.js";
 import { refusalError } from "./wire-settings.js";
 

@@ -3,11 +3,11 @@
  * takes, and what an initiation along one asks for. Which one is next is the ladder's (`endpoint-ladder.ts`).
  */
 import type { Wire, WireDirection } from "../../index.js";
-import type { NativeTiming } from "../native/tunnel.js";
-import type { Clock } from "../native/clock.js";
-import { EndpointLadder, type Rung } from "./endpoint-ladder.js";
 import type { ResponseOutcome } from "../handshake/messages.js";
 import { formatAddress, type SocketAddress } from "../names/resolve.js";
+import type { Clock } from "../native/clock.js";
+import type { NativeTiming } from "../native/tunnel.js";
+import { EndpointLadder, type Rung } from "./endpoint-ladder.js";
 import { timingOf } from "./wire-settings.js";
 
 /** One initiation under way; `InitiatorHandshake` is one. */

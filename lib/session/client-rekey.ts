@@ -3,11 +3,11 @@
  *
  *     watch ──due──> initiation, repeated ──response──> the new session's keys, and `watch` again
  */
-import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "../native/protocol-ids.js";
-import { Timers } from "../native/clock.js";
 import { I405Error } from "../common/errors.js";
-import { watchAge, type MachineContext } from "./machine.js";
 import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";
+import { Timers } from "../native/clock.js";
+import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "../native/protocol-ids.js";
+import { watchAge, type MachineContext } from "./machine.js";
 
 /** One rekey initiation; `RekeyInitiation` is one. */
 export interface RekeyAttempt {

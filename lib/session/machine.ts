@@ -6,12 +6,12 @@
  * the step done.
  */
 import type { Connection, RefusedClient, TunnelEvents, TunnelWarning } from "../../index.js";
-import { AEAD_AES_256_GCM, type AeadId } from "../native/protocol-ids.js";
-import type { NativeEvent } from "../native/events.js";
-import type { NativeTiming, NativeTunnel } from "../native/tunnel.js";
 import { parseHostAndPort } from "../common/address-text.js";
-import type { Clock } from "../native/clock.js";
 import type { I405Error } from "../common/errors.js";
+import type { Clock } from "../native/clock.js";
+import type { NativeEvent } from "../native/events.js";
+import { AEAD_AES_256_GCM, type AeadId } from "../native/protocol-ids.js";
+import type { NativeTiming, NativeTunnel } from "../native/tunnel.js";
 
 export type DisconnectReason = Parameters<TunnelEvents["disconnected"]>[0]["reason"];
 

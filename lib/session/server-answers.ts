@@ -3,13 +3,13 @@
  * them in the carousel (docs/protocol.md, "Confirmed").
  */
 import type { Wire } from "../../index.js";
+import { PROTOCOL_VERSION } from "../handshake/messages.js";
+import type { SessionRoot } from "../handshake/session-keys.js";
+import { Timers } from "../native/clock.js";
 import type { AeadId, HandshakeKind } from "../native/protocol-ids.js";
 import type { NativeTiming } from "../native/tunnel.js";
-import { Timers } from "../native/clock.js";
-import { PROTOCOL_VERSION } from "../handshake/messages.js";
 import type { MachineContext } from "./machine.js";
 import type { ServerSchedule } from "./server-schedule.js";
-import type { SessionRoot } from "../handshake/session-keys.js";
 import { aliveNs } from "./times.js";
 import { sameTiming } from "./wire-settings.js";
 

@@ -3,16 +3,16 @@
  * (docs/protocol.md, "Initiation", "Refused").
  */
 import type { Wire } from "../../index.js";
-import { KIND_RESPONSE, type AeadId } from "../native/protocol-ids.js";
-import type { NativeEvent } from "../native/events.js";
-import type { NativeTiming } from "../native/tunnel.js";
-import { Timers } from "../native/clock.js";
 import { I405Error } from "../common/errors.js";
 import { chooseAead } from "../handshake/messages.js";
 import type { InitiationSettings, Refusal } from "../handshake/payloads.js";
+import type { SessionKeys } from "../handshake/session-keys.js";
+import { Timers } from "../native/clock.js";
+import type { NativeEvent } from "../native/events.js";
+import { KIND_RESPONSE, type AeadId } from "../native/protocol-ids.js";
+import type { NativeTiming } from "../native/tunnel.js";
 import { hostOf, type MachineContext } from "./machine.js";
 import type { Pending } from "./server-answers.js";
-import type { SessionKeys } from "../handshake/session-keys.js";
 import { firstDeadlineNs } from "./times.js";
 import { clientOverhead, timingWith, type Judgement } from "./wire-settings.js";
 

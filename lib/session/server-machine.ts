@@ -12,10 +12,12 @@
  * `#coverEndNs` alone: see `#planEnd`.
  */
 import type { Wire } from "../../index.js";
-import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION } from "../native/protocol-ids.js";
-import type { NativeEvent } from "../native/events.js";
-import type { NativeTiming } from "../native/tunnel.js";
+import { FloorKeeper } from "../handshake/floor.js";
+import type { SessionKeys } from "../handshake/session-keys.js";
 import { Timers } from "../native/clock.js";
+import type { NativeEvent } from "../native/events.js";
+import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION } from "../native/protocol-ids.js";
+import type { NativeTiming } from "../native/tunnel.js";
 import {
   cipherName,
   peerOf,
@@ -25,18 +27,16 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
-import { FloorKeeper } from "../handshake/floor.js";
 import { RetiredGeneration } from "./retired-generation.js";
 import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
 import { ServerAsking } from "./server-asking.js";
 import { ServerInitiations, type InitiationConfig } from "./server-initiations.js";
+import { Refusals } from "./server-refusals.js";
 import { ServerRekey, type ServerRekeyConfig } from "./server-rekey.js";
 import { ServerSchedule } from "./server-schedule.js";
 import { versionAnswer } from "./server-versions.js";
-import type { SessionKeys } from "../handshake/session-keys.js";
-import { expiryNs, retentionNs } from "./times.js";
-import { Refusals } from "./server-refusals.js";
 import { ReplacedWatch } from "./shared-secret.js";
+import { expiryNs, retentionNs } from "./times.js";
 import { notBelieved, staleInitiation, stateNotKept } from "./warnings.js";
 import { sameTiming } from "./wire-settings.js";
 

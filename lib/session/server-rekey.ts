@@ -2,11 +2,11 @@
  * The server's side of rekeys (docs/protocol.md, "Rekey"): the answer to a client's initiation, said until something
  * opens under the new key.
  */
-import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "../native/protocol-ids.js";
 import { I405Error } from "../common/errors.js";
+import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";
+import { CONTROL_REKEY_INITIATION, CONTROL_REKEY_RESPONSE } from "../native/protocol-ids.js";
 import type { MachineContext } from "./machine.js";
 import type { Offered } from "./server-answers.js";
-import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";
 import { leastRekeyNs, repeatNs } from "./times.js";
 
 export interface ServerRekeyConfig {

@@ -1,9 +1,9 @@
 /** What a client of another version of the protocol is told: which versions are spoken here. */
-import { KIND_WRONG_VERSION } from "../native/protocol-ids.js";
-import type { NativeEvent } from "../native/events.js";
-import type { NativeTiming } from "../native/tunnel.js";
-import type { Clock } from "../native/clock.js";
 import { PROTOCOL_VERSION } from "../handshake/messages.js";
+import type { Clock } from "../native/clock.js";
+import type { NativeEvent } from "../native/events.js";
+import { KIND_WRONG_VERSION } from "../native/protocol-ids.js";
+import type { NativeTiming } from "../native/tunnel.js";
 import type { Pending } from "./server-answers.js";
 import { firstDeadlineNs } from "./times.js";
 

@@ -1,8 +1,8 @@
 /** Warnings of the machines, and what to do about those of the addon. */
 import type { TunnelWarning } from "../../index.js";
-import type { Role } from "../native/options.js";
 import type { I405Error } from "../common/errors.js";
 import { formatDuration } from "../common/units.js";
+import type { Role } from "../native/options.js";
 
 /** Nothing answers the client. One message for every cause, because silence has no other sign. */
 export function noAnswer(endpoint: string, forNs: number): TunnelWarning {

@@ -3,14 +3,14 @@
  * and either becomes what the addon runs.
  */
 import type { Wire, WireDirection } from "../../index.js";
-import type { NativeTiming } from "../native/tunnel.js";
 import { travelsOverIpv4 } from "../common/address-text.js";
 import { I405Error, optionError } from "../common/errors.js";
-import type { Refusal } from "../handshake/payloads.js";
-import type { ServerLimits, WireRequest } from "../options/options.js";
-import { leastRekeyNs, rekeyNs } from "./times.js";
 import { formatDuration, formatRate } from "../common/units.js";
 import { INTERVAL_RANGE_NS, JITTER_PART, LENGTH_RANGE } from "../common/wire-bounds.js";
+import type { Refusal } from "../handshake/payloads.js";
+import type { NativeTiming } from "../native/tunnel.js";
+import type { ServerLimits, WireRequest } from "../options/settings.js";
+import { leastRekeyNs, rekeyNs } from "./times.js";
 
 /** IP and UDP headers of an outer packet, bytes. */
 const OVERHEAD_IPV4 = 28;

@@ -2,9 +2,9 @@
  * The end of a tunnel that runs: close blocks, cover slots for `linger`, the end of the schedule, then everything is
  * released. Each step has a bound of its own, so that a lost event can't keep a program from ending.
  */
+import { Timers, type Clock } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";
 import type { NativeTunnel } from "../native/tunnel.js";
-import { Timers, type Clock } from "../native/clock.js";
 import type { Remains } from "../session/machine.js";
 
 /** The protocol's: slots that carry a close block. */

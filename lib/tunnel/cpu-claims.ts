@@ -1,6 +1,6 @@
 /** Cores that spinny tunnels poll on: two on one core would each miss half of their slots. */
 import { I405Error } from "../common/errors.js";
-import type { LocalSettings } from "../options/options.js";
+import type { LocalSettings } from "../options/settings.js";
 
 const claimed = new Set<number>();
 

@@ -5,26 +5,26 @@
  *                        └──────── fatal: released at once ────────────────────────┘
  */
 import type { Connection, TunnelState } from "../../index.js";
+import { asError, connectTimeoutError, I405Error } from "../common/errors.js";
+import type { Pairing } from "../handshake/pairing.js";
+import { guardedClock, Timers, type Clock } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";
 import type { NativeStats } from "../native/stats.js";
 import type { NativeTunnel } from "../native/tunnel.js";
-import { guardedClock, Timers, type Clock } from "../native/clock.js";
+import type { LocalSettings } from "../options/settings.js";
+import type { Report } from "../session/machine.js";
+import { addonWarning } from "../session/warnings.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
-import { asError, connectTimeoutError, I405Error } from "../common/errors.js";
 import { Figures } from "./figures.js";
-import type { Report } from "../session/machine.js";
 import type { Opening, Running } from "./opening.js";
-import type { LocalSettings } from "../options/options.js";
 import type { PacketHub } from "./packet-hub.js";
-import type { Pairing } from "../handshake/pairing.js";
 import type { Parts } from "./parts.js";
 import type { Ages } from "./path-stats.js";
 import { tellRecords } from "./records.js";
 import { StartPromise } from "./start-promise.js";
 import { publicDeviation } from "./stats.js";
 import type { Voice } from "./voice.js";
-import { addonWarning } from "../session/warnings.js";
 
 /** What begins a life: a `connect` or a `listen`. */
 export interface Beginning {

@@ -3,34 +3,34 @@
  * held before everything that can fail without it has gone through.
  */
 import type { WireDirection } from "../../index.js";
+import type { HostPort } from "../common/option-readers.js";
+import { LENGTH_RANGE } from "../common/wire-bounds.js";
+import { FloorKeeper } from "../handshake/floor.js";
+import { INITIATION_LENGTHS, InitiatorHandshake, ResponderHandshake, RESPONSE_LENGTH } from "../handshake/messages.js";
+import { pairingFromKeys, pairingFromPassword, type Pairing } from "../handshake/pairing.js";
+import { rehearseHandshake, SHORT_SLOTS_NS } from "../handshake/rehearsal.js";
+import { answerRekey, RekeyInitiation } from "../handshake/rekey-messages.js";
+import type { SessionRoot } from "../handshake/session-keys.js";
+import { StampSource } from "../handshake/stamps.js";
+import { StateFile } from "../handshake/state-file.js";
+import { formatAddress, isName, resolveAll, resolveHost, type SocketAddress } from "../names/resolve.js";
 import type { Addon } from "../native/addon.js";
+import type { Clock } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";
 import type { NativeOpenOptions, Role } from "../native/options.js";
 import type { NativeTunnel } from "../native/tunnel.js";
 import { resolveAllowedIps } from "../options/allowed-ips.js";
+import type { Credentials } from "../options/credentials.js";
+import { drawLinger } from "../options/linger.js";
+import type { ClientSettings, LocalSettings, ServerSettings } from "../options/settings.js";
 import { ClientMachine } from "../session/client-machine.js";
 import { ClientPaths } from "../session/client-paths.js";
-import type { Clock } from "../native/clock.js";
-import { INITIATION_LENGTHS, InitiatorHandshake, ResponderHandshake, RESPONSE_LENGTH } from "../handshake/messages.js";
 import { hostOf, type Machine, type Report } from "../session/machine.js";
-import type { HostPort } from "../common/option-readers.js";
-import type { Credentials } from "../options/credentials.js";
-import type { ClientSettings, LocalSettings, ServerSettings } from "../options/options.js";
-import { pairingFromKeys, pairingFromPassword, type Pairing } from "../handshake/pairing.js";
+import { ServerMachine } from "../session/server-machine.js";
+import { attemptNs, repeatNs } from "../session/times.js";
+import { judgeWire, resolveDirection, resolveRekeyNs, resolveTimeoutMs, timingOf } from "../session/wire-settings.js";
 import type { Parts } from "./parts.js";
 import { persistently } from "./persistence.js";
-import { formatAddress, isName, resolveAll, resolveHost, type SocketAddress } from "../names/resolve.js";
-import { ServerMachine } from "../session/server-machine.js";
-import { drawLinger } from "../options/linger.js";
-import { FloorKeeper } from "../handshake/floor.js";
-import { rehearseHandshake, SHORT_SLOTS_NS } from "../handshake/rehearsal.js";
-import { answerRekey, RekeyInitiation } from "../handshake/rekey-messages.js";
-import type { SessionRoot } from "../handshake/session-keys.js";
-import { attemptNs, repeatNs } from "../session/times.js";
-import { StampSource } from "../handshake/stamps.js";
-import { StateFile } from "../handshake/state-file.js";
-import { judgeWire, resolveDirection, resolveRekeyNs, resolveTimeoutMs, timingOf } from "../session/wire-settings.js";
-import { LENGTH_RANGE } from "../common/wire-bounds.js";
 
 /** What the tunnel lends for its opening. */
 export interface Opening {

@@ -2,9 +2,9 @@
 import type { Duplex } from "node:stream";
 import type { TunnelWarning } from "../../index.js";
 import type { I405Error } from "../common/errors.js";
+import { packetRefused } from "../session/warnings.js";
 import { PacketIterator } from "./packet-iterator.js";
 import { PacketStream, type PacketPort, type PacketReader } from "./packet-stream.js";
-import { packetRefused } from "../session/warnings.js";
 
 /** What the hub needs of its tunnel. */
 export interface HubPort {

@@ -1,9 +1,9 @@
 /** What a tunnel is made of besides its options; tests put a fake addon, simulated time and their own names here. */
+import { lookUpName } from "../names/lookup.js";
+import type { NameParts } from "../names/resolve.js";
 import type { Addon } from "../native/addon.js";
 import { systemClock, type Clock } from "../native/clock.js";
-import { lookUpName } from "../names/lookup.js";
 import { loadAddon } from "../native/loader.js";
-import type { NameParts } from "../names/resolve.js";
 
 export interface Parts extends NameParts {
   loadAddon(): Promise<Addon>;

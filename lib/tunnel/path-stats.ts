@@ -1,7 +1,7 @@
 /** What is known of the way to the peer and back, as the public interface has it: counts, round trips, ages. */
 import type { PathLoss, PathStats } from "../../index.js";
-import type { NativeLoss, NativePath, NativeStats } from "../native/stats.js";
 import type { Clock } from "../native/clock.js";
+import type { NativeLoss, NativePath, NativeStats } from "../native/stats.js";
 
 export const NO_PATH: NativePath = {
   inbound: { expected: 0n, lost: 0n, recentExpected: 0, recentLost: 0 },

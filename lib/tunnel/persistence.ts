@@ -1,6 +1,6 @@
 /** What a persistent client does where opening fails for a reason that may pass: it tries again. */
-import { Timers, type Clock } from "../native/clock.js";
 import { I405Error } from "../common/errors.js";
+import { Timers, type Clock } from "../native/clock.js";
 import type { Report } from "../session/machine.js";
 import { notOpenYet } from "../session/warnings.js";
 

@@ -8,19 +8,21 @@ import type {
   TunnelState,
   TunnelStats,
 } from "../../index.js";
-import type { Role } from "../native/options.js";
 import { asError, describe, I405Error, optionError } from "../common/errors.js";
+import type { Pairing } from "../handshake/pairing.js";
+import { looksGenerated } from "../handshake/passwords.js";
+import type { Role } from "../native/options.js";
+import { parseConnectOptions, parseListenOptions } from "../options/connection-options.js";
+import type { Credentials } from "../options/credentials.js";
+import type { LocalSettings } from "../options/settings.js";
+import { parseTunnelOptions } from "../options/tunnel-options.js";
+import { WEAK_PASSWORD } from "../session/warnings.js";
 import { TunnelEmitter } from "./emitter.js";
 import { Lifecycle } from "./lifecycle.js";
 import { beginPairing, openClient, openServer } from "./opening.js";
-import type { Credentials } from "../options/credentials.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions, type LocalSettings } from "../options/options.js";
 import { PacketHub } from "./packet-hub.js";
-import type { Pairing } from "../handshake/pairing.js";
 import type { Parts } from "./parts.js";
 import { publicStats } from "./stats.js";
-import { looksGenerated } from "../handshake/passwords.js";
-import { WEAK_PASSWORD } from "../session/warnings.js";
 
 export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   readonly #local: LocalSettings;

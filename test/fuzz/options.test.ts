@@ -3,7 +3,8 @@ import fc from "fast-check";
 import t from "tap";
 import { describe, describeSecret } from "../../lib/common/errors.js";
 import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
-import { parseConnectOptions, parseListenOptions, parseTunnelOptions } from "../../lib/options/options.js";
+import { parseConnectOptions, parseListenOptions } from "../../lib/options/connection-options.js";
+import { parseTunnelOptions } from "../../lib/options/tunnel-options.js";
 import { anything, holds, orRefusal } from "./properties.js";
 
 const key = { privateKey: generatePrivateKey(), peerPublicKey: publicKey(generatePrivateKey()) };

@@ -3,7 +3,7 @@ import type { Wire } from "../../index.js";
 import type { NativeTiming } from "../../lib/native/tunnel.js";
 import { INITIATION_LENGTHS, RESPONSE_LENGTH } from "../../lib/handshake/messages.js";
 import { generatePresharedKey, generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
-import type { ServerLimits } from "../../lib/options/options.js";
+import type { ServerLimits } from "../../lib/options/settings.js";
 import type { LingerRange } from "../../lib/options/linger.js";
 import { pairingFromKeys, type Pairing } from "../../lib/handshake/pairing.js";
 import { attemptNs } from "../../lib/session/times.js";

@@ -1,19 +1,19 @@
 /** From a capture to observations: which packets are the tunnel's, which way each went, which stretch it is in. */
 import { I405Error } from "../../common/errors.js";
+import { Growing } from "../growing.js";
 import { OUTSIDE, type Observation, type Stretch } from "../observation.js";
 import type { AuditWarning } from "../warnings.js";
+import { captureWarnings } from "./capture-warnings.js";
 import { agree, orderOf } from "./clock.js";
 import { captureError } from "./errors.js";
 import type { Capture } from "./file.js";
 import { chooseFlow, flowKey, type Flow, type OtherFlow, type Wanted } from "./flows.js";
 import { Fragments } from "./fragments.js";
-import { Growing } from "../growing.js";
 import { addressesOf, emptyHeaders, parseHeaders, type Headers } from "./headers.js";
 import { cutHoles } from "./holes.js";
 import { knownLink } from "./link.js";
 import { readPackets } from "./packets.js";
 import type { CaptureFile, RawPacket } from "./raw-packet.js";
-import { captureWarnings } from "./capture-warnings.js";
 import { seenInStretches } from "./seen-in-stretches.js";
 import { Sightings } from "./sightings.js";
 import { stretchFinder } from "./stretch-finder.js";

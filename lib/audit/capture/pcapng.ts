@@ -1,9 +1,9 @@
 /** The newer format: blocks with a type and a length at both ends; sections choose byte order, interfaces resolution. */
 import type { ByteSource } from "./byte-source.js";
 import { captureError } from "./errors.js";
-import type { CaptureFile, EachPacket, RawPacket } from "./raw-packet.js";
 import { LONGEST_RECORD } from "./pcap.js";
 import { readInterface, type Interface } from "./pcapng-interface.js";
+import type { CaptureFile, EachPacket, RawPacket } from "./raw-packet.js";
 
 /** The type of a section header block, alike in both byte orders. */
 export const PCAPNG_MAGIC = 0x0a0d0d0a;

@@ -1,6 +1,6 @@
 /** The asking end of an audit: one question at a time, repeated until it is answered. */
-import type { I405Tunnel } from "../../index.js";
 import { I405Error } from "../../common/errors.js";
+import type { I405Tunnel } from "../../index.js";
 import { decode, encode, MOST_CHUNKS, recordsIn, VERSION, type Message } from "./messages.js";
 import { longestInner, messageIn, packetOf, roomIn } from "./packets.js";
 import type { Pattern } from "./patterns.js";

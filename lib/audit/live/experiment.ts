@@ -6,8 +6,8 @@
  * 3. the condition ends, and what the other end remembers of it is fetched
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Connection, I405Tunnel } from "../../index.js";
 import { I405Error } from "../../common/errors.js";
+import type { Connection, I405Tunnel } from "../../index.js";
 import type { Observation, Seen } from "../observation.js";
 import type { Asking } from "./asking.js";
 import { type AskingTunnel } from "./asking.js";

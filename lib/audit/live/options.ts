@@ -1,9 +1,9 @@
 /** The options of an audit of one's own tunnel, and of the other end that answers it, parsed once. */
 import type { AnswerOptions, LiveAuditOptions } from "../../../types/audit.js";
-import type { ConnectOptions, ListenOptions, TunnelOptions } from "../../index.js";
 import { describe, optionError } from "../../common/errors.js";
 import { readChoice, readObject, readSignal } from "../../common/option-readers.js";
 import { parseDuration } from "../../common/units.js";
+import type { ConnectOptions, ListenOptions, TunnelOptions } from "../../index.js";
 import { CONDITION_NAMES, type ConditionName } from "./conditions.js";
 import type { ObservedAt } from "./experiment.js";
 import { QUEUE_MS } from "./packets.js";

@@ -1,16 +1,16 @@
 /** `i405 audit`: watches, compares, writes the reports; or answers the audits of others. */
 import { writeFileSync } from "node:fs";
+import type { AnswerOptions } from "../../../types/audit.js";
 import { answerAudits, audit } from "../../audit/index.js";
 import { warningWords } from "../../audit/warnings.js";
 import { I405Error } from "../../common/errors.js";
-import type { AnswerOptions } from "../../../types/audit.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
-import { judge } from "./judge.js";
 import { reporter } from "../report.js";
-import type { World } from "../world.js";
 import type { GivenFlags } from "../settings.js";
+import type { World } from "../world.js";
 import { runHere } from "./here.js";
+import { judge } from "./judge.js";
 import { readAuditFlags, underFlag, type AuditFlags, type AuditRequest } from "./options.js";
 
 /** Exit code 5 if `--fail-under` asks for it, 7 if nothing can be told. A signal ends what goes on; what there is until then is reported. */

@@ -1,12 +1,12 @@
 /** The flags of `i405 audit`. What their values mean is parsed behind the library's options, but for what is said here. */
 import type { AnswerOptions, AuditOptions, LiveAuditOptions } from "../../../types/audit.js";
 import { describe, I405Error } from "../../common/errors.js";
-import { flagsOf, flagOfOption } from "../flags.js";
 import type { Flag } from "../flag.js";
+import { flagsOf, flagOfOption } from "../flags.js";
+import type { Io } from "../io.js";
 import { secretReader } from "../secret-sources.js";
 import { usageError, type Given, type Settings } from "../settings.js";
 import { connectOptions, listenOptions, tunnelOptions } from "../tunnel-settings.js";
-import type { Io } from "../io.js";
 
 /** As commander has them. */
 export interface AuditFlags {

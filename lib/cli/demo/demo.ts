@@ -3,14 +3,14 @@
  * relay that sees what a watcher sees; quiet and busy stretches by turns.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { generatePassword, I405Tunnel, type Deviation, type PollMode, type WireOptions } from "../../index.js";
 import { describe } from "../../common/errors.js";
+import { generatePassword, I405Tunnel, type Deviation, type PollMode, type WireOptions } from "../../index.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { errorLines, explainError } from "../explain.js";
-import type { World } from "../world.js";
 import { usageError } from "../settings.js";
-import { startRelay, type Sighting } from "./relay.js";
 import { Screen } from "../terminal/screen.js";
+import type { World } from "../world.js";
+import { startRelay, type Sighting } from "./relay.js";
 import { Sender } from "./traffic.js";
 import { renderVerdict } from "./verdict.js";
 import { renderLine, renderView, type View } from "./view.js";

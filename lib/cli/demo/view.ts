@@ -1,6 +1,6 @@
 /** The demo's screen as lines of text: a pure function of what was watched. */
-import type { Deviation } from "../../index.js";
 import { formatRate } from "../../common/units.js";
+import type { Deviation } from "../../index.js";
 import { bar, columns } from "../terminal/bars.js";
 import { histogram } from "./figures.js";
 import { COLUMN_MS, type Condition, type Direction, type Watch } from "./watch.js";

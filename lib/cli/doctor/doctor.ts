@@ -1,5 +1,8 @@
 /** `i405 doctor`: looks, measures, reports; with `--fix` and `--undo` it changes settings and puts them back. */
 import { lookup } from "node:dns/promises";
+import { familyOf, formatHostAndPort } from "../../common/address-text.js";
+import { I405Error } from "../../common/errors.js";
+import type { HostPort } from "../../common/option-readers.js";
 import { lookAt } from "../../doctor/checks.js";
 import { stolenMs } from "../../doctor/checks/hypervisor.js";
 import { findEgress } from "../../doctor/egress.js";
@@ -14,17 +17,14 @@ import type { Measured } from "../../doctor/report.js";
 import type { Hands, Target } from "../../doctor/system.js";
 import { undoFile, undoPath } from "../../doctor/undo-file.js";
 import { measureUplink, uplinkFinding } from "../../doctor/uplink.js";
-import { I405Error } from "../../common/errors.js";
-import { familyOf, formatHostAndPort } from "../../common/address-text.js";
 import { loadAddon } from "../../native/loader.js";
-import type { HostPort } from "../../common/option-readers.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { reporter, type Report as Output } from "../report.js";
-import type { World } from "../world.js";
 import { usageError } from "../settings.js";
-import type { DoctorParts } from "./parts.js";
+import type { World } from "../world.js";
 import { readDoctorOptions, type DoctorFlags, type DoctorOptions } from "./options.js";
+import type { DoctorParts } from "./parts.js";
 import { sayReport, saySteps } from "./say.js";
 
 /** Cores that are measured: the chosen one and one to compare it with. */

@@ -5,9 +5,9 @@
 import { chownSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import type { PeerCredentials } from "../../native/addon.js";
 import { I405Error } from "../../common/errors.js";
 import { prepareOwnFolder } from "../../common/own-folder.js";
+import type { PeerCredentials } from "../../native/addon.js";
 import { O_PATH, REQUEST } from "./client.js";
 import { socketsIn } from "./places.js";
 import type { Snapshot } from "./snapshot.js";
