@@ -35,7 +35,22 @@ export default defineConfig(
         "error",
         {
           contract: ["index.d.ts", "types"],
-          inside: ["common", "native", "names", "handshake", "options", "session", "tunnel"],
+          inside: [
+            // What knows nothing of tunnels: errors, units, addresses as text, secrets, how single options are read.
+            "common",
+            // The addon: its interface, how it is loaded, its clock, what it does to this process.
+            "native",
+            // From the names of hosts to their addresses.
+            "names",
+            // What two ends say until they have keys: Noise, pairing, messages, stamps and where they are kept.
+            "handshake",
+            // What a program asks for, parsed once.
+            "options",
+            // The machines of client and server: attempts, paths, sessions, new keys, answers.
+            "session",
+            // One tunnel from its opening to its end, and the packets through it.
+            "tunnel",
+          ],
           entry: "index.ts",
           // Tools use the public API and `common`, like any program that embeds a tunnel. Two of them need the addon too.
           tools: {
