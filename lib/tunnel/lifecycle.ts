@@ -17,6 +17,7 @@ import { addonWarning } from "../session/warnings.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
 import { Figures } from "./figures.js";
+import { machineReport } from "./machine-report.js";
 import type { Opening, Running } from "./opening.js";
 import type { PacketHub } from "./packet-hub.js";
 import type { Parts } from "./parts.js";
@@ -44,6 +45,7 @@ export class Lifecycle {
   readonly #parts: Parts;
   readonly #voice: Voice;
   readonly #hub: PacketHub;
+  readonly #report: Report;
   #beginning: Beginning | null = null;
   /** From the moment on in which it is open, before there is a machine. */
   #native: NativeTunnel | null = null;
@@ -64,6 +66,20 @@ export class Lifecycle {
     this.#parts = parts;
     this.#voice = voice;
     this.#hub = hub;
+    this.#report = machineReport(this, voice, {
+      connected: (connection) => {
+        this.#figures.session.handshake();
+        this.#timers?.clear("connectTimeout");
+        this.#started.resolve(connection);
+      },
+      rekeyed: () => {
+        this.#figures.session.rekey();
+      },
+      failed: (error) => {
+        this.#fail(error);
+      },
+      stateWithout: () => this.#beginning?.state ?? "connecting",
+    });
     this.#closed = new Promise((resolve) => {
       this.#markClosed = resolve;
     });
@@ -206,53 +222,6 @@ export class Lifecycle {
       if (deviation !== undefined) this.#voice.emit("deviation", publicDeviation(deviation));
     });
   }
-
-  readonly #report: Report = {
-    connected: (connection) => {
-      if (this.ending) return;
-      this.state = "connected";
-      this.connection = connection;
-      this.#figures.session.handshake();
-      this.#timers?.clear("connectTimeout");
-      this.#started.resolve(connection);
-      this.#voice.emit("connected", connection);
-    },
-    silent: (forMs) => {
-      if (this.ending) return;
-      this.state = "silent";
-      this.#voice.emit("silent", { forMs });
-    },
-    heard: () => {
-      if (this.ending) return;
-      this.state = "connected";
-      this.#voice.emit("heard");
-    },
-    rekeyed: () => {
-      if (this.ending) return;
-      this.#figures.session.rekey();
-      this.#voice.emit("rekeyed");
-    },
-    roamed: (endpoint) => {
-      if (this.ending || this.connection === null) return;
-      this.connection = { ...this.connection, endpoint };
-      this.#voice.emit("roamed", { endpoint });
-    },
-    disconnected: (reason) => {
-      if (this.ending) return;
-      this.state = this.#beginning?.state ?? "connecting";
-      this.connection = null;
-      this.#voice.emit("disconnected", { reason });
-    },
-    refused: (refused) => {
-      if (!this.ending) this.#voice.emit("refused", refused);
-    },
-    warning: (warning) => {
-      if (!this.ending) this.#voice.emit("warning", warning);
-    },
-    failed: (error) => {
-      this.#fail(error);
-    },
-  };
 
   #take(events: NativeEvent[]): void {
     for (const event of events) {
