@@ -17,7 +17,7 @@ const documents = () =>
   readdirSync(join(ROOT, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`);
-const DOCUMENTS = ["README.md", ...documents()];
+const DOCUMENTS = ["README.md", "CONTRIBUTING.md", ...documents()];
 
 /** Flags of i405 that are not of `server` and `client`. */
 const OTHER_FLAGS = ["help", "out", "password", "version", "seconds", "poll-mode"];
@@ -140,6 +140,22 @@ t.test("every code of the program is in errors.md, errors with their exit codes"
     [...warnings.matchAll(/^\| `(I405_\w+)` \|/gm)].map(([, code]) => code).sort(),
     codesIn(/"(I405_[A-Z0-9_]*[A-Z0-9])"/g).filter((code) => !variables.test(code)),
   );
+});
+
+t.test("the files that CONTRIBUTING.md and architecture.md name are there", async (t) => {
+  const files = ["lib", "crates", "scripts", "test", "types"].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((name) => `/${folder}/${name}`),
+  );
+  // The documents leave out what every crate has: crates/i405-rt/src/send/slots.rs is send/slots.rs.
+  const known = files.map((file) => file.replace("/src/", "/"));
+  for (const document of ["CONTRIBUTING.md", "docs/architecture.md"]) {
+    const named = [...read(document).matchAll(/`([\w./-]+\.(?:ts|rs|mjs))`/g)].map(([, name = ""]) => name);
+    t.ok(named.length > 10, document);
+    for (const name of named) {
+      const short = `/${name.replace("/src/", "/")}`;
+      t.ok(existsSync(join(ROOT, name)) || known.some((file) => file.endsWith(short)), `${document}: ${name}`);
+    }
+  }
 });
 
 t.test("every bench is in benches.md", async (t) => {

@@ -1,4 +1,4 @@
-//! The core's types into JavaScript values, with the field names of `lib/addon.ts`.
+//! The core's types into JavaScript values, with the field names of `lib/native`.
 
 use i405_proto::endpoint::Endpoint;
 use i405_rt::config::DeviationSource;

@@ -12,7 +12,7 @@ mod sink;
 
 use crate::sink::SharedChannel;
 
-/// Names are those of `lib/native.ts`.
+/// Names are those of `lib/native/loader.ts`.
 #[neon::main]
 fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     i405_bridge::export::<SharedChannel>(&mut cx)?;

@@ -56,7 +56,7 @@ pub(crate) enum Notice {
     HandshakeSources { stamp: u64, sources: [Option<Endpoint>; MOST_SOURCES] },
 }
 
-/// What a tunnel reports, in batches. `lib/addon.ts` has the meaning of each.
+/// What a tunnel reports, in batches. `lib/native/events.ts` has the meaning of each.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A whole handshake message.

@@ -1,4 +1,4 @@
-//! One open tunnel: a socket, a device, its threads, and the commands of `lib/addon.ts`.
+//! One open tunnel: a socket, a device, its threads, and the commands of `lib/native/tunnel.ts`.
 //!
 //! Every command allocates what the timed threads will need, hands it over through a ring and returns; none waits for
 //! a timed thread, and each is complete in itself.
