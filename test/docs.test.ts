@@ -32,6 +32,8 @@ const FOREIGN_FLAGS = [
   "long-slots",
   "nano",
   "search",
+  "reporter",
+  "tests",
   ...OPTION_NAMES,
 ];
 /** Of setpriv, systemctl, systemd-analyze and podman in deployment.md. */
