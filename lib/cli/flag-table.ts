@@ -1,4 +1,8 @@
-/** The flags of `i405 server` and `i405 client`, in the order of `--help`. */
+/**
+ * Every flag of `i405 server` and `i405 client`, once, in the order of `--help`: its name on the command line and in a config
+ * file, the option of the public API that it sets, and what `--help` says. What the values mean is parsed behind the API and
+ * not here.
+ */
 import type { Flag } from "./flag.js";
 import { OUTPUT_FLAGS } from "./output-flags.js";
 import { PRIVILEGE_FLAGS } from "./privilege-flags.js";

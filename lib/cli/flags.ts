@@ -1,7 +1,4 @@
-/**
- * Every flag of `i405 server` and `i405 client`, once: its name on the command line and in a config file, the option
- * of the public API that it sets, and what `--help` says. What the values mean is parsed behind the API and not here.
- */
+/** Looks flags of `i405 server` and `i405 client` up, by command or by the option that they set. `flag-table.ts` has them. */
 import { FLAGS } from "./flag-table.js";
 import type { Flag, TunnelCommand } from "./flag.js";
 

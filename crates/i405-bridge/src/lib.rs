@@ -14,7 +14,7 @@ use neon::prelude::*;
 
 use crate::tunnel::Listening;
 
-/// Exports them. Names are those that `lib/` calls.
+/// Exports them. Names are those of `lib/native/loader.ts`.
 ///
 /// # Errors
 /// None but an exception of JavaScript's.

@@ -1,4 +1,4 @@
-//! The Neon binding of the i405 tunnel: conversions, and nothing else.
+//! The addon: what JavaScript can call.
 //!
 //! A tunnel's own functions are `i405-bridge`'s. Here are `sink`, which carries batches of events to the JavaScript thread,
 //! `probe`, what the doctor measures, `names`, which asks name servers, and `process`, what concerns the whole process.

@@ -1,7 +1,7 @@
 //! The real-time core of i405 on Linux: threads, clocks, waiting, sockets, TUN, scheduling class.
 //!
 //! It does no handshake (that is TypeScript's) and decides nothing about bytes (that is `i405-proto`'s).
-//! Threads of a tunnel: dispatcher, receiver, ingress (or all three in one spinner) and reporter.
+//! Threads of a tunnel: one dispatcher or two, receiver, ingress (or all three in one spinner), reporter, and burners.
 //!
 //! Each folder imports only those before it in this order, which a test checks (`tests/layout.rs`):
 //! `platform`, `realtime`, `rings`, `host`, `send`, `receive`, `report`, [`tunnel`].

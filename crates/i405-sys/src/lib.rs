@@ -1,4 +1,4 @@
-//! System calls of Linux that no safe wrapper covers, and every `unsafe` block of i405's Linux side. Each function here is
+//! System calls of Linux that no safe wrapper covers, and every `unsafe` block of the product's Linux side. Each function here is
 //! safe to call; nothing here knows of a tunnel.
 
 pub mod adjust;

@@ -1,7 +1,7 @@
 //! Looks after the TUN interface: one that somebody deleted is made again, with its name, addresses and MTU.
 //!
 //! The reporter's work, so it may take its time. What comes meanwhile for the interface is dropped and counted, and slots
-//! go on as cover slots.
+//! go on: with what waits for them, then as cover slots.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What keeps the rest of this machine's network in line while there is an interface: the strong host model's rules, and
-//! the interface itself, should somebody delete it.
+//! This keeps the rest of this machine's network in line: it sets the strong host model's rules, which outlive a crash by a
+//! minute (`aftermath`), and it makes the interface again if somebody deletes it.
 
 mod addresses;
 mod aftermath;

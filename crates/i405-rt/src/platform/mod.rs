@@ -1,5 +1,6 @@
-//! The machine as the tunnel needs it: clocks, waiting, locks, randomness, the outer socket and its filter, the interface.
-//! It knows no slot, no session and no thread.
+//! This is the machine as a tunnel needs it: clocks, waiting, locks, randomness, the outer socket with its filter and its
+//! launch times, the interface, name servers. What a tunnel is opened with (`config`) and its errors are here as well.
+//! Nothing here knows of a schedule or a session under way.
 
 pub mod clock;
 pub mod config;

@@ -1,5 +1,5 @@
-//! What makes a thread a timed one and keeps it so: scheduling class, core, margin, letting go of the core, burners.
-//! It knows no slot and no datagram.
+//! This makes a thread a timed one and keeps it so: scheduling class, core, margin, letting go of the core, burners.
+//! It hears when slots are, and knows nothing of what they hold.
 
 pub mod breath;
 pub mod burner;

@@ -1,4 +1,5 @@
-//! The receiver's half and the interface's: datagrams in, inner packets out, and inner packets in for the slots.
+//! The receiver's half opens datagrams and writes inner packets to the interface; the ingress reads inner packets for the
+//! slots.
 
 pub mod backlog;
 pub mod departure_reader;

@@ -1,4 +1,4 @@
-//! The reporter: what the other threads must not wait for. It wraps handshake copies, counts lateness, matches timestamps,
+//! The reporter does what the other threads must not wait for. It wraps handshake copies, counts lateness, matches timestamps,
 //! knows the path, and tells the program.
 
 pub mod carousel;

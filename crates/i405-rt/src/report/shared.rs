@@ -1,4 +1,5 @@
-//! What the control side and the reporter share. The timed threads see only the counters and the gate.
+//! What the control side and the reporter share. Timed threads see only the counters, the gate and
+//! the wakers.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! Everything that crosses from one thread to another: commands, packets, records, events, counters. Nothing here waits.
+//! These types cross from one thread to another without a lock: commands, packets, records, events and their texts
+//! (`warnings`), counters. Nothing here waits.
 
 pub mod command;
 pub mod event;

@@ -1,4 +1,4 @@
-//! The dispatcher's half: what a slot holds, and sending it. Read `slots`, `assembling`, `sending`; with two dispatchers
+//! The dispatcher's half decides what a slot holds, and sends it. Read `slots`, `assembling`, `sending`; with two dispatchers
 //! `hedge` and `hedged`.
 
 pub mod assembling;

@@ -1,4 +1,4 @@
-//! A tunnel as a whole: opening it, its threads and what they run, and the handle by which the program steers it.
+//! This puts a tunnel together: it opens everything, starts the threads, and is the handle by which a program steers it.
 
 mod control;
 mod dispatcher;
