@@ -15,7 +15,10 @@ import load from "@neon-rs/load";
 import { ROOT, setUp } from "./setup.mjs";
 
 /** What belongs into the package; package.json is written anew. */
-const CONTENTS = ["deploy", "dist", "docs", "examples", "index.d.ts", "schemas", "types", "LICENSE", "README.md"];
+const CONTENTS = [
+  ...["deploy", "dist", "docs", "examples", "index.d.ts", "schemas", "types"],
+  ...["CONTRIBUTING.md", "LICENSE", "README.md"],
+];
 /** What only a checkout has a use for. */
 const CHECKOUT_ONLY = ["scripts", "devDependencies"];
 /** Makes the addon's package, and knows its crate by this name. */

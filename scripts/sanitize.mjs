@@ -38,7 +38,9 @@ const SANITIZERS = {
   },
   // Data races between the threads of a tunnel. The standard library is built along, or its locks would be reported.
   thread() {
-    const parameters = ["-Zbuild-std", "--target", hostTriple(), "--locked", "-p", "i405-rt", "--lib"];
+    const parameters = ["-Zbuild-std", "--target", hostTriple(), "--locked"];
+    for (const name of ["i405-sys", "i405-rt", "i405-process", "i405-probe"]) parameters.push("-p", name);
+    parameters.push("--lib");
     // One after the other: some pin threads to cores.
     run("cargo", ["+nightly", "test", ...parameters, "--", "--test-threads=1"], {
       RUSTFLAGS: "-Zsanitizer=thread",

@@ -94,19 +94,21 @@ t.test("README's first example runs in JavaScript", { skip }, async (t) => {
   t.match(out, /^the server received 28 bytes$/m);
 });
 
+/** The TypeScript compiler over a file of the application. */
+const check = (name: string, text: string, ...resolution: string[]) => {
+  writeFileSync(join(app, name), text);
+  const strict = ["--noEmit", "--strict", "--target", "es2022", ...resolution];
+  const types = ["--typeRoots", join(ROOT, "node_modules", "@types"), "--types", "node"];
+  return run(app, process.execPath, [
+    join(ROOT, "node_modules", "typescript", "bin", "tsc"),
+    ...strict,
+    ...types,
+    name,
+  ]);
+};
+
 t.test("README's first example type-checks in TypeScript", { skip }, async (t) => {
   writeFileSync(join(app, "example.ts"), example ?? "");
-  const check = (name: string, text: string, ...resolution: string[]) => {
-    writeFileSync(join(app, name), text);
-    const strict = ["--noEmit", "--strict", "--target", "es2022", ...resolution];
-    const types = ["--typeRoots", join(ROOT, "node_modules", "@types"), "--types", "node"];
-    return run(app, process.execPath, [
-      join(ROOT, "node_modules", "typescript", "bin", "tsc"),
-      ...strict,
-      ...types,
-      name,
-    ]);
-  };
   for (const resolution of [
     ["--module", "nodenext"],
     ["--module", "esnext", "--moduleResolution", "bundler"],
@@ -118,6 +120,22 @@ t.test("README's first example type-checks in TypeScript", { skip }, async (t) =
   const { code, out } = await check("wrong.ts", wrong, "--module", "nodenext");
   t.not(code, 0, "a wrong option does not");
   t.match(out, /wrong\.ts.*Type 'string' is not assignable to type 'number'/);
+});
+
+t.test("every entry of the package is there, and has its types", { skip }, async (t) => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { exports: object };
+  const entries = Object.keys(exports).filter((name) => !name.endsWith(".json"));
+  t.same(entries, [".", "./audit", "./metrics"]);
+  const lines = entries.map((name, index) => `import * as entry${index} from "i405${name.slice(1)}";`);
+  const names = entries.map((_, index) => `entry${index}`).join(", ");
+  const text = `${lines.join("\n")}\nfor (const entry of [${names}]) console.log(Object.keys(entry).length > 0);\n`;
+  writeFileSync(join(app, "entries.mjs"), text);
+  const { code, out, err } = await run(app, process.execPath, ["entries.mjs"], { PATH: BARE_PATH });
+  t.equal(code, 0, err);
+  t.equal(out, "true\ntrue\ntrue\n");
+  const typed = `${text}export const error: entry0.I405Error | null = null;\n`;
+  const checked = await check("entries.ts", typed, "--module", "nodenext");
+  t.equal(checked.code, 0, checked.out);
 });
 
 t.test("the command runs", { skip }, async (t) => {

@@ -16,6 +16,15 @@ export const WIRE = { length: 500, interval: "10ms" };
 export const CONNECT: ConnectOptions = { peer: SERVER, key: CLIENT_KEYS, up: WIRE, down: WIRE };
 export const LISTEN: ListenOptions = { address: SERVER, key: SERVER_KEYS };
 
+const direction = { length: 1500, intervalNs: 1_000_000, jitterNs: 0, jitterShape: "cos4" } as const;
+/** What a rehearsal may be given. */
+export const REHEARSED = {
+  aeads: 1,
+  clientTimeoutMs: 10_000,
+  serverTimeoutMs: 10_000,
+  wire: { up: direction, down: direction },
+};
+
 const NAMES = [
   "connected",
   "silent",

@@ -51,7 +51,8 @@ export function looksGenerated(password: string): boolean {
  * @throws {I405Error} `ERR_I405_KEY` if it is too short.
  */
 export function readPassword(value: unknown): string {
-  if (typeof value !== "string" || Array.from(value).length < LEAST_LENGTH) {
+  // Counted as it is used: the other end may write the same characters in another way.
+  if (typeof value !== "string" || Array.from(value.normalize("NFC")).length < LEAST_LENGTH) {
     throw optionError({
       option: "password",
       came: describeSecret(value),

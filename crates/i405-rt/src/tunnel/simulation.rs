@@ -29,6 +29,8 @@ thread_local! {
 
 /// From here on this thread is simulated; everything random follows from the seed.
 pub fn begin(seed: [u8; 32]) {
+    // Of a run that broke off.
+    drop(OPENED.take());
     simulated::begin(seed);
 }
 
