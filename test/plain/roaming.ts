@@ -38,8 +38,8 @@ export class Roaming {
   #others = new Map<string, Other>();
   /** The endpoint's own challenge, while others are challenged. */
   #own: Buffer | null = null;
-  /** When a source was challenged last. It outlives a run. */
-  readonly #last = new Map<string, number>();
+  /** When a source was first challenged, and how often since. It outlives a run. */
+  readonly #sent = new Map<string, { firstMs: number; count: number }>();
   /** When each of the challenges left. */
   #times: { nowMs: number; to: string }[] = [];
   #sinceChallenge = SHARE - 1;
@@ -85,7 +85,7 @@ export class Roaming {
     if (believed === undefined) return false;
     this.#endpoint = believed.source;
     this.#times = this.#times.filter(({ to }) => to !== nameOf(believed.source));
-    this.#last.delete(nameOf(believed.source));
+    this.#sent.delete(nameOf(believed.source));
     this.#end();
     return true;
   }
@@ -100,7 +100,9 @@ export class Roaming {
     other.sent += 1;
     other.stands = true;
     this.#own ??= newChallenge();
-    this.#last.set(nameOf(other.source), nowMs);
+    const since = this.#sent.get(nameOf(other.source)) ?? { firstMs: nowMs, count: 0 };
+    since.count += 1;
+    this.#sent.set(nameOf(other.source), since);
     this.#times.push({ nowMs, to: nameOf(other.source) });
     return { to: other.source, challenge: other.challenge, alone: true };
   }
@@ -110,16 +112,18 @@ export class Roaming {
     if (this.#run === null || this.#run.length < RUN) return null;
     this.#times = this.#times.filter((time) => time.nowMs > nowMs - WINDOW_MS);
     if (this.#times.length >= MOST_TOGETHER) return null;
-    const rested = ({ source }: Other) => nowMs - (this.#last.get(nameOf(source)) ?? -Infinity) >= WINDOW_MS;
     for (const other of this.#others.values()) {
-      // Once more: with what it is counted for from now on.
-      if (other.sent > 0 && rested(other)) other.sent = other.counted = 0;
+      const since = this.#sent.get(nameOf(other.source));
+      if (since === undefined || nowMs - since.firstMs < WINDOW_MS) continue;
+      // Counted anew, with what comes from now on.
+      this.#sent.delete(nameOf(other.source));
+      other.sent = other.counted = 0;
     }
     const due = [...this.#others.values()]
       .sort((one, other) => other.counted - one.counted)
       .slice(0, MOST_SOURCES)
-      .filter((other) => other.sent > 0 || rested(other))
-      .filter(({ sent, counted }) => sent < Math.min(counted, MOST_EACH));
+      .filter(({ sent, counted }) => sent < counted)
+      .filter(({ source }) => (this.#sent.get(nameOf(source))?.count ?? 0) < MOST_EACH);
     const next = this.#turns.next(due.map(({ source }) => source));
     return due.find(({ source }) => source === next) ?? null;
   }

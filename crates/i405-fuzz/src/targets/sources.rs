@@ -173,6 +173,8 @@ impl World {
         assert!(*went <= came, "{went} datagrams for {came} that were sent in its name: {:?}", self.challenges);
         let lately = |within_ns: u64| self.elsewhere.iter().filter(|(at, _)| self.now_ns - at < within_ns).count();
         assert!(lately(10 * S) <= 2 * MOST_TOGETHER as usize, "too much for those who are asked");
+        let to_it = self.elsewhere.iter().filter(|(at, each)| *each == to && self.now_ns - at < 10 * S).count();
+        assert!(to_it <= 2 * MOST_CHALLENGES as usize, "too much for one of them");
     }
 }
 

@@ -25,8 +25,10 @@ const RUN: u32 = 8;
 /// Sources that are challenged at a time, once there is an endpoint; at confirmation, candidates beside those that the
 /// response went to.
 const MOST_OTHERS: usize = 4;
-/// A source is challenged again after so long, and so long is counted what all of them get, ns.
+/// So long is counted what a source gets, from its first challenge on, and what all of them get, ns.
 const AGAIN_NS: u64 = 10_000_000_000;
+/// As many as there are slots: at confirmation the candidates share them.
+const UNBOUNDED: u32 = u32::MAX;
 /// Datagrams with challenges for new sources in that time.
 const MOST_TOGETHER: u32 = 32;
 
@@ -66,7 +68,9 @@ struct Candidate {
     heard: u32,
     /// Datagrams with its challenge that may leave.
     granted: u32,
-    /// When it was first challenged with this token; None: not yet.
+    /// Those that were granted in runs before, since it was first challenged.
+    spent: u32,
+    /// When it was first challenged; None: not yet.
     challenged_ns: Option<u64>,
     /// False: not challenged yet, or only remembered, so that it isn't again too soon.
     active: bool,
@@ -76,15 +80,22 @@ struct Candidate {
 
 impl Candidate {
     fn new(source: Endpoint, answered: bool) -> Self {
-        Self { source, token: 0, heard: 0, granted: 0, challenged_ns: None, active: false, answered }
+        Self { source, token: 0, heard: 0, granted: 0, spent: 0, challenged_ns: None, active: false, answered }
     }
 
     fn challenge(&mut self, token: u64, granted: u32, now_ns: u64) {
-        *self = Self { token, granted, challenged_ns: Some(now_ns), active: true, ..*self };
+        let challenged_ns = self.challenged_ns.or(Some(now_ns));
+        *self = Self { token, granted, challenged_ns, active: true, ..*self };
     }
 
-    fn may_be_challenged(&self, now_ns: u64) -> bool {
+    /// Nothing that it was sent counts any more.
+    fn is_rested(&self, now_ns: u64) -> bool {
         self.challenged_ns.is_none_or(|since| now_ns.saturating_sub(since) >= AGAIN_NS)
+    }
+
+    /// How many more it may be sent before it has rested.
+    fn left(&self) -> u32 {
+        MOST_CHALLENGES.saturating_sub(self.spent.saturating_add(self.granted))
     }
 }
 
@@ -114,10 +125,10 @@ impl Allowance {
     }
 
     /// What was granted went to somebody who answered.
-    fn give_back(&mut self, Candidate { granted, challenged_ns, .. }: &Candidate) {
+    fn give_back(&mut self, Candidate { granted, spent, challenged_ns, .. }: &Candidate) {
         // What was granted before this count began is not in it.
         if challenged_ns.is_some_and(|first_ns| first_ns >= self.since_ns) {
-            self.granted = self.granted.saturating_sub(*granted);
+            self.granted = self.granted.saturating_sub(granted + spent);
         }
     }
 }
@@ -207,7 +218,7 @@ impl Whereabouts {
         (self.asking, self.believed) = (Some(generation), None);
         for (place, source) in self.candidates.iter_mut().zip(answered) {
             let mut candidate = Candidate::new(source, true);
-            candidate.challenge(self.entropy.next_u64(), u32::MAX, now_ns);
+            candidate.challenge(self.entropy.next_u64(), UNBOUNDED, now_ns);
             *place = Some(candidate);
         }
         self.changed = true;
@@ -226,7 +237,7 @@ impl Whereabouts {
                 self.made_way_ns = now_ns;
             }
             let mut newcomer = Candidate::new(source, false);
-            newcomer.challenge(self.entropy.next_u64(), u32::MAX, now_ns);
+            newcomer.challenge(self.entropy.next_u64(), UNBOUNDED, now_ns);
             each = Some(newcomer);
             self.changed = true;
         }
@@ -281,25 +292,24 @@ impl Whereabouts {
             run.length = run.length.saturating_add(1);
         }
         let Some(run) = self.run.filter(|run| seen.counter >= run.first) else { return };
-        let may_go = |each: &Candidate| !each.active && each.may_be_challenged(seen.now_ns);
+        let may_go = |each: &Candidate| !each.active && each.is_rested(seen.now_ns);
         let Some(place) = self.place_for(source, may_go) else { return };
         let mut each = self.candidates[place].filter(|each| each.source == source);
         let lot = self.entropy.next_u64();
         let each = each.get_or_insert(Candidate { token: lot, ..Candidate::new(source, false) });
-        let again = each.may_be_challenged(seen.now_ns);
-        if again && each.challenged_ns.is_some() {
+        if each.challenged_ns.is_some() && each.is_rested(seen.now_ns) {
             // It was in vain for as long, and begins anew.
-            (each.heard, each.active) = (0, false);
-            self.changed = true;
+            self.changed |= each.active;
+            *each = Candidate { token: each.token, ..Candidate::new(source, false) };
         }
         each.heard = each.heard.saturating_add(1);
         let others = self.candidates.iter().flatten().filter(|other| other.active && other.source != source).count();
-        if each.active && each.granted < MOST_CHALLENGES {
+        if each.active && each.left() > 0 {
             let more = self.allowance.grant(1, seen.now_ns);
             each.granted += more;
             self.changed |= more > 0;
-        } else if run.length >= RUN && again && others < MOST_OTHERS {
-            let granted = self.allowance.grant(each.heard.min(MOST_CHALLENGES), seen.now_ns);
+        } else if run.length >= RUN && !each.active && others < MOST_OTHERS {
+            let granted = self.allowance.grant(each.heard.min(each.left()), seen.now_ns);
             if granted > 0 {
                 each.challenge(self.entropy.next_u64(), granted, seen.now_ns);
                 self.endpoint_token.get_or_insert_with(|| self.entropy.next_u64());
@@ -309,16 +319,18 @@ impl Whereabouts {
         self.candidates[place] = Some(*each);
     }
 
-    /// The client is heard from the endpoint. Who was challenged is remembered.
+    /// The client is heard from the endpoint, or is believed. What later sources were sent is remembered.
     fn end_challenges(&mut self) {
         (self.run, self.endpoint_token) = (None, None);
         for place in &mut self.candidates {
             let Some(candidate) = place else { continue };
             self.changed |= candidate.active;
-            (candidate.active, candidate.heard) = (false, 0);
-            if candidate.challenged_ns.is_none() {
+            if candidate.challenged_ns.is_none() || candidate.granted == UNBOUNDED {
                 *place = None;
+                continue;
             }
+            candidate.spent += std::mem::take(&mut candidate.granted);
+            (candidate.active, candidate.heard) = (false, 0);
         }
     }
 

@@ -264,6 +264,39 @@ fn a_client_moves_as_often_as_it_answers_and_that_leaves_others_no_more() {
 }
 
 #[test]
+fn an_echo_that_was_under_way_while_the_client_moved_on_does_not_shut_it_out() {
+    let mut bench = Bench::settled();
+    bench.many(NEW, 9);
+    // It heard the challenge there, and is elsewhere by the time of its answer; there it was challenged twice already.
+    let challenged = bench.token(NEW);
+    bench.many(OTHER, 2);
+    assert!(bench.is_challenged(OTHER));
+    assert_eq!(bench.echo_of(challenged), Some(believed(None, NEW)));
+    assert_eq!(bench.challenged(), []);
+    // So it is nowhere that anything comes from; the next run has what is left of its 16.
+    bench.many(OTHER, 30);
+    let sources = bench.challenged();
+    assert_eq!(sources.len(), 1);
+    assert!((8..=14).contains(&sources[0].1), "{sources:?}");
+    assert_eq!(bench.echo(OTHER), Some(believed(None, OTHER)));
+}
+
+#[test]
+fn the_runs_of_ten_seconds_get_a_source_sixteen_together() {
+    let mut bench = Bench::settled();
+    let mut granted = 0;
+    for _ in 0..5 {
+        bench.many(NEW, 12);
+        granted += bench.challenged().first().map_or(0, |(_, datagrams)| *datagrams);
+        bench.fresh(OLD);
+    }
+    assert_eq!(granted, 16);
+    bench.receiver.now_ns += 10 * S;
+    bench.many(NEW, 12);
+    assert!(bench.is_challenged(NEW));
+}
+
+#[test]
 fn no_more_than_four_are_challenged_and_those_that_send_most() {
     let mut bench = Bench::settled();
     // One copy each of four, ahead of the client's, doesn't keep it out.
