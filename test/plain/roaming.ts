@@ -56,7 +56,7 @@ export class Roaming {
   /** A datagram opened under the current key. */
   opened(source: Source, { counter, before }: Opened): void {
     if (nameOf(source) === nameOf(this.#endpoint)) {
-      if (this.#run !== null && counter >= this.#run.first) this.#end();
+      if (this.#run !== null && counter >= this.#run.first) this.#heardFromEndpoint();
       return;
     }
     if (counter > before) {
@@ -78,7 +78,7 @@ export class Roaming {
   /** Whether the client is somewhere else now. */
   echo(body: Buffer): boolean {
     if (this.#own?.equals(body) === true) {
-      this.#end();
+      this.#heardFromEndpoint();
       return false;
     }
     const believed = [...this.#others.values()].find(({ challenge, stands }) => stands && challenge.equals(body));
@@ -126,6 +126,12 @@ export class Roaming {
       .filter(({ source }) => (this.#sent.get(nameOf(source))?.count ?? 0) < MOST_EACH);
     const next = this.#turns.next(due.map(({ source }) => source));
     return due.find(({ source }) => source === next) ?? null;
+  }
+
+  /** The client is heard from the endpoint: who was challenged has had its chance for now. */
+  #heardFromEndpoint(): void {
+    for (const since of this.#sent.values()) since.count = MOST_EACH;
+    this.#end();
   }
 
   #end(): void {

@@ -279,7 +279,7 @@ impl Whereabouts {
         } else if seen.is_current && !self.is_endpoint(source) {
             self.came_from_elsewhere(source, seen);
         } else if seen.is_current && self.run.is_some_and(|run| seen.counter >= run.first) {
-            self.end_challenges();
+            self.heard_from_endpoint();
         }
     }
 
@@ -319,7 +319,15 @@ impl Whereabouts {
         self.candidates[place] = Some(*each);
     }
 
-    /// The client is heard from the endpoint, or is believed. What later sources were sent is remembered.
+    /// The client is heard from the endpoint: who was challenged has had its chance for now.
+    fn heard_from_endpoint(&mut self) {
+        self.end_challenges();
+        for each in self.candidates.iter_mut().flatten() {
+            each.spent = MOST_CHALLENGES;
+        }
+    }
+
+    /// What sources were sent is remembered.
     fn end_challenges(&mut self) {
         (self.run, self.endpoint_token) = (None, None);
         for place in &mut self.candidates {
@@ -337,7 +345,7 @@ impl Whereabouts {
     /// An echo: moves the endpoint to the source of its challenge, or ends the challenges if it is the endpoint's.
     pub(super) fn echoed(&mut self, token: u64) {
         if self.endpoint_token == Some(token) {
-            self.end_challenges();
+            self.heard_from_endpoint();
             return;
         }
         let is = |each: &&Candidate| each.active && each.token == token;
