@@ -4,6 +4,7 @@
 
 mod hostile;
 mod initiations;
+mod moves;
 mod plain;
 mod reassembly;
 mod replay;
