@@ -1,13 +1,17 @@
 //! Building slots: which key, which contents, which bytes leave.
 //!
-//! 1. decide whether this is a handshake slot (carousel turn and a prepared copy at hand), or one with a challenge
+//! 1. decide whether this is a handshake slot (it is the carousel's turn, and a copy is at hand), or one with a challenge
 //! 2. choose the sealer: the session's, or in a handshake slot and without a session the throwaway one
 //! 3. fill the payload (data) or pad it (cover): every byte is written either way
 //! 4. seal; counter and mask are the sealer's business
-//! 5. copy what leaves, the datagram just sealed or the prepared handshake copy, into the buffer that is sent from
+//! 5. copy what leaves, the datagram just sealed or the handshake copy, into the buffer that is sent from
+//!
+//! [`Outbound::build`] alone decides which bytes leave and where to, once, ahead of the deadline. Whoever sends takes the
+//! bytes and the [`Slot`] as they are: it looks at what a slot holds only to count it, when it is out. A hedged dispatcher
+//! that finds nothing built has no choice either: it sends cover of its own ([`Slot::nobodys`]).
 //!
 //! Steps 3 to 5 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
-//! (docs/protocol.md, "No key, or not yet"). A prepared copy was written by another thread, on another core: were it
+//! (docs/protocol.md, "No key, or not yet"). A handshake copy was written by another thread, on another core: were it
 //! handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, in handshake
 //! slots only. So every slot is sent from one buffer, which the thread that builds has just written.
 
@@ -34,6 +38,12 @@ pub struct SendingSession {
     pub sealer: Sealer,
     /// The client's newest stamp, announced in every datagram until one of the server's opens.
     pub announce_stamp: Option<u64>,
+}
+
+impl SendingSession {
+    fn is_exhausted(&self) -> bool {
+        self.sealer.remaining() == 0
+    }
 }
 
 /// A handshake datagram that the reporter wrapped beforehand.
@@ -84,16 +94,25 @@ pub struct SealedUnder {
 /// In place of a generation: no session. None is ever numbered so high.
 pub const NO_SESSION: u32 = u32::MAX;
 
-/// A slot whose bytes are final. Any sender may take it from here.
-pub struct SealedSlot<'a> {
+/// A slot that was built. Its bytes are final, and stand in [`Outbound::leaving`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
     /// Where to.
     pub endpoint: Endpoint,
-    /// The whole UDP payload.
-    pub datagram: &'a [u8],
     /// For the counters.
     pub contents: Contents,
     /// For records.
     pub under: SealedUnder,
+    /// With this slot the close has been said.
+    pub close_said: bool,
+}
+
+impl Slot {
+    /// A cover slot under a key that nobody else has: what leaves where nothing was built.
+    pub fn nobodys(endpoint: Endpoint) -> Self {
+        let under = SealedUnder { generation: NO_SESSION, counter: 0 };
+        Slot { endpoint, contents: Contents::Cover, under, close_said: false }
+    }
 }
 
 /// The sending half of a tunnel between two slots.
@@ -116,17 +135,6 @@ pub struct Outbound {
     /// The challenge that the next data slot answers.
     echo: Option<[u8; CHALLENGE_BYTES]>,
     reporting: Reporting,
-}
-
-/// What changed in a build that others have to hear of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notices {
-    /// The last of the close slots was built.
-    pub close_said: bool,
-    /// The session of this generation has used up its counters; it is no longer sent under.
-    pub exhausted: Option<u32>,
-    /// Half of the throwaway key's counters are used and there is no spare: give one.
-    pub wants_throwaway: bool,
 }
 
 impl Outbound {
@@ -241,21 +249,33 @@ impl Outbound {
         self.reporting.set_deadline(deadline_ns);
     }
 
+    /// The generation that is sent under, if its counters are used up: slots are cover from the next one on.
+    pub fn exhausted(&self) -> Option<u32> {
+        self.session.as_ref().filter(|session| session.is_exhausted()).map(|session| session.generation)
+    }
+
+    /// Half of the throwaway key's counters are used, and there is no spare: one is to be given.
+    pub fn wants_throwaway(&self) -> bool {
+        let is_half_used = |sealer: &Sealer| sealer.remaining() < COUNTER_LIMIT / 2;
+        is_half_used(&self.throwaway) && self.spare_throwaway.as_deref().is_none_or(is_half_used)
+    }
+
     /// Whether the next slot is the carousel's.
-    pub fn wants_handshake(&self) -> bool {
+    fn is_carousels(&self) -> bool {
         self.carousel_every != 0 && self.slot.is_multiple_of(self.carousel_every)
     }
 
-    /// Builds and seals the next slot. `prepared` is used only if [`Self::wants_handshake`] and its length fits.
+    /// Builds and seals the next slot. `copy` is called where it is the carousel's turn; what it yields leaves if it is as
+    /// long as a slot.
     pub fn build<'a>(
-        &'a mut self,
+        &mut self,
         endpoint: Endpoint,
-        prepared: Option<&'a Prepared>,
+        copy: impl FnOnce() -> Option<&'a Prepared>,
         queue: &mut impl InnerQueue,
-    ) -> (SealedSlot<'a>, Notices) {
-        let mut notices = Notices::default();
+    ) -> Slot {
         let length = self.datagram.len();
-        let prepared = prepared.filter(|copy| self.wants_handshake() && copy.bytes.len() == length);
+        let copy = if self.is_carousels() { copy() } else { None };
+        let copy = copy.filter(|copy| copy.bytes.len() == length);
         self.slot = self.slot.wrapping_add(1);
 
         if self.throwaway.remaining() == 0
@@ -264,17 +284,12 @@ impl Outbound {
             // Swapped, not dropped: freeing is not for a timed thread.
             std::mem::swap(&mut self.throwaway, spare);
         }
-        notices.wants_throwaway = self.throwaway.remaining() < COUNTER_LIMIT / 2
-            && self.spare_throwaway.as_ref().is_none_or(|spare| spare.remaining() < COUNTER_LIMIT / 2);
-        notices.exhausted =
-            self.session.as_ref().filter(|session| session.sealer.remaining() == 0).map(|session| session.generation);
 
         self.repeat_in = self.repeat_in.saturating_sub(1);
 
         let payload = &mut self.datagram[COUNTER_LENGTH..length - TAG_LENGTH];
-        let mut contents = Contents::Cover;
-        let mut endpoint = endpoint;
-        let session = self.session.as_mut().filter(|session| prepared.is_none() && session.sealer.remaining() > 0);
+        let (mut endpoint, mut contents, mut close_said) = (endpoint, Contents::Cover, false);
+        let session = self.session.as_mut().filter(|session| copy.is_none() && !session.is_exhausted());
         let (sealer, generation) = if let Some(session) = session {
             let stamp = session.announce_stamp.unwrap_or(0).to_be_bytes();
             let asked = self.asked.next();
@@ -317,7 +332,7 @@ impl Outbound {
             }
             if filled.controls >= closed_by {
                 self.close_slots_left -= 1;
-                notices.close_said = self.close_slots_left == 0;
+                close_said = self.close_slots_left == 0;
             }
             if filled.controls >= reported_by {
                 self.reporting.said();
@@ -332,10 +347,9 @@ impl Outbound {
         } else {
             self.packer.cover(payload);
             // Without a session nobody can read a close: it is said by ending.
-            if self.close_slots_left > 0 && self.session.as_ref().is_none_or(|session| session.sealer.remaining() == 0)
-            {
+            if self.close_slots_left > 0 && self.session.as_ref().is_none_or(|session| session.is_exhausted()) {
                 self.close_slots_left = 0;
-                notices.close_said = true;
+                close_said = true;
             }
             (&mut self.throwaway, NO_SESSION)
         };
@@ -344,12 +358,12 @@ impl Outbound {
         // there none all the same, the tunnel has to end: nothing may leave unsealed.
         let counter = sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
         let under = SealedUnder { generation, counter };
-        let (endpoint, contents, source) = match prepared {
+        let (endpoint, contents, source) = match copy {
             Some(copy) => (copy.endpoint, Contents::Handshake, &copy.bytes),
             None => (endpoint, contents, &self.datagram),
         };
         self.leaving.copy_from_slice(source);
-        (SealedSlot { endpoint, datagram: &self.leaving, contents, under }, notices)
+        Slot { endpoint, contents, under, close_said }
     }
 }
 

@@ -85,10 +85,11 @@ impl Pair {
     }
 
     fn slot(&mut self) -> Read {
-        let (slot, _) = self.outbound.build(endpoint(), None, &mut self.queue);
+        self.outbound.build(endpoint(), || None, &mut self.queue);
+        let datagram = self.outbound.leaving();
         let opener = Opener::new(Aead::Aes256Gcm, keys(self.generation));
-        let mut scratch = vec![0; slot.datagram.len()];
-        let payload = opener.open(self.counter, slot.datagram, &mut scratch).expect("under the session's key");
+        let mut scratch = vec![0; datagram.len()];
+        let payload = opener.open(self.counter, datagram, &mut scratch).expect("under the session's key");
         self.counter += 1;
         let mut read = Read::default();
         read.dropped = self.unpacker.payload(payload, true, &mut read);
@@ -184,12 +185,12 @@ fn without_a_session_and_in_handshake_slots_it_waits() {
     pair.outbound.set_session(None);
     let prepared = Prepared { endpoint: endpoint(), bytes: vec![3; 200].into() };
     for _ in 0..4 {
-        pair.outbound.build(endpoint(), None, &mut pair.queue);
+        pair.outbound.build(endpoint(), || None, &mut pair.queue);
     }
     pair.rekey(None);
     pair.outbound.set_carousel(1);
     for _ in 0..4 {
-        pair.outbound.build(endpoint(), Some(&prepared), &mut pair.queue);
+        pair.outbound.build(endpoint(), || Some(&prepared), &mut pair.queue);
     }
     pair.outbound.set_carousel(0);
     assert_eq!(pair.said(6), [0, 5]);

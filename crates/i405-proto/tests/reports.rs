@@ -124,9 +124,9 @@ fn what_the_counters_say_is_what_the_path_dropped() {
         for counter in 0..2_000u32 {
             // Skipped slots use no counter: the clock goes on without one.
             now_ns += INTERVAL_NS * (1 + dice.roll(3) / 2);
-            let (slot, _) = outbound.build(endpoint(), None, &mut Endless);
-            assert_eq!(slot.datagram.len(), LENGTH);
-            let datagram = slot.datagram.to_vec();
+            outbound.build(endpoint(), || None, &mut Endless);
+            let datagram = outbound.leaving().to_vec();
+            assert_eq!(datagram.len(), LENGTH);
             let mut deliver = |datagram: &[u8]| inbound.receive(now_ns, now_ns, 0, endpoint(), datagram, &mut sink);
             match dice.roll(20) {
                 0 => continue,
@@ -185,9 +185,9 @@ fn a_report_crosses_with_packets_and_a_rekey_and_gives_the_round_trip() {
             said += 1;
         }
         outbound.set_deadline(deadline_ns);
-        let (built, _) = outbound.build(endpoint(), None, &mut Endless);
+        outbound.build(endpoint(), || None, &mut Endless);
         let arrival_ns = deadline_ns + WAY_NS;
-        inbound.receive(arrival_ns, arrival_ns, 0, endpoint(), built.datagram, &mut sink);
+        inbound.receive(arrival_ns, arrival_ns, 0, endpoint(), outbound.leaving(), &mut sink);
     }
     assert!(sink.packets > 50 && sink.controls > 20, "{} packets, {} rekey blocks", sink.packets, sink.controls);
     // One that was given while another waited took its place.
@@ -213,8 +213,8 @@ fn a_report_that_waited_for_a_lost_datagram_says_nothing_of_the_time() {
         if slot == 2 {
             outbound.report(Heard { generation: 1, newest: 0, opened: 1, received_ns: 0 });
         }
-        let (built, _) = outbound.build(endpoint(), None, &mut Endless);
-        let datagram = built.datagram.to_vec();
+        outbound.build(endpoint(), || None, &mut Endless);
+        let datagram = outbound.leaving().to_vec();
         if slot != 1 {
             let now_ns = slot * INTERVAL_NS;
             inbound.receive(now_ns, now_ns, 0, endpoint(), &datagram, &mut sink);

@@ -1,5 +1,7 @@
 //! What crates/i405-fuzz needs of this crate's inside. Not part of its interface.
 
+use i405_proto::outbound::{NO_SESSION, SealedUnder};
+
 use crate::platform::egress::qdiscs_in;
 use crate::platform::launch::Launch;
 use crate::realtime::burner::{self, courtesy};
@@ -11,8 +13,14 @@ use i405_sys::fuzzing::told;
 
 pub use crate::realtime::quantile::Quantile;
 pub use crate::report::matching::Matcher;
-pub use crate::rings::handed::{Fate, Handed};
+pub use crate::rings::record::{Fate, SlotRecord};
 pub use i405_sys::fuzzing::Message;
+
+/// A slot of which nothing else matters.
+pub fn slot_record(called_ns: u64, deadline_ns: u64, fate: Fate) -> SlotRecord {
+    let under = SealedUnder { generation: NO_SESSION, counter: 0 };
+    SlotRecord { deadline_ns, called_ns, under, missed: 0, least_ns: 0, fate }
+}
 
 /// Level and type of the control messages that are read.
 pub const KNOWN_MESSAGES: [(i32, i32); 4] = [

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use i405_rt::fuzzing::{self, Fate, Handed, Matcher, PacketRing, Quantile};
+use i405_rt::fuzzing::{self, Fate, Matcher, PacketRing, Quantile};
 
 use crate::Target;
 use crate::packet::{number_of, packet};
@@ -107,7 +107,7 @@ pub fn matching(data: &[u8]) {
                 let fate = [Fate::Called, Fate::Launched, Fate::LaunchedLate, Fate::Refused][usize::from(how >> 3 & 3)];
                 // Some threads come late to say that they called.
                 let called_ns = if how & 0x80 == 0 { now_ns } else { now_ns - u64::from(program.byte()) * 500 };
-                matcher.hand(Handed { called_ns, deadline_ns: slots, fate });
+                matcher.sent(fuzzing::slot_record(called_ns, slots, fate));
                 open.push((slots, called_ns, fate));
             }
             3..=5 => {
@@ -116,8 +116,8 @@ pub fn matching(data: &[u8]) {
                 matcher.depart(id.wrapping_sub(u32::from(how >> 3 & 3)), now_ns);
             }
             6 => now_ns += u64::from(program.byte()) << 26,
-            _ => matcher.settle(now_ns, |handed, at_ns| {
-                let place = open.iter().position(|(deadline_ns, _, _)| *deadline_ns == handed.deadline_ns);
+            _ => matcher.settle(now_ns, |slot, at_ns| {
+                let place = open.iter().position(|(deadline_ns, _, _)| *deadline_ns == slot.deadline_ns);
                 let (_, called_ns, fate) = open.remove(place.expect("a slot is told of once"));
                 if let Some(at_ns) = at_ns {
                     matched += 1;

@@ -103,30 +103,35 @@ pub fn run(data: &[u8]) {
             bytes: vec![how; if how & 0x20 == 0 { n } else { n + 1 }].into_boxed_slice(),
         });
         let turn = every != 0 && slot % every == 0;
-        assert_eq!(outbound.wants_handshake(), turn);
         slot += 1;
         assert_eq!(outbound.generation(), receiving.is_some().then_some(generation));
-        let (sealed, notices) = outbound.build(address(1), copy.as_ref(), &mut waiting);
-        assert_eq!(sealed.datagram.len(), n);
-        assert!(!notices.wants_throwaway && notices.exhausted.is_none(), "few datagrams");
+        let mut asked = false;
+        let take = || {
+            asked = true;
+            copy.as_ref()
+        };
+        let built = outbound.build(address(1), take, &mut waiting);
+        let datagram = outbound.leaving();
+        assert_eq!((asked, datagram.len()), (turn, n));
+        assert!(!outbound.wants_throwaway() && outbound.exhausted().is_none(), "few datagrams");
         if let Some(copy) = copy.as_ref().filter(|copy| turn && copy.bytes.len() == n) {
-            assert_eq!((sealed.datagram, sealed.endpoint), (&*copy.bytes, copy.endpoint));
-            assert_eq!(sealed.contents, Contents::Handshake);
-            assert!(!notices.close_said || receiving.is_none());
-            if notices.close_said {
+            assert_eq!((datagram, built.endpoint), (&*copy.bytes, copy.endpoint));
+            assert_eq!(built.contents, Contents::Handshake);
+            assert!(!built.close_said || receiving.is_none());
+            if built.close_said {
                 close_left = 0;
             }
             continue;
         }
-        assert_eq!(sealed.endpoint, address(1));
+        assert_eq!(built.endpoint, address(1));
         let Some(receiving) = &mut receiving else {
-            assert_eq!(sealed.contents, Contents::Cover);
-            assert_eq!(notices.close_said, close_left > 0);
+            assert_eq!(built.contents, Contents::Cover);
+            assert_eq!(built.close_said, close_left > 0);
             close_left = 0;
             continue;
         };
-        assert_eq!(receiving.opener.counter(sealed.datagram), receiving.next, "counters rise by one");
-        let payload = receiving.opener.open(receiving.next, sealed.datagram, &mut scratch).expect("it was sealed");
+        assert_eq!(receiving.opener.counter(datagram), receiving.next, "counters rise by one");
+        let payload = receiving.opener.open(receiving.next, datagram, &mut scratch).expect("it was sealed");
         receiving.next += 1;
         let (closes, stamps) = (arrived.closes, arrived.stamps.len());
         receiving.unpacker.payload(payload, true, &mut arrived);
@@ -134,7 +139,7 @@ pub fn run(data: &[u8]) {
         let said = arrived.closes - closes;
         assert!(said <= 1 && (said == 0 || close_left > 0), "a close that nobody asked for");
         close_left -= said;
-        assert_eq!(notices.close_said, said == 1 && close_left == 0);
+        assert_eq!(built.close_said, said == 1 && close_left == 0);
     }
     assert!(arrived.packets.is_sorted_by(|one, next| one < next), "out of order or twice: {:?}", arrived.packets);
     // Without gaps, but for what each close gave up.

@@ -153,8 +153,7 @@ impl World {
 
     fn slot(&mut self) {
         let home = self.endpoint.unwrap_or(source(0));
-        let (built, _) = self.outbound.build(home, None, &mut Waiting::default());
-        let to = built.endpoint;
+        let to = self.outbound.build(home, || None, &mut Waiting::default()).endpoint;
         let Some(endpoint) = self.endpoint else {
             let is_candidate = self.challenges.sources.iter().flatten().any(|each| each.source == to);
             assert!(is_candidate || self.generation == 0, "a slot for nobody who was asked");

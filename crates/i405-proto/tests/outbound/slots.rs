@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use i405_proto::keys::Aead;
-use i405_proto::outbound::{CLOSE_SLOTS, Contents, NO_SESSION, Notices, SealedUnder};
+use i405_proto::outbound::{CLOSE_SLOTS, Contents, NO_SESSION, SealedUnder};
 use i405_proto::seal::Sealer;
 
 #[test]
@@ -12,7 +12,8 @@ fn without_a_session_packets_wait_and_slots_are_cover() {
     for counter in 0..5 {
         let built = sending.build(None);
         assert_eq!((built.contents, built.endpoint), (Contents::Cover, endpoint(1)));
-        assert_eq!(built.notices, Notices::default());
+        assert!(!built.close_said);
+        assert_eq!((sending.outbound.exhausted(), sending.outbound.wants_throwaway()), (None, false));
         assert_eq!(built.under.generation, NO_SESSION);
         assert_eq!(open(THROWAWAY, counter, &built.bytes), Some(vec![0; BODY + 2]));
     }
@@ -99,10 +100,10 @@ fn a_close_is_said_in_eight_slots_and_told_with_the_last() {
     for slot in 1..=CLOSE_SLOTS {
         let built = sending.build(None);
         assert_eq!(open(1, slot, &built.bytes).unwrap()[2..5], CLOSE);
-        assert_eq!(built.notices.close_said, slot == CLOSE_SLOTS);
+        assert_eq!(built.close_said, slot == CLOSE_SLOTS);
     }
     let after = sending.build(None);
-    assert!(!after.notices.close_said);
+    assert!(!after.close_said);
     assert_eq!(open(1, CLOSE_SLOTS + 1, &after.bytes), Some(vec![0; BODY + 2]));
 }
 
@@ -133,7 +134,7 @@ fn handshake_slots_count_for_no_close() {
     for slot in 0..2 * CLOSE_SLOTS {
         let built = sending.build(Some(&copy));
         assert_eq!(built.contents == Contents::Handshake, slot % 2 == 0);
-        assert_eq!(built.notices.close_said, slot == 2 * CLOSE_SLOTS - 1);
+        assert_eq!(built.close_said, slot == 2 * CLOSE_SLOTS - 1);
     }
 }
 
@@ -141,8 +142,8 @@ fn handshake_slots_count_for_no_close() {
 fn without_a_session_a_close_is_said_at_once() {
     let mut sending = Sending::new();
     sending.outbound.say_close();
-    assert!(sending.build(None).notices.close_said);
-    assert!(!sending.build(None).notices.close_said);
+    assert!(sending.build(None).close_said);
+    assert!(!sending.build(None).close_said);
     // A session that comes later has nothing left to say.
     sending.send_under(1, None);
     assert_eq!(sending.data(0)[2..], [0; BODY]);
@@ -156,8 +157,8 @@ fn every_eighth_slot_is_the_carousels() {
     sending.outbound.set_carousel(8);
     let mut counter = 0;
     for slot in 0..40 {
-        assert_eq!(sending.outbound.wants_handshake(), slot % 8 == 0);
         let built = sending.build(Some(&copy));
+        assert_eq!(built.asked, slot % 8 == 0);
         if slot % 8 == 0 {
             assert_eq!((built.contents, built.endpoint), (Contents::Handshake, endpoint(2)));
             assert_eq!(built.bytes[..], copy.bytes[..]);
@@ -171,18 +172,18 @@ fn every_eighth_slot_is_the_carousels() {
         }
     }
     sending.outbound.set_carousel(0);
-    assert!(!sending.outbound.wants_handshake());
-    assert!(sending.build(Some(&copy)).contents != Contents::Handshake);
+    let built = sending.build(Some(&copy));
+    assert!(!built.asked && built.contents != Contents::Handshake);
 }
 
 #[test]
 fn a_new_carousel_begins_at_once() {
     let mut sending = Sending::with_session(None);
     sending.outbound.set_carousel(8);
-    sending.build(None);
-    assert!(!sending.outbound.wants_handshake());
+    assert!(sending.build(None).asked);
+    assert!(!sending.build(None).asked);
     sending.outbound.set_carousel(8);
-    assert!(sending.outbound.wants_handshake());
+    assert!(sending.build(None).asked);
 }
 
 #[test]
@@ -235,12 +236,10 @@ fn every_slot_leaves_from_one_buffer_whatever_is_in_it() {
     let buffer = sending.outbound.leaving().as_ptr();
     let mut seen = Vec::new();
     for slot in 0..6 {
-        let (sealed, _) = sending.outbound.build(endpoint(1), (slot != 4).then_some(&copy), &mut sending.queue);
-        assert_eq!(sealed.datagram.as_ptr(), buffer);
-        seen.push(std::mem::discriminant(&sealed.contents));
-        let leaves = sealed.datagram.to_vec();
-        assert_eq!(sending.outbound.leaving(), leaves);
-        assert_eq!(leaves == *copy.bytes, slot % 2 == 0 && slot != 4);
+        let built = sending.build((slot != 4).then_some(&copy));
+        assert_eq!(sending.outbound.leaving().as_ptr(), buffer);
+        seen.push(std::mem::discriminant(&built.contents));
+        assert_eq!(built.bytes[..] == copy.bytes[..], slot % 2 == 0 && slot != 4);
     }
     seen.sort_by_key(|kind| format!("{kind:?}"));
     seen.dedup();
@@ -257,7 +256,7 @@ fn a_spare_throwaway_key_waits_its_turn() {
     sending.outbound.give_throwaway(Box::new(Sealer::new(Aead::Aes256Gcm, keys(9))));
     for counter in 0..3 {
         let built = sending.build(None);
-        assert!(!built.notices.wants_throwaway);
+        assert!(!sending.outbound.wants_throwaway());
         assert!(open(THROWAWAY, counter, &built.bytes).is_some());
     }
 }

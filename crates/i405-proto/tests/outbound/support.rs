@@ -3,10 +3,11 @@
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, KIND_RESPONSE, VERSION, Wrapper};
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{Contents, Notices, Outbound, Prepared, SealedSlot, SealedUnder, SendingSession};
+use i405_proto::outbound::{Outbound, Prepared, SendingSession, Slot};
 use i405_proto::packer::InnerQueue;
 use i405_proto::seal::{Opener, Sealer};
 use std::net::SocketAddr;
+use std::ops::Deref;
 
 pub const N: usize = 100;
 /// Of the payload, after BlockOffset.
@@ -45,13 +46,19 @@ pub struct Sending {
 }
 
 /// A slot as it left.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Built {
-    pub endpoint: Endpoint,
+    pub slot: Slot,
     pub bytes: Vec<u8>,
-    pub contents: Contents,
-    pub under: SealedUnder,
-    pub notices: Notices,
+    /// The source of copies was asked for one.
+    pub asked: bool,
+}
+
+impl Deref for Built {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.slot
+    }
 }
 
 impl Sending {
@@ -74,9 +81,13 @@ impl Sending {
     }
 
     pub fn build(&mut self, prepared: Option<&Prepared>) -> Built {
-        let (slot, notices) = self.outbound.build(endpoint(1), prepared, &mut self.queue);
-        let SealedSlot { endpoint, datagram, contents, under } = slot;
-        Built { endpoint, bytes: datagram.to_vec(), contents, under, notices }
+        let mut asked = false;
+        let copy = || {
+            asked = true;
+            prepared
+        };
+        let slot = self.outbound.build(endpoint(1), copy, &mut self.queue);
+        Built { slot, bytes: self.outbound.leaving().to_vec(), asked }
     }
 
     /// Builds a slot and opens it under the session's key; its counter must be this. Returns the payload.

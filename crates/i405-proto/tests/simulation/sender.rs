@@ -6,7 +6,7 @@ use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, VERSION, Wrapper, fragments};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
-use i405_proto::outbound::{CLOSE_SLOTS, Contents, Notices, Outbound, Prepared, SendingSession};
+use i405_proto::outbound::{CLOSE_SLOTS, Contents, Outbound, Prepared, SendingSession, Slot as Built};
 use i405_proto::packer::{CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP};
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
@@ -215,11 +215,18 @@ impl Sender {
     /// One slot: exactly one datagram, whatever else is the case.
     pub fn slot(&mut self) -> Datagram {
         self.traffic.arrive(self.wire.length);
-        let copy = self.turn();
+        let (wants, copy) = self.turn();
         let prepared = copy.as_ref().map(|(prepared, _)| prepared);
-        let (slot, notices) = self.outbound.build(self.endpoint, prepared, &mut self.traffic);
-        let (to, bytes, contents) = (slot.endpoint, slot.datagram.to_vec(), slot.contents);
-        assert_eq!((notices.exhausted, notices.wants_throwaway), (None, false));
+        let mut asked = false;
+        let take = || {
+            asked = true;
+            prepared
+        };
+        let built = self.outbound.build(self.endpoint, take, &mut self.traffic);
+        let Built { endpoint: to, contents, .. } = built;
+        let bytes = self.outbound.leaving().to_vec();
+        assert_eq!(asked, wants, "copies are asked for in the carousel's slots");
+        assert_eq!((self.outbound.exhausted(), self.outbound.wants_throwaway()), (None, false));
         let challenged = self.challenged.contains(&to);
         self.elsewhere += u64::from(copy.is_none() && challenged);
         assert!(to == prepared.map_or(self.endpoint, |copy| copy.endpoint) || copy.is_none() && challenged, "{to}");
@@ -236,19 +243,18 @@ impl Sender {
             }
             Sight::Data { .. } => assert!(copy.is_none()),
         }
-        let slot = self.check_contents(sight, contents, notices);
+        let slot = self.check_contents(sight, &built);
         self.advance();
         Datagram { to: to.address, bytes, slot }
     }
 
-    /// The carousel's copy, if it is its turn and the copy is ready.
-    fn turn(&mut self) -> Option<(Prepared, Head)> {
-        let wants = self.carousel.as_ref().is_some_and(|(carousel, _, slots)| slots % carousel.every == 0);
-        assert_eq!(self.outbound.wants_handshake(), wants);
-        let (carousel, places, slots) = self.carousel.as_mut()?;
+    /// Whether it is the carousel's turn, and its copy, if that is ready.
+    fn turn(&mut self) -> (bool, Option<(Prepared, Head)>) {
+        let Some((carousel, places, slots)) = self.carousel.as_mut() else { return (false, None) };
+        let wants = *slots % carousel.every == 0;
         *slots += 1;
         if !wants || self.reporter.per_mille(COPY_MISSING) {
-            return None;
+            return (wants, None);
         }
         let turn = (*slots / carousel.every.max(1)) as usize % places.len();
         let (endpoint, next) = &mut places[turn];
@@ -256,22 +262,22 @@ impl Sender {
         *next = (*next + 1) % fragments(self.wire.length, carousel.message.len());
         let mut bytes = vec![0; self.wire.length].into_boxed_slice();
         self.wrapper.wrap(&head, &carousel.message, &self.reporter.bytes(), &mut bytes);
-        Some((Prepared { endpoint: *endpoint, bytes }, head))
+        (wants, Some((Prepared { endpoint: *endpoint, bytes }, head)))
     }
 
-    /// Control blocks, notices and inner packets are what they should be.
-    fn check_contents(&mut self, sight: Sight, contents: Contents, notices: Notices) -> Option<Slot> {
+    /// Control blocks, closes and inner packets are what they should be.
+    fn check_contents(&mut self, sight: Sight, built: &Built) -> Option<Slot> {
         let taken = self.traffic.taken();
         let closing = self.close_left > 0;
         let Sight::Data { slot, continues, controls } = sight else {
             assert!(taken.is_empty(), "packets were taken in a slot that carries none");
             // Nobody could read a close: it is said by ending.
-            assert_eq!(notices.close_said, closing && self.session.is_none());
-            self.close_left = if notices.close_said { 0 } else { self.close_left };
-            self.close_said |= notices.close_said;
+            assert_eq!(built.close_said, closing && self.session.is_none());
+            self.close_left = if built.close_said { 0 } else { self.close_left };
+            self.close_said |= built.close_said;
             return None;
         };
-        assert!(matches!(contents, Contents::Cover | Contents::Carrying { bytes: 1.., .. }));
+        assert!(matches!(built.contents, Contents::Cover | Contents::Carrying { bytes: 1.., .. }));
         let stamp = self.announce.map(|stamp| (CONTROL_NEWEST_STAMP, stamp.to_be_bytes()[2..].to_vec()));
         let close = closing.then(|| (CONTROL_CLOSE, Vec::new()));
         let expected: Vec<_> = stamp.into_iter().chain(close).collect();
@@ -286,9 +292,9 @@ impl Sender {
         assert_eq!(controls, expected, "control blocks");
         self.close_left -= u32::from(closing);
         self.closes += u32::from(closing);
-        assert_eq!(notices.close_said, closing && self.close_left == 0);
-        self.close_said |= notices.close_said;
-        self.ledger.sent(slot, contents, taken);
+        assert_eq!(built.close_said, closing && self.close_left == 0);
+        self.close_said |= built.close_said;
+        self.ledger.sent(slot, built.contents, taken);
         Some(slot)
     }
 

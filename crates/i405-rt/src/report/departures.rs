@@ -1,6 +1,6 @@
 //! Transmit timestamps on their way from the socket's error queue to the deviation statistics.
 //!
-//! 1. the dispatcher pushes each slot with its call and deadline: [`Handed`], one ring push after the slot is out
+//! 1. the dispatcher pushes a record of each slot when it is out: [`SlotRecord`]
 //! 2. the receiver takes reports off the error queue and pushes them: `DepartureReader`
 //! 3. the reporter converts their clock, matches the two and records lateness: [`Departures`]
 //!
@@ -23,18 +23,16 @@ use crate::report::recorder::Recorder;
 use crate::report::shared::Shared;
 use crate::rings::command::SendCommand;
 use crate::rings::event::Event;
-use crate::rings::handed::{Fate, Handed};
+use crate::rings::record::{Fate, SlotRecord};
 use crate::rings::warnings;
 use i405_sys::errqueue::{Report, Timestamps};
 
 /// Slots in a row without a timestamp after which the user is told.
 const MOST_UNSEEN: u32 = 16;
 
-/// The rings that feed [`Departures`], and whose timestamps they carry.
+/// Where timestamps come from, and whose they are.
 pub struct DepartureSources {
     pub(crate) socket: Arc<OuterSocket>,
-    /// One of each dispatcher.
-    pub(crate) handed: Vec<Consumer<Handed>>,
     pub(crate) reports: Consumer<Report>,
     pub(crate) timestamps: Timestamps,
     pub(crate) fwmark: Option<u32>,
@@ -64,18 +62,21 @@ impl Departures {
         Departures { from, clock, matcher, trial, towards: None, unseen: 0, told: false }
     }
 
-    /// Brings the statistics up to date, and tells what the user should know.
-    pub fn collect(&mut self, shared: &Shared, recorder: Option<&mut Recorder>, tell: &mut Vec<Event>) {
+    /// Takes the timestamps that came. Before [`Self::sent`], so that their slots are told of in the same period.
+    pub fn take(&mut self, shared: &Shared, tell: &mut Vec<Event>) {
         if let Some(address) = lock(&shared.departing_to).take() {
             self.begin(address, tell);
         }
         self.take_reports(shared);
-        for slots in &mut self.from.handed {
-            for _ in 0..slots.slots() {
-                let Ok(handed) = slots.pop() else { break };
-                self.matcher.hand(handed);
-            }
-        }
+    }
+
+    /// The next slot.
+    pub fn sent(&mut self, record: SlotRecord) {
+        self.matcher.sent(record);
+    }
+
+    /// Brings the statistics up to date, and tells what the user should know.
+    pub fn collect(&mut self, shared: &Shared, recorder: Option<&mut Recorder>, tell: &mut Vec<Event>) {
         if let Some(verdict) = self.settle(shared, recorder) {
             shared.distrusts_launches.store(true, Ordering::Release);
             // Refused only if the dispatcher is dead, and then it sends nothing by any means.
@@ -129,22 +130,22 @@ impl Departures {
         let Departures { matcher, trial, unseen, .. } = self;
         let mut verdict = None;
         let mut window = lock(&shared.window);
-        matcher.settle(monotonic_ns(), |handed, left_ns| {
+        matcher.settle(monotonic_ns(), |slot, left_ns| {
             let judged = match left_ns {
                 Some(left_ns) => {
                     *unseen = 0;
                     counters.reported.add(1);
-                    window.departed(left_ns.saturating_sub(handed.deadline_ns));
+                    window.departed(left_ns.saturating_sub(slot.deadline_ns));
                     if let Some(recorder) = &mut recorder {
-                        recorder.departed(handed.deadline_ns, left_ns);
+                        recorder.departed(slot.deadline_ns, left_ns);
                     }
-                    if handed.fate == Fate::Launched { trial.left(handed.called_ns, left_ns) } else { None }
+                    if slot.fate == Fate::Launched { trial.left(slot.called_ns, left_ns) } else { None }
                 }
                 None => {
                     *unseen += 1;
                     counters.unreported.add(1);
                     window.unreported();
-                    let launched = matches!(handed.fate, Fate::Launched | Fate::LaunchedLate);
+                    let launched = matches!(slot.fate, Fate::Launched | Fate::LaunchedLate);
                     if launched { trial.unseen() } else { None }
                 }
             };

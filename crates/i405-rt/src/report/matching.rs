@@ -6,21 +6,21 @@
 
 use std::collections::VecDeque;
 
-use crate::rings::handed::{Fate, Handed};
+use crate::rings::record::{Fate, SlotRecord};
 
 /// A timestamp may be this much before its call: two clocks were compared.
 const CLOCKS_APART_NS: u64 = 2_000;
 /// A slot whose timestamp has not come by then has none. Long, because the thread that reads them is an ordinary one.
 const GIVE_UP_NS: u64 = 5_000_000_000;
-/// Slots that wait at most: 2.6 s of the shortest, 8 MiB.
+/// Slots that wait at most: 2.6 s of the shortest, 12 MiB.
 const MOST_SLOTS: usize = 1 << 18;
 
 /// So often may a timestamp be looked at before its slot has come: the thread that sent may be off its core between the
 /// call and saying so. At the reporter's period this is 40 ms or more.
 const MOST_WAITS: u8 = 20;
 
-struct Slot {
-    handed: Handed,
+struct Sent {
+    record: SlotRecord,
     settled: bool,
 }
 
@@ -34,7 +34,7 @@ struct Departure {
 /// Slots and timestamps that wait for each other.
 #[derive(Default)]
 pub struct Matcher {
-    slots: VecDeque<Slot>,
+    slots: VecDeque<Sent>,
     /// The kernel's number of the first of them.
     first: u32,
     departures: VecDeque<Departure>,
@@ -42,10 +42,10 @@ pub struct Matcher {
 
 impl Matcher {
     /// The next slot. One that is told of late, by another thread than the one before, takes the place of its call.
-    pub fn hand(&mut self, handed: Handed) {
-        let before = self.slots.iter().rposition(|slot| slot.handed.called_ns <= handed.called_ns);
+    pub fn sent(&mut self, record: SlotRecord) {
+        let before = self.slots.iter().rposition(|slot| slot.record.called_ns <= record.called_ns);
         let place = before.map_or(0, |index| index + 1);
-        self.slots.insert(place, Slot { handed, settled: handed.fate == Fate::Refused });
+        self.slots.insert(place, Sent { record, settled: record.fate == Fate::Refused });
     }
 
     /// The next timestamp, on CLOCK_MONOTONIC.
@@ -54,13 +54,13 @@ impl Matcher {
     }
 
     /// Tells of every slot that is settled: when it left, or None if that will never be known.
-    pub fn settle(&mut self, now_ns: u64, mut found: impl FnMut(Handed, Option<u64>)) {
+    pub fn settle(&mut self, now_ns: u64, mut found: impl FnMut(SlotRecord, Option<u64>)) {
         for _ in 0..self.departures.len() {
             let Some(mut departure) = self.departures.pop_front() else { break };
             if let Some(index) = self.by_number(&departure).or_else(|| self.by_time(&departure)) {
                 self.slots[index].settled = true;
                 self.first = departure.id.wrapping_sub(index as u32);
-                found(self.slots[index].handed, Some(departure.at_ns));
+                found(self.slots[index].record, Some(departure.at_ns));
             } else if departure.waits < MOST_WAITS {
                 // A timestamp can be here before the thread that sent has come back from its call.
                 departure.waits += 1;
@@ -68,12 +68,12 @@ impl Matcher {
             }
         }
         while let Some(slot) = self.slots.front() {
-            let overdue = slot.handed.called_ns + GIVE_UP_NS < now_ns;
+            let overdue = slot.record.called_ns + GIVE_UP_NS < now_ns;
             if !slot.settled && !overdue && self.slots.len() <= MOST_SLOTS {
                 break;
             }
             if !slot.settled {
-                found(slot.handed, None);
+                found(slot.record, None);
             }
             self.slots.pop_front();
             self.first = self.first.wrapping_add(1);
@@ -88,8 +88,8 @@ impl Matcher {
         (self.slots.len()..=i32::MAX as usize).contains(&self.index(id))
     }
 
-    fn fits(slot: &Slot, at_ns: u64) -> bool {
-        !slot.settled && slot.handed.called_ns <= at_ns + CLOCKS_APART_NS
+    fn fits(slot: &Sent, at_ns: u64) -> bool {
+        !slot.settled && slot.record.called_ns <= at_ns + CLOCKS_APART_NS
     }
 
     fn by_number(&self, departure: &Departure) -> Option<usize> {
@@ -107,19 +107,22 @@ impl Matcher {
 
 #[cfg(test)]
 mod tests {
+    use i405_proto::outbound::{NO_SESSION, SealedUnder};
+
     use super::*;
 
     const INTERVAL_NS: u64 = 1_000;
 
-    fn handed(slot: u64, fate: Fate) -> Handed {
+    fn called(slot: u64, fate: Fate) -> SlotRecord {
         let deadline_ns = 10_000_000 + slot * 10 * INTERVAL_NS;
-        Handed { called_ns: deadline_ns + 20, deadline_ns, fate }
+        let under = SealedUnder { generation: NO_SESSION, counter: 0 };
+        SlotRecord { called_ns: deadline_ns + 20, deadline_ns, under, missed: 0, least_ns: 0, fate }
     }
 
     fn settle(matcher: &mut Matcher, now_ns: u64) -> Vec<(u64, Option<u64>)> {
         let mut all = Vec::new();
-        matcher.settle(now_ns, |handed, at_ns| {
-            all.push((handed.deadline_ns, at_ns.map(|at_ns| at_ns - handed.deadline_ns)));
+        matcher.settle(now_ns, |slot, at_ns| {
+            all.push((slot.deadline_ns, at_ns.map(|at_ns| at_ns - slot.deadline_ns)));
         });
         all
     }
@@ -128,10 +131,10 @@ mod tests {
     fn numbers_decide_also_where_a_queue_holds_slots_beyond_the_next_and_numbers_wrap() {
         let mut matcher = Matcher { first: u32::MAX - 2, ..Matcher::default() };
         for slot in 0..6 {
-            matcher.hand(handed(slot, Fate::Called));
+            matcher.sent(called(slot, Fate::Called));
         }
         for slot in 0..6 {
-            matcher.depart((u32::MAX - 2).wrapping_add(slot), handed(slot.into(), Fate::Called).deadline_ns + 45_000);
+            matcher.depart((u32::MAX - 2).wrapping_add(slot), called(slot.into(), Fate::Called).deadline_ns + 45_000);
         }
         let all = settle(&mut matcher, 10_100_000);
         assert_eq!(all.len(), 6);
@@ -142,9 +145,9 @@ mod tests {
     #[test]
     fn a_timestamp_may_come_before_its_slot() {
         let mut matcher = Matcher::default();
-        matcher.depart(0, handed(0, Fate::Called).called_ns + 100);
+        matcher.depart(0, called(0, Fate::Called).called_ns + 100);
         assert_eq!(settle(&mut matcher, 10_000_000), []);
-        matcher.hand(handed(0, Fate::Called));
+        matcher.sent(called(0, Fate::Called));
         assert_eq!(settle(&mut matcher, 10_000_100), [(10_000_000, Some(120))]);
     }
 
@@ -152,10 +155,10 @@ mod tests {
     fn a_lost_timestamp_is_given_up_and_disturbs_no_other() {
         let mut matcher = Matcher::default();
         for slot in 0..4 {
-            matcher.hand(handed(slot, Fate::Called));
+            matcher.sent(called(slot, Fate::Called));
         }
         for slot in [0, 2, 3] {
-            matcher.depart(slot, handed(slot.into(), Fate::Called).called_ns + 100);
+            matcher.depart(slot, called(slot.into(), Fate::Called).called_ns + 100);
         }
         assert_eq!(settle(&mut matcher, 10_040_000).len(), 3);
         assert_eq!(matcher.slots.len(), 3, "the second still waits");
@@ -170,9 +173,9 @@ mod tests {
             let fates = [Fate::Called, Fate::Refused, Fate::Refused, Fate::Called, Fate::Called, Fate::Called];
             let mut id = 0;
             for (slot, fate) in fates.into_iter().enumerate() {
-                matcher.hand(handed(slot as u64, fate));
+                matcher.sent(called(slot as u64, fate));
                 if fate == Fate::Called {
-                    matcher.depart(id, handed(slot as u64, fate).called_ns + 100);
+                    matcher.depart(id, called(slot as u64, fate).called_ns + 100);
                 }
                 id += u32::from(fate == Fate::Called || counted[slot - 1]);
                 // In turn, as they come.
@@ -188,19 +191,19 @@ mod tests {
     fn slots_of_two_threads_are_put_in_order_also_where_one_is_told_of_late() {
         let mut matcher = Matcher::default();
         let depart =
-            |matcher: &mut Matcher, slot: u64| matcher.depart(slot as u32, handed(slot, Fate::Called).called_ns + 100);
+            |matcher: &mut Matcher, slot: u64| matcher.depart(slot as u32, called(slot, Fate::Called).called_ns + 100);
         for slot in [1, 3, 0, 2] {
-            matcher.hand(handed(slot, Fate::Called));
+            matcher.sent(called(slot, Fate::Called));
         }
         (0..4).for_each(|slot| depart(&mut matcher, slot));
         assert!(settle(&mut matcher, 10_040_000).iter().all(|each| each.1 == Some(120)));
         for slot in [4, 6] {
-            matcher.hand(handed(slot, Fate::Called));
+            matcher.sent(called(slot, Fate::Called));
         }
         (4..7).for_each(|slot| depart(&mut matcher, slot));
         assert_eq!(settle(&mut matcher, 10_070_000), [(10_040_000, Some(120))]);
         for slot in [5, 7, 8] {
-            matcher.hand(handed(slot, Fate::Called));
+            matcher.sent(called(slot, Fate::Called));
         }
         (7..9).for_each(|slot| depart(&mut matcher, slot));
         let mut all = settle(&mut matcher, 10_090_000);
@@ -224,14 +227,14 @@ mod tests {
         let mut matcher = Matcher::default();
         // Three slots found no room in the ring.
         for slot in 3..9 {
-            matcher.hand(handed(slot, Fate::Called));
-            matcher.depart(slot as u32, handed(slot, Fate::Called).called_ns + 100);
+            matcher.sent(called(slot, Fate::Called));
+            matcher.depart(slot as u32, called(slot, Fate::Called).called_ns + 100);
         }
         let all: Vec<_> = (0..=MOST_WAITS).flat_map(|_| settle(&mut matcher, 10_100_000)).collect();
         let late = |late_ns: u64| all.iter().filter(|(_, late)| *late == Some(late_ns)).count();
         assert!(late(120) >= 3, "{all:?}");
-        matcher.hand(handed(9, Fate::Called));
-        matcher.depart(9, handed(9, Fate::Called).called_ns + 100);
+        matcher.sent(called(9, Fate::Called));
+        matcher.depart(9, called(9, Fate::Called).called_ns + 100);
         assert_eq!(settle(&mut matcher, 10_100_000 + GIVE_UP_NS).last(), Some(&(10_090_000, Some(120))));
     }
 }

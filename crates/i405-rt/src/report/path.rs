@@ -117,9 +117,11 @@ mod tests {
     use i405_proto::report::Report;
 
     use super::*;
+    use crate::rings::record::Fate;
 
     fn record(generation: u32, counter: u32, deadline_ns: u64, called_ns: u64) -> SlotRecord {
-        SlotRecord { deadline_ns, called_ns, under: SealedUnder { generation, counter }, missed: 0, least_ns: 0 }
+        let under = SealedUnder { generation, counter };
+        SlotRecord { deadline_ns, called_ns, under, missed: 0, least_ns: 0, fate: Fate::Called }
     }
 
     fn heard(newest: u32) -> Option<Heard> {

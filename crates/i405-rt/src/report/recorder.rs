@@ -94,11 +94,11 @@ mod tests {
 
     use super::*;
     use crate::platform::clock::{monotonic_ns, realtime_ns};
-    use crate::rings::record::MOST_RECORDS;
+    use crate::rings::record::{Fate, MOST_RECORDS};
 
     fn slot(deadline_ns: u64) -> SlotRecord {
         let under = SealedUnder { generation: NO_SESSION, counter: 0 };
-        SlotRecord { deadline_ns, called_ns: deadline_ns, under, missed: 0, least_ns: 0 }
+        SlotRecord { deadline_ns, called_ns: deadline_ns, under, missed: 0, least_ns: 0, fate: Fate::Called }
     }
 
     fn recorder() -> (Producer<Arrival>, Recorder) {

@@ -157,6 +157,9 @@ impl Reporter {
         if let Some(carousel) = lock(&self.shared.carousel).as_mut() {
             carousel.refill(&self.shared.wrapper);
         }
+        if let Some(departures) = &mut self.departures {
+            departures.take(&self.shared, &mut self.pending);
+        }
         self.take_slots();
         if let Some(departures) = &mut self.departures {
             departures.collect(&self.shared, self.recorder.as_mut(), &mut self.pending);
@@ -182,6 +185,9 @@ impl Reporter {
                 let Ok(record) = records.pop() else { break };
                 window.called(record.late_ns());
                 path.slot(dispatcher, &record);
+                if let Some(departures) = &mut self.departures {
+                    departures.sent(record);
+                }
                 if let Some(recorder) = &mut self.recorder {
                     recorder.slot(record);
                 }

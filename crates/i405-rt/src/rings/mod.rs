@@ -3,7 +3,6 @@
 
 pub mod command;
 pub mod event;
-pub mod handed;
 pub mod heard;
 pub mod packet_ring;
 pub mod queue;

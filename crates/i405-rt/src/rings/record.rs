@@ -2,8 +2,21 @@
 
 use i405_proto::outbound::SealedUnder;
 
-/// Records of each kind that wait while the program is busy: 1.3 s of the shortest slots, 4 MiB.
+/// Records of each kind that wait while the program is busy: 1.3 s of the shortest slots, 5 MiB.
 pub const MOST_RECORDS: usize = 1 << 17;
+
+/// What became of a slot at the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The kernel took it, to send at once.
+    Called,
+    /// The kernel took it with a launch time, long before it.
+    Launched,
+    /// The kernel took it with a launch time close by.
+    LaunchedLate,
+    /// The kernel refused it.
+    Refused,
+}
 
 /// A slot that was sent, or that the kernel refused. CLOCK_MONOTONIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +31,8 @@ pub struct SlotRecord {
     pub missed: u32,
     /// How long after its call it can leave at the earliest: 0 but for launch times.
     pub(crate) least_ns: u32,
+    /// Whether a transmit timestamp can come, and what it can say of launch times.
+    pub(crate) fate: Fate,
 }
 
 impl SlotRecord {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use i405_proto::endpoint::Endpoint;
-use i405_proto::outbound::{Contents, Notices, Outbound, SealedSlot, SealedUnder};
+use i405_proto::outbound::{Outbound, Slot};
 use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
@@ -30,14 +30,6 @@ pub struct Running {
     pub(crate) end_at_ns: Option<u64>,
     /// How slots get launch times; None: they leave at the call.
     pub(crate) launch: Option<Launch>,
-}
-
-/// A slot whose bytes are final, and stand in [`Assembler::datagram`].
-pub struct Built {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) contents: Contents,
-    pub(crate) under: SealedUnder,
-    pub(crate) notices: Notices,
 }
 
 /// Builds slots.
@@ -227,32 +219,33 @@ impl Assembler {
         self.discard(Trash::Start(start));
     }
 
-    /// Builds and seals a slot; None while no schedule runs.
-    pub fn build(&mut self) -> Option<Built> {
+    /// Has a slot built, whose bytes stand in [`Assembler::datagram`] then; None while no schedule runs.
+    pub fn build(&mut self) -> Option<Slot> {
         let running = self.running.as_ref()?;
         let endpoint = running.endpoint;
         self.parts.outbound.set_deadline(running.schedule.deadline_ns());
         if let Some(empty) = self.parts.queue.advance() {
             self.discard(Trash::Queue(empty));
         }
-        let mut copy = None;
-        if self.parts.outbound.wants_handshake()
-            && let Some(feed) = &mut self.feed
-        {
-            copy = feed.copies.pop().ok();
-        }
-        let (slot, notices) = self.parts.outbound.build(endpoint, copy.as_ref(), &mut self.parts.queue);
-        let SealedSlot { endpoint, contents, under, .. } = slot;
         let counters = &self.parts.counters.send;
-        counters.queued_bytes.set(self.parts.queue.waiting() as u64);
-        if let Some(generation) = notices.exhausted {
+        if let Some(generation) = self.parts.outbound.exhausted() {
             counters.exhausted.set(u64::from(generation) + 1);
         }
-        counters.wants_throwaway.set(notices.wants_throwaway.into());
-        if let Some(used) = copy {
+        counters.wants_throwaway.set(self.parts.outbound.wants_throwaway().into());
+        let mut used = None;
+        let slot = self.parts.outbound.build(
+            endpoint,
+            || {
+                used = self.feed.as_mut()?.copies.pop().ok();
+                used.as_ref()
+            },
+            &mut self.parts.queue,
+        );
+        counters.queued_bytes.set(self.parts.queue.waiting() as u64);
+        if let Some(used) = used {
             self.discard(Trash::Prepared(used));
         }
-        Some(Built { endpoint, contents, under, notices })
+        Some(slot)
     }
 
     /// Gives away what is done with. If the reporter is far behind it is freed here, late rather than never.

@@ -3,10 +3,12 @@
 //! A cover payload under a key that nobody else has: to an observer it is a datagram like any other, to the peer one
 //! that opens under no key. It is sealed before it is needed and aimed at the schedule's endpoint.
 
+use i405_proto::endpoint::Endpoint;
+use i405_proto::outbound::Slot;
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
 
 use crate::platform::socket::OuterSocket;
-use crate::send::sending::transmit;
+use crate::send::transmit::transmit;
 use i405_sys::own_address::Destination;
 
 /// One dispatcher's.
@@ -15,7 +17,8 @@ pub struct Emergency {
     /// Room for the longest datagram; what is sent is as long as the schedule's.
     buffer: Box<[u8]>,
     length: usize,
-    address: Option<Destination>,
+    /// The slot that it stands for, and where that goes.
+    slot: Option<(Slot, Destination)>,
     sealed: bool,
 }
 
@@ -26,15 +29,15 @@ impl Emergency {
             sealer,
             buffer: vec![0; longest].into_boxed_slice(),
             length: MIN_DATAGRAM,
-            address: None,
+            slot: None,
             sealed: false,
         }
     }
 
     /// The schedule's datagrams are this long and go there.
-    pub fn aim(&mut self, address: Option<Destination>, length: usize) {
+    pub fn aim(&mut self, socket: &OuterSocket, endpoint: Option<Endpoint>, length: usize) {
         self.sealed &= length == self.length;
-        self.address = address;
+        self.slot = endpoint.map(|endpoint| (Slot::nobodys(endpoint), socket.destination(endpoint)));
         self.length = length.clamp(MIN_DATAGRAM, self.buffer.len());
     }
 
@@ -48,17 +51,17 @@ impl Emergency {
 
     /// Warms the path to where it goes.
     pub fn warm(&self, socket: &OuterSocket) {
-        if let Some(address) = &self.address {
-            socket.probe(address);
+        if let Some((_, to)) = &self.slot {
+            socket.probe(to);
         }
     }
 
-    /// Sends it. Returns the kernel's refusal, 0 for none.
-    pub fn send(&mut self, socket: &OuterSocket) -> i32 {
+    /// Sends it. The slot, and the kernel's refusal, 0 for none; None before it is aimed.
+    pub fn send(&mut self, socket: &OuterSocket) -> Option<(Slot, i32)> {
         self.seal();
-        match &self.address {
-            Some(address) if std::mem::take(&mut self.sealed) => transmit(socket, &self.buffer[..self.length], address),
-            _ => libc::ENOKEY,
-        }
+        let (slot, to) = self.slot.as_ref()?;
+        let is_sealed = std::mem::take(&mut self.sealed);
+        let errno = if is_sealed { transmit(socket, &self.buffer[..self.length], to, None) } else { libc::ENOKEY };
+        Some((*slot, errno))
     }
 }

@@ -11,14 +11,15 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use i405_proto::endpoint::Endpoint;
 use i405_proto::hedge::{Cells, Claims, Position};
-use i405_proto::outbound::{Contents, NO_SESSION, SealedUnder};
+use i405_proto::outbound::Slot;
 use i405_proto::schedule::Schedule;
 
 use crate::platform::socket::OuterSocket;
 use crate::rings::stats::Counters;
 use crate::send::assembling::Assembler;
-use crate::send::sending::transmit;
+use crate::send::transmit::transmit;
 use i405_sys::own_address::Destination;
 
 /// How many dispatchers hedge a slot.
@@ -26,31 +27,18 @@ pub const DISPATCHERS: usize = 2;
 /// A stall of more than so many intervals isn't walked through slot by slot: `Schedule::skip_passed` jumps.
 pub const MOST_WALKED: u64 = 100_000;
 
-/// Of a datagram that nobody can open.
-pub const NOBODYS: SealedUnder = SealedUnder { generation: NO_SESSION, counter: 0 };
-
-/// A sealed slot in a cell.
-struct Sealed {
+/// A cell: a slot, where it goes, and its bytes.
+#[derive(Default)]
+struct Ready {
+    slot: Option<(Slot, Destination)>,
     datagram: Box<[u8]>,
-    address: Option<Destination>,
-    contents: Contents,
-    under: SealedUnder,
-    close_said: bool,
-}
-
-/// A slot that was sent.
-pub struct Sent {
-    pub(crate) errno: i32,
-    pub(crate) contents: Contents,
-    pub(crate) under: SealedUnder,
-    pub(crate) close_said: bool,
 }
 
 /// The schedule as both dispatchers walk through it, each on its own copy.
 pub struct Plan {
     pub(crate) epoch: u16,
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) address: Option<Destination>,
+    pub(crate) endpoint: Option<Endpoint>,
     pub(crate) length: usize,
 }
 
@@ -65,7 +53,7 @@ pub struct Work {
 /// What two dispatchers share.
 pub struct Hedge {
     pub(crate) claims: Claims,
-    cells: Cells<Sealed>,
+    cells: Cells<Ready>,
     pub(crate) work: Mutex<Work>,
     plan: Mutex<Plan>,
     /// Rises with every change of the plan.
@@ -83,18 +71,11 @@ fn attempt<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 impl Hedge {
     /// Before the first schedule.
     pub fn new(socket: Arc<OuterSocket>, assembler: Assembler) -> Arc<Self> {
-        let empty = || Sealed {
-            datagram: Box::default(),
-            address: None,
-            contents: Contents::Cover,
-            under: NOBODYS,
-            close_said: false,
-        };
         let claims = Claims::new();
         let at = claims.position();
         Arc::new(Hedge {
-            cells: Cells::for_dispatchers(DISPATCHERS, empty),
-            plan: Mutex::new(Plan { epoch: at.epoch, schedule: None, address: None, length: 0 }),
+            cells: Cells::for_dispatchers(DISPATCHERS, Ready::default),
+            plan: Mutex::new(Plan { epoch: at.epoch, schedule: None, endpoint: None, length: 0 }),
             version: AtomicU32::new(0),
             socket,
             counters: Arc::clone(assembler.counters()),
@@ -159,7 +140,7 @@ impl Hedge {
         let running = work.assembler.running();
         plan.epoch = work.at.epoch;
         plan.schedule = running.map(|running| running.schedule.at_same_place());
-        plan.address = running.map(|running| self.socket.destination(running.endpoint));
+        plan.endpoint = running.map(|running| running.endpoint);
         plan.length = work.assembler.datagram().len();
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -177,27 +158,23 @@ impl Hedge {
         }
         self.cells.fill(epoch, |cell| {
             let assembler = &mut work.assembler;
-            let Some(built) = assembler.build() else { return false };
+            let Some(slot) = assembler.build() else { return false };
             if !assembler.swap_datagram(&mut cell.datagram) {
                 return false;
             }
-            cell.address = Some(self.socket.destination(built.endpoint));
-            cell.contents = built.contents;
-            cell.under = built.under;
-            cell.close_said = built.notices.close_said;
+            cell.slot = Some((slot, self.socket.destination(slot.endpoint)));
             true
         });
     }
 
-    /// Sends what is ready for a slot of this epoch; None if nothing is.
+    /// Sends what is ready for a slot of this epoch: the slot, and the kernel's refusal, 0 for none. None if nothing is.
     #[inline]
-    pub fn send_ready(&self, epoch: u16) -> Option<Sent> {
-        self.cells.take(epoch, |sealed| {
-            let datagram = &*sealed.datagram;
-            let errno = sealed.address.as_ref().map_or(0, |address| transmit(&self.socket, datagram, address));
-            let Sealed { contents, under, close_said, .. } = *sealed;
-            Sent { errno, contents, under, close_said }
-        })
+    pub fn send_ready(&self, epoch: u16) -> Option<(Slot, i32)> {
+        let sent = self.cells.take(epoch, |ready| {
+            let (slot, to) = ready.slot.as_ref()?;
+            Some((*slot, transmit(&self.socket, &ready.datagram, to, None)))
+        });
+        sent.flatten()
     }
 
     /// The plan, if it is another version than the one known and nobody is changing it; and which version.

@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 
-use i405_proto::outbound::Contents;
 use i405_proto::schedule::Schedule;
 
 use crate::platform::clock::monotonic_ns;
-use crate::rings::handed::Fate;
+use crate::rings::record::Fate;
 use crate::rings::stats::SendCounters;
 use crate::send::emergency::Emergency;
-use crate::send::hedge::{Hedge, MOST_WALKED, NOBODYS, Sent};
-use crate::send::sending::{Outcome, Tally};
+use crate::send::hedge::{Hedge, MOST_WALKED};
 use crate::send::slots::Slots;
+use crate::send::transmit::{Outcome, Tally};
 
 /// The second dispatcher waits this much longer, so that the one that built a slot, whose caches hold it, sends it
 /// unless it is late: a claim and a call take about 1 us.
@@ -61,7 +60,7 @@ impl HedgedSlots {
     fn follow(&mut self) {
         if let Some((version, plan)) = self.hedge.newer_plan(self.version) {
             self.version = version;
-            self.emergency.aim(plan.address.clone(), plan.length);
+            self.emergency.aim(&self.hedge.socket, plan.endpoint, plan.length);
             if plan.schedule.is_none() {
                 self.place = None;
             } else if self.place.as_ref().is_none_or(|place| place.epoch != plan.epoch) {
@@ -115,8 +114,8 @@ impl Slots for HedgedSlots {
     #[inline]
     fn dispatch(&mut self, called_ns: u64) {
         let Some(place) = &mut self.place else { return };
-        let (epoch, slot, deadline_ns) = (place.epoch, place.slot, place.deadline_ns);
-        let mut through = slot;
+        let (epoch, waited_for, deadline_ns) = (place.epoch, place.slot, place.deadline_ns);
+        let mut through = waited_for;
         let mut newest_ns = deadline_ns;
         if place.ahead.deadline_ns() < called_ns {
             if (called_ns - deadline_ns) / place.ahead.timing().interval_ns() > MOST_WALKED {
@@ -129,31 +128,18 @@ impl Slots for HedgedSlots {
             newest_ns = place.deadline_ns;
         }
         let Some(first) = self.hedge.claims.claim(epoch, through) else { return };
-        let sent = self.hedge.send_ready(epoch);
-        let emergency = sent.is_none();
-        let Sent { errno, contents, under, close_said } = sent.unwrap_or_else(|| Sent {
-            errno: self.emergency.send(&self.hedge.socket),
-            contents: Contents::Cover,
-            under: NOBODYS,
-            close_said: false,
-        });
+        let ready = self.hedge.send_ready(epoch);
+        let is_emergency = ready.is_none();
+        let sent = ready.or_else(|| self.emergency.send(&self.hedge.socket));
+        let Some((slot, errno)) = sent else { return };
         // Where the other one took the slot that was waited for, the newest one is the one that was sent.
-        let due_ns = if first <= slot { deadline_ns } else { newest_ns };
+        let due_ns = if first <= waited_for { deadline_ns } else { newest_ns };
         let fate = if errno == 0 { Fate::Called } else { Fate::Refused };
-        let outcome = Outcome {
-            called_ns,
-            deadline_ns: due_ns,
-            least_ns: 0,
-            fate,
-            missed: through - first,
-            errno,
-            contents,
-            under,
-            close_said,
-        };
+        let outcome =
+            Outcome { slot, called_ns, deadline_ns: due_ns, least_ns: 0, fate, missed: through - first, errno };
         let counters = if self.which == 0 { &self.hedge.counters.send } else { &self.hedge.counters.hedge };
         self.tally.count(counters, &outcome);
-        counters.emergency.add(emergency.into());
+        counters.emergency.add(is_emergency.into());
     }
 
     fn count_throttle_stall(&self) {

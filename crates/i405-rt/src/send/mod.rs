@@ -1,4 +1,4 @@
-//! The dispatcher's half decides what a slot holds, and sends it. Read `slots`, `assembling`, `sending`; with two dispatchers
+//! The dispatcher's half has slots built, and sends them. Read `slots`, `assembling`, `sending`, `transmit`; with two dispatchers
 //! `hedge` and `hedged`.
 
 pub mod assembling;
@@ -7,3 +7,4 @@ pub mod hedge;
 pub mod hedged;
 pub mod sending;
 pub mod slots;
+pub mod transmit;

@@ -43,12 +43,13 @@ use crate::send::assembling::{Assembler, Parts};
 use crate::send::emergency::Emergency;
 use crate::send::hedge::{DISPATCHERS, Hedge};
 use crate::send::hedged::HedgedSlots;
-use crate::send::sending::{Sending, Tally};
+use crate::send::sending::Sending;
+use crate::send::transmit::Tally;
 use crate::tunnel::control::Control;
 use crate::tunnel::threads::{self, Dispatch, Started, Timed, Work};
 use i405_sys::errqueue::Timestamps;
 
-/// Records of slots that wait for the reporter, and of arrivals: 160 ms of the shortest slots, 512 KiB.
+/// Records of slots that wait for the reporter, and of arrivals: 160 ms of the shortest slots, 640 KiB.
 const RECORD_CAPACITY: usize = 16_384;
 /// Receiver events that wait for the reporter, which looks every 10 ms: handshakes are rare, but a process that was stopped
 /// finds all that the socket kept for it at once, and a rekey that nobody answered repeats itself five times a second. As
@@ -181,16 +182,11 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         trash: sending_trash,
         stop: Arc::clone(&stop),
     });
-    let (mut records, mut handed_slots) = (Vec::new(), Vec::new());
+    let mut records = Vec::new();
     let mut tally = || {
         let (record, taken) = RingBuffer::new(RECORD_CAPACITY);
         records.push(taken);
-        let handed = timestamps.map(|_| {
-            let (handed, slots) = RingBuffer::new(RECORD_CAPACITY);
-            handed_slots.push(slots);
-            handed
-        });
-        Tally { records: record, handed }
+        Tally { records: record }
     };
     let sending = if config.dispatchers == DISPATCHERS {
         let hedge = Hedge::new(Arc::clone(&socket), assembler);
@@ -207,9 +203,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         let (report, reports) = RingBuffer::new(RECORD_CAPACITY);
         departure_reader = Some(DepartureReader::new(report, Arc::clone(&counters)));
         let socket = Arc::clone(&socket);
-        let handed = handed_slots;
-        departures =
-            Some(Departures::new(DepartureSources { socket, handed, reports, timestamps, fwmark: config.fwmark }));
+        departures = Some(Departures::new(DepartureSources { socket, reports, timestamps, fwmark: config.fwmark }));
     }
     let (arrivals, recorder) = if config.record {
         let (arrivals, arriving) = RingBuffer::new(RECORD_CAPACITY);

@@ -51,7 +51,7 @@ impl Pair {
         let (second, second_records) = RingBuffer::new(1024);
         let one = |which, records| {
             let emergency = Emergency::new(throwaway().unwrap(), 1500);
-            HedgedSlots::new(Arc::clone(&hedge), which, Tally { records, handed: None }, emergency)
+            HedgedSlots::new(Arc::clone(&hedge), which, Tally { records }, emergency)
         };
         let slots = [one(0, first), one(1, second)];
         Pair { hedge, slots, commands, peer, records: [first_records, second_records] }
@@ -226,6 +226,6 @@ fn who_claimed_a_slot_of_the_schedule_before_sends_nothing_of_the_next() {
     assert_eq!(hedge.claims.position().epoch, before.epoch + 1);
     hedge.build();
     assert!(hedge.send_ready(before.epoch).is_none());
-    assert!(hedge.send_ready(before.epoch + 1).is_some_and(|sent| sent.errno == 0));
+    assert!(hedge.send_ready(before.epoch + 1).is_some_and(|sent| sent.1 == 0));
     assert_eq!(pair.received().len(), LENGTH + 100);
 }

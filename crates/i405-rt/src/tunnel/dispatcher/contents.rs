@@ -35,8 +35,9 @@ use crate::rings::command::{Feed, SendCommand, Start, Trash};
 use crate::rings::queue::{Gate, QueueProducer, queue};
 use crate::rings::stats::Counters;
 use crate::send::assembling::{Assembler, Parts};
-use crate::send::sending::{Sending, Tally};
+use crate::send::sending::Sending;
 use crate::send::slots::Slots;
+use crate::send::transmit::Tally;
 use i405_sys::errqueue::{Report, Timestamps};
 
 /// UDP payload of an IP packet of 1500 bytes.
@@ -264,7 +265,7 @@ fn handshake_cover_and_full_slots() {
         trash,
         stop: Arc::clone(&stop),
     });
-    let tally = Tally { records: RingBuffer::new(16).0, handed: None };
+    let tally = Tally { records: RingBuffer::new(16).0 };
     let sending = Sending::new(Arc::clone(&socket), assembler, tally);
     let keys = DirectionKeys { key: [1; 32], iv: [2; 12], mask: [3; 32] };
     let session = SendingSession { generation: 1, sealer: Sealer::new(Aead::Aes256Gcm, keys), announce_stamp: None };
