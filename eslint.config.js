@@ -74,7 +74,7 @@ export default defineConfig(
   },
   {
     // Tests hand in what the types forbid, and tap's assertions need no await.
-    files: ["test/**/*.ts"],
+    files: ["test/**/*.ts", "lab/**/*.ts"],
     rules: {
       "@typescript-eslint/no-explicit-any": "off",
       "@typescript-eslint/no-unsafe-argument": "off",

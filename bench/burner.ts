@@ -1,11 +1,11 @@
 /** Burners: lateness on the wire with each kind, idle and busy; idle time of the core; speed of other programs; power. */
 import { availableParallelism } from "node:os";
-import { startBurner, startWork, work, type BurnerKind } from "../test/helpers/burner.js";
-import { CaptureRun } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { here, type Program } from "../test/helpers/program.js";
-import { coreTicks, percentile, summarize, trim } from "../test/helpers/stats.js";
+import { startBurner, startWork, work, type BurnerKind } from "../lab/host/burner.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { here, type Program } from "../lab/host/program.js";
+import { coreTicks, percentile, summarize, trim } from "../lab/figures/stats.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { joules } from "./lib/energy.js";
 import { runLoads } from "./lib/load.js";

@@ -1,9 +1,9 @@
 /** Bytes of handshake and data datagrams: uniform at every position, and of no use to tell one kind from the other. */
 import { randomBytes } from "node:crypto";
-import { CaptureRun } from "../test/helpers/capture.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { chiSquaredTwoSample, chiSquaredUniform, coinP, uniformP } from "../test/helpers/stats.js";
-import { udpSink } from "../test/helpers/traffic.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { chiSquaredTwoSample, chiSquaredUniform, coinP, uniformP } from "../lab/figures/stats.js";
+import { udpSink } from "../lab/host/traffic.js";
 import { withPair } from "./lib/bench.js";
 import { bayesHits, logisticHits, shuffled, type Sample } from "./lib/classifier.js";
 import { runLoads } from "./lib/load.js";

@@ -1,9 +1,9 @@
 /** What the last microseconds are made of: the way of each datagram through the kernel, by the event tracer. */
 import { availableParallelism } from "node:os";
-import { startWork } from "../test/helpers/burner.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { here } from "../test/helpers/program.js";
-import { percentile, stddev } from "../test/helpers/stats.js";
+import { startWork } from "../lab/host/burner.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { here } from "../lab/host/program.js";
+import { percentile, stddev } from "../lab/figures/stats.js";
 import { sleep, withPair } from "./lib/bench.js";
 import { runLoads } from "./lib/load.js";
 import { readOptions, Report, rounded } from "./lib/report.js";

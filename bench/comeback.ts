@@ -1,11 +1,11 @@
 /** Coming back: kill -9 and restart of both ends in turn under a TCP connection, and what networks do. How long it took. */
-import { cutCable, moveClient, narrowCable, newCable } from "../test/helpers/cable.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import type { Program } from "../test/helpers/program.js";
-import { flags, type ProgramEvent } from "../test/helpers/program.js";
-import { Relay } from "../test/helpers/relay.js";
-import { percentile } from "../test/helpers/stats.js";
-import { icmpPing, tcpSink, tcpSource } from "../test/helpers/traffic.js";
+import { cutCable, moveClient, narrowCable, newCable } from "../lab/host/cable.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import type { Program } from "../lab/host/program.js";
+import { flags, type ProgramEvent } from "../lab/host/program.js";
+import { Relay } from "../lab/host/relay.js";
+import { percentile } from "../lab/figures/stats.js";
+import { icmpPing, tcpSink, tcpSource } from "../lab/host/traffic.js";
 import { sleep, withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { CLIENT, PORT, SERVER, TunnelEnds, type TunnelSettings } from "./lib/tunnel.js";

@@ -1,5 +1,5 @@
 /** How long it takes to connect with keys where slots are so short that timed threads spin on both cores. */
-import { percentile, stolenSeconds } from "../test/helpers/stats.js";
+import { percentile, stolenSeconds } from "../lab/figures/stats.js";
 import { withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { TunnelEnds, type FinalStats, type TunnelSettings } from "./lib/tunnel.js";

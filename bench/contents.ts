@@ -3,7 +3,7 @@
  * wire, and of the time from the call to the transmit stamp. Odd against even slots are the control.
  */
 import { spawnSync } from "node:child_process";
-import { stolenSeconds } from "../test/helpers/stats.js";
+import { stolenSeconds } from "../lab/figures/stats.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";
 import { ROOT } from "./lib/tunnel.js";
 

@@ -1,8 +1,8 @@
 /** CPU of each side at 1 ms both ways, idle and saturated, beside a bare sleeping sender with a receiver. */
-import { stolenSeconds, threadCpu } from "../test/helpers/stats.js";
-import { udpSink } from "../test/helpers/traffic.js";
-import { startYardstick } from "../test/helpers/yardstick.js";
-import type { Program } from "../test/helpers/program.js";
+import { stolenSeconds, threadCpu } from "../lab/figures/stats.js";
+import { udpSink } from "../lab/host/traffic.js";
+import { startYardstick } from "../lab/host/yardstick.js";
+import type { Program } from "../lab/host/program.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { runLoads, type Load } from "./lib/load.js";
 import { readOptions, Report, rounded } from "./lib/report.js";

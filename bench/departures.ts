@@ -1,7 +1,7 @@
 /** What transmit timestamps say beside the wire, and what they cost: deviation of the call and software ones in turns. */
-import { CaptureRun } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import { mean, summarize, threadCpu, trim } from "../test/helpers/stats.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import { mean, summarize, threadCpu, trim } from "../lab/figures/stats.js";
 import { sleep, withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { PORT, Tunnel } from "./lib/tunnel.js";

@@ -1,6 +1,6 @@
 /** No JavaScript on the timed path: slots missed while the event loop is blocked, and in the stretches between. */
 import { I405Tunnel, generatePassword } from "i405";
-import { stolenSeconds } from "../test/helpers/stats.js";
+import { stolenSeconds } from "../lab/figures/stats.js";
 import { sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 

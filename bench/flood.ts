@@ -1,10 +1,10 @@
 /** Forged datagrams at line rate against a tunnel: slots missed, wire lateness, goodput, memory, beside stretches without. */
-import { CaptureRun, type WirePacket } from "../test/helpers/capture.js";
-import { errorsBySlot, fitGrid } from "../test/helpers/grid.js";
-import type { Netns, NetnsPair } from "../test/helpers/netns.js";
-import { forge, type Forged } from "../test/helpers/relay.js";
-import { residentBytes } from "../test/helpers/stats.js";
-import { udpSink } from "../test/helpers/traffic.js";
+import { CaptureRun, type WirePacket } from "../lab/host/capture.js";
+import { errorsBySlot, fitGrid } from "../lab/figures/grid.js";
+import type { Netns, NetnsPair } from "../lab/host/netns.js";
+import { forge, type Forged } from "../lab/host/relay.js";
+import { residentBytes } from "../lab/figures/stats.js";
+import { udpSink } from "../lab/host/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { runLoads, type Load } from "./lib/load.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";

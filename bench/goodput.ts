@@ -1,6 +1,6 @@
 /** Inner IP bytes delivered per outer IP byte, the sender offering twice the capacity. */
-import { CaptureRun } from "../test/helpers/capture.js";
-import { udpSend, udpSink } from "../test/helpers/traffic.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { udpSend, udpSink } from "../lab/host/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { offeredPps, PORT, SERVER, Tunnel } from "./lib/tunnel.js";

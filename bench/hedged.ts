@@ -1,10 +1,10 @@
 /** Hedged against single dispatch while a program of higher priority takes one core at a time, in random bursts. */
-import { CaptureRun } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { here, Program } from "../test/helpers/program.js";
-import { stolenSeconds, summarize } from "../test/helpers/stats.js";
-import { testkit } from "../test/helpers/testkit.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { here, Program } from "../lab/host/program.js";
+import { stolenSeconds, summarize } from "../lab/figures/stats.js";
+import { testkit } from "../lab/host/testkit.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { PORT, Tunnel } from "./lib/tunnel.js";

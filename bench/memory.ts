@@ -1,5 +1,5 @@
 /** Resident memory of both sides over minutes, saturated both ways at 10,000 slots a second. */
-import { residentBytes } from "../test/helpers/stats.js";
+import { residentBytes } from "../lab/figures/stats.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { runLoads, type Load } from "./lib/load.js";
 import { readOptions, Report, rounded } from "./lib/report.js";

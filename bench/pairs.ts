@@ -1,6 +1,6 @@
 /** Descriptors and resident memory of one program that opens and closes connected pairs, one after the other. */
 import { join } from "node:path";
-import { here, Program } from "../test/helpers/program.js";
+import { here, Program } from "../lab/host/program.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { ROOT } from "./lib/tunnel.js";
 
@@ -28,7 +28,7 @@ const marks = Array.from(
 );
 const limited = ["sh", "-c", `ulimit -n ${options.descriptors} && exec "$@"`, "sh"];
 const young = options.youngMib === 0 ? [] : [`--max-semi-space-size=${options.youngMib}`];
-const file = join(ROOT, "test", "e2e", "programs", "pairs.mjs");
+const file = join(ROOT, "test", "real", "programs", "pairs.mjs");
 const program = new Program(here, [...limited, process.execPath, ...young, file, ...marks.map(String)]);
 /** What a pair may take on a slow machine, ms. */
 const PATIENCE_MS = 5000;

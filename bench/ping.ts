@@ -1,6 +1,6 @@
 /** Ping through an idle tunnel, over several connections, at random times. */
-import { icmpPing } from "../test/helpers/traffic.js";
-import { mean, percentile } from "../test/helpers/stats.js";
+import { icmpPing } from "../lab/host/traffic.js";
+import { mean, percentile } from "../lab/figures/stats.js";
 import { withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { SERVER, Tunnel } from "./lib/tunnel.js";

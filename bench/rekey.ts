@@ -2,12 +2,12 @@
 import { spawnSync } from "node:child_process";
 import { gapErrors } from "../lib/statistics/gap-errors.js";
 import { kolmogorovSmirnov } from "../lib/statistics/two-sample.js";
-import { CaptureRun, type Capture, type WirePacket } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { Program } from "../test/helpers/program.js";
-import { stddev, summarize } from "../test/helpers/stats.js";
-import { tcpSink, tcpSource, udpSend, udpSink } from "../test/helpers/traffic.js";
+import { CaptureRun, type Capture, type WirePacket } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { Program } from "../lab/host/program.js";
+import { stddev, summarize } from "../lab/figures/stats.js";
+import { tcpSink, tcpSource, udpSend, udpSink } from "../lab/host/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { CLIENT, offeredPps, PORT, SERVER, Tunnel } from "./lib/tunnel.js";

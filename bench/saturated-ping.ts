@@ -1,5 +1,5 @@
 /** Ping while a TCP stream saturates the same direction. */
-import { icmpPing, tcpSink, tcpSource } from "../test/helpers/traffic.js";
+import { icmpPing, tcpSink, tcpSource } from "../lab/host/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { SERVER, Tunnel } from "./lib/tunnel.js";

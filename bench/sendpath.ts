@@ -1,10 +1,10 @@
 /** Ways to hand one datagram to the kernel, in turns: lateness on the wire and length of the call. */
-import { CaptureRun } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { flags, Program } from "../test/helpers/program.js";
-import { stolenSeconds, summarize, trim, type Summary } from "../test/helpers/stats.js";
-import { testkit } from "../test/helpers/testkit.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { flags, Program } from "../lab/host/program.js";
+import { stolenSeconds, summarize, trim, type Summary } from "../lab/figures/stats.js";
+import { testkit } from "../lab/host/testkit.js";
 import { withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { median } from "./timing/figures.js";

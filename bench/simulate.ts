@@ -1,8 +1,8 @@
 /** Whole tunnels in virtual time under every fault, by seed: no invariant may break. `--seed N` repeats one run. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { simulate, type Outcome } from "../test/simulation/simulate.js";
-import { loadSimulator } from "../test/simulation/simulator.js";
+import { simulate, type Outcome } from "../lab/simulation/simulate.js";
+import { loadSimulator } from "../lab/simulation/simulator.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";
 
 const options = readOptions({
@@ -15,7 +15,7 @@ const options = readOptions({
   jobs: 1,
   /** "off": a quiet network. */
   faults: "on",
-  /** A mistake to be planted, of test/simulation/simulator.ts. */
+  /** A mistake to be planted, of lab/simulation/simulator.ts. */
   plant: "nothing",
   /** With `--seed`: "on" shows all that enters and leaves the machines, on standard error. */
   trace: "off",

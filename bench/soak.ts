@@ -1,6 +1,6 @@
 /** A tunnel under one trouble after another, for minutes or days: how fast it is back, and that nothing comes twice. */
-import { percentile, stolenSeconds } from "../test/helpers/stats.js";
-import { chaos, RELAY_PORT, TROUBLES, type Trouble } from "../test/helpers/chaos.js";
+import { percentile, stolenSeconds } from "../lab/figures/stats.js";
+import { chaos, RELAY_PORT, TROUBLES, type Trouble } from "../lab/host/chaos.js";
 import { withPair } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { CLIENT, PORT, SERVER, TunnelEnds } from "./lib/tunnel.js";

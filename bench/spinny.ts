@@ -1,12 +1,12 @@
 /** spinny under the kernel's limit: slots missed beside a bare spinner's losses, both sides spinning, shortest slots. */
 import { parseDuration } from "../lib/common/units.js";
-import { CaptureRun } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import type { Program } from "../test/helpers/program.js";
-import { summarize, trim } from "../test/helpers/stats.js";
-import { icmpPing } from "../test/helpers/traffic.js";
-import { yardstick, type Measured } from "../test/helpers/yardstick.js";
+import { CaptureRun } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import type { Program } from "../lab/host/program.js";
+import { summarize, trim } from "../lab/figures/stats.js";
+import { icmpPing } from "../lab/host/traffic.js";
+import { yardstick, type Measured } from "../lab/host/yardstick.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { readOptions, Report, rounded } from "./lib/report.js";
 import { PORT, SERVER, Tunnel, type DeviationEvent, type TunnelSettings } from "./lib/tunnel.js";

@@ -1,10 +1,10 @@
 /** Lateness on the wire at jitter 0, idle and saturated, of each poll mode, a bare sleeper and a bare spinner in turns. */
-import { CaptureRun, type Capture } from "../test/helpers/capture.js";
-import { fitGrid } from "../test/helpers/grid.js";
-import type { NetnsPair } from "../test/helpers/netns.js";
-import { stolenSeconds, summarize, trim } from "../test/helpers/stats.js";
-import { yardstick, type Measured } from "../test/helpers/yardstick.js";
-import { udpSend, udpSink } from "../test/helpers/traffic.js";
+import { CaptureRun, type Capture } from "../lab/host/capture.js";
+import { fitGrid } from "../lab/figures/grid.js";
+import type { NetnsPair } from "../lab/host/netns.js";
+import { stolenSeconds, summarize, trim } from "../lab/figures/stats.js";
+import { yardstick, type Measured } from "../lab/host/yardstick.js";
+import { udpSend, udpSink } from "../lab/host/traffic.js";
 import { withPair, sleep } from "./lib/bench.js";
 import { runLoads } from "./lib/load.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";

@@ -1,4 +1,4 @@
-/** What `import ... from "i405"` gives: `index.d.ts` is its contract, and `test/types.test.ts` ties the two. */
+/** What `import ... from "i405"` gives: `index.d.ts` is its contract, and `test/project/types.test.ts` ties the two. */
 import type { TunnelOptions } from "../index.js";
 import { nativeParts } from "./tunnel/parts.js";
 import { Tunnel } from "./tunnel/tunnel.js";

@@ -1,6 +1,6 @@
 // @ts-check
 // `npm test`: set-up, then every check of the project; all of them run, whatever fails.
-//   npm test -- test/cli.test.ts    only tap, with these arguments
+//   npm test -- test/unit/options.test.ts    only tap, with these arguments
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

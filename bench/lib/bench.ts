@@ -1,5 +1,5 @@
 /** The frame of every bench that needs namespaces. */
-import { NetnsPair, canUseNetns, type PairOptions } from "../../test/helpers/netns.js";
+import { NetnsPair, canUseNetns, type PairOptions } from "../../lab/host/netns.js";
 
 export { setTimeout as sleep } from "node:timers/promises";
 

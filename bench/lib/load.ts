@@ -1,6 +1,6 @@
 /** Offered load for stretches of a bench: more than a direction can carry, for a while. */
-import type { Netns } from "../../test/helpers/netns.js";
-import { udpSend, udpSink } from "../../test/helpers/traffic.js";
+import type { Netns } from "../../lab/host/netns.js";
+import { udpSend, udpSink } from "../../lab/host/traffic.js";
 import { offeredPps } from "./tunnel.js";
 
 export interface Load {

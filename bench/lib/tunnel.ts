@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { NetnsPair } from "../../test/helpers/netns.js";
+import type { NetnsPair } from "../../lab/host/netns.js";
 import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
-import { flags, Program, type ProgramEvent } from "../../test/helpers/program.js";
+import { flags, Program, type ProgramEvent } from "../../lab/host/program.js";
 
 export const PORT = 1405;
 /** Inner addresses. */

@@ -1,5 +1,5 @@
 /** From the send errors of stretches to figures: per stretch, over stretches, and against idle. */
-import { percentile, summarize, trim } from "../../test/helpers/stats.js";
+import { percentile, summarize, trim } from "../../lab/figures/stats.js";
 import type { DeviationEvent } from "../lib/tunnel.js";
 
 /** Lateness of one stretch, microseconds. */

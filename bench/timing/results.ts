@@ -1,6 +1,6 @@
 /** Everything that was measured, and what follows from it: rows for the table, the JSON file and the plot. */
 import { n95, type N95 } from "../../lib/statistics/n95.js";
-import type { Measured } from "../../test/helpers/yardstick.js";
+import type { Measured } from "../../lab/host/yardstick.js";
 import { joined, median, overStretches, wireLateness, type Lateness, type Measurement } from "./figures.js";
 import { pairs, type Session } from "./plan.js";
 import { BARE, type Condition } from "./selection.js";

@@ -1,10 +1,10 @@
 /** Measures the stretches of one session: a tunnel that stays up through them, or a plain sender for each. */
-import { CaptureRun } from "../../test/helpers/capture.js";
-import { errorsBySlot, fitGrid } from "../../test/helpers/grid.js";
-import type { NetnsPair } from "../../test/helpers/netns.js";
-import { stolenSeconds, threadCpu } from "../../test/helpers/stats.js";
-import { udpSink } from "../../test/helpers/traffic.js";
-import { yardstick, type Measured } from "../../test/helpers/yardstick.js";
+import { CaptureRun } from "../../lab/host/capture.js";
+import { errorsBySlot, fitGrid } from "../../lab/figures/grid.js";
+import type { NetnsPair } from "../../lab/host/netns.js";
+import { stolenSeconds, threadCpu } from "../../lab/figures/stats.js";
+import { udpSink } from "../../lab/host/traffic.js";
+import { yardstick, type Measured } from "../../lab/host/yardstick.js";
 import { sleep } from "../lib/bench.js";
 import { PORT, Tunnel } from "../lib/tunnel.js";
 import { begin, type Scene } from "./conditions.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 /** Helpers that start programs or make networks. */
 const MACHINE = ["burner", "cable", "capture", "chaos", "netns", "program", "relay", "testkit", "traffic", "yardstick"];
 const ALONE = new RegExp(
-  `from "(?:node:child_process|(?:\\.{1,2}/)+(?:(?:helpers/)?(?:${MACHINE.join("|")})|(?:e2e/)?support|interop-ends)\\.js)"`,
+  `from "(?:node:child_process|(?:\\.{1,2}/)+(?:(?:lab/host/)(?:${MACHINE.join("|")})|support|(?:interop/)?ends)\\.js)"`,
 );
 
 /**

@@ -2,7 +2,7 @@
 import t from "tap";
 import { audit } from "../../lib/audit/index.js";
 import { agree, orderOf } from "../../lib/audit/capture/clock.js";
-import { randomSource } from "../helpers/random.js";
+import { randomSource } from "../../lab/random.js";
 import { codes, counts, folderOf } from "./audited.js";
 import { pcap, type FakePacket } from "./capture-files.js";
 import { datagrams, plain, START_S, twoStretches } from "./outer-packets.js";

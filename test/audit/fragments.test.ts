@@ -2,7 +2,7 @@
 import t from "tap";
 import { audit } from "../../lib/audit/index.js";
 import { emptyHeaders, parseHeaders } from "../../lib/audit/capture/headers.js";
-import { randomSource } from "../helpers/random.js";
+import { randomSource } from "../../lab/random.js";
 import { counts, folderOf } from "./audited.js";
 import { ethernet, pcap, type FakePacket } from "./capture-files.js";
 import {

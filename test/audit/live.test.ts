@@ -6,7 +6,7 @@ import { answerAudits, audit } from "../../lib/audit/index.js";
 import { runCli } from "../../lib/cli/cli.js";
 import { generatePassword, I405Tunnel } from "../../lib/index.js";
 import type { LiveAuditOptions } from "../../types/audit.js";
-import { pretendWorld } from "../cli-world.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
 
 const password = generatePassword();
 const listen = { address: "127.0.0.1:0", password };

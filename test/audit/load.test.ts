@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import t from "tap";
 import type { LoadKind } from "../../lib/audit/live/load.js";
-import { here, Program } from "../helpers/program.js";
+import { here, Program } from "../../lab/host/program.js";
 
 const BUILT = new URL("../../dist/audit/live/load.js", import.meta.url).href;
 const { startLoad } = (await import(BUILT)) as typeof import("../../lib/audit/live/load.js");

@@ -5,8 +5,8 @@ import { readdirSync } from "node:fs";
 import t from "tap";
 import { makeNamespaces, withRemedy } from "../../lib/audit/live/namespaces.js";
 import { exitCodeOf } from "../../lib/cli/exit-codes.js";
-import { canUseNetns } from "../helpers/netns.js";
-import { here, Program } from "../helpers/program.js";
+import { canUseNetns } from "../../lab/host/netns.js";
+import { here, Program } from "../../lab/host/program.js";
 
 const reason = canUseNetns();
 const skip = reason ?? false;

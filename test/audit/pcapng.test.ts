@@ -4,7 +4,7 @@ import t from "tap";
 import { openCaptureFile } from "../../lib/audit/capture/file.js";
 import { readPackets } from "../../lib/audit/capture/packets.js";
 import type { CaptureFile } from "../../lib/audit/capture/raw-packet.js";
-import { randomSource } from "../helpers/random.js";
+import { randomSource } from "../../lab/random.js";
 import { folderOf } from "./audited.js";
 import { block } from "./capture-files.js";
 

@@ -9,7 +9,7 @@ import { adviceOnce, findingsOnce } from "../../lib/audit/digest.js";
 import { count, span } from "../../lib/audit/verdict.js";
 import { runCli } from "../../lib/cli/cli.js";
 import type { AuditOptions, AuditPair, AuditReport } from "../../types/audit.js";
-import { pretendWorld } from "../cli-world.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
 import { ipv4, pcap, type FakePacket } from "./capture-files.js";
 import { numbers, send } from "./simulate.js";
 

@@ -6,7 +6,7 @@ import { audit } from "../../lib/audit/index.js";
 import { judge } from "../../lib/cli/audit/judge.js";
 import { runCli } from "../../lib/cli/cli.js";
 import type { AuditReport, AuditStretch } from "../../types/audit.js";
-import { pretendWorld } from "../cli-world.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
 import { folderOf } from "./audited.js";
 import { pcap, type FakePacket } from "./capture-files.js";
 import { datagrams, plain, START_S, twoStretches } from "./outer-packets.js";

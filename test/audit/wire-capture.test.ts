@@ -8,8 +8,8 @@ import { openCaptureFile } from "../../lib/audit/capture/file.js";
 import { readPackets } from "../../lib/audit/capture/packets.js";
 import { makeNamespaces } from "../../lib/audit/live/namespaces.js";
 import { startWireCapture, tcpdumpProblem } from "../../lib/audit/live/wire-capture.js";
-import { canUseNetns } from "../helpers/netns.js";
-import { here, Program } from "../helpers/program.js";
+import { canUseNetns } from "../../lab/host/netns.js";
+import { here, Program } from "../../lab/host/program.js";
 
 const LOOK_MS = 10;
 const folder = mkdtempSync(join(tmpdir(), "i405-wire-"));

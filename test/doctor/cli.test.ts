@@ -8,8 +8,8 @@ import { runCli } from "../../lib/cli/cli.js";
 import { CHECKS, lookAt } from "../../lib/doctor/checks.js";
 import type { Check } from "../../lib/doctor/finding.js";
 import { undoFile } from "../../lib/doctor/undo-file.js";
-import { pretendWorld } from "../cli-world.js";
-import { SILENT_PROBES } from "../fake/probes.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
+import { SILENT_PROBES } from "../../lab/fake/probes.js";
 import { FakeHands, TARGET, type FakeMachine } from "./fake-system.js";
 
 const GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor";

@@ -6,7 +6,7 @@ import { lostShare, measure, type CoreMeasurement } from "../../lib/doctor/measu
 import { measuredFindings } from "../../lib/doctor/measured.js";
 import { recommend, type Circumstances } from "../../lib/doctor/recommend.js";
 import { measureUplink, uplinkFinding } from "../../lib/doctor/uplink.js";
-import { SILENT_PROBES, summaryOf } from "../fake/probes.js";
+import { SILENT_PROBES, summaryOf } from "../../lab/fake/probes.js";
 import { FakeHands, said, TARGET } from "./fake-system.js";
 
 t.test("conditions alternate, every core gets its stretches, and the load is on when it should be", async (t) => {

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { loadAddon } from "../../lib/native/loader.js";
 import { realSystem } from "../../lib/doctor/real-system.js";
-import { canUseNetns, NetnsPair } from "../helpers/netns.js";
-import { here, Program } from "../helpers/program.js";
+import { canUseNetns, NetnsPair } from "../../lab/host/netns.js";
+import { here, Program } from "../../lab/host/program.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 /** The user that owns nothing. */

@@ -10,7 +10,7 @@ import { readConfig } from "../../lib/cli/config.js";
 import { EXIT_OK, EXIT_USAGE } from "../../lib/cli/exit-codes.js";
 import { FLAGS } from "../../lib/cli/flag-table.js";
 import { flagsOf } from "../../lib/cli/flags.js";
-import { pretendWorld } from "../cli-world.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
 import { holds, orRefusal } from "./properties.js";
 
 const folder = mkdtempSync(join(tmpdir(), "i405-fuzz-"));

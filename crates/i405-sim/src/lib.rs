@@ -22,7 +22,7 @@ use neon::prelude::*;
 
 use crate::sink::Mailbox;
 
-/// Names are those of `lib/native/loader.ts` and `test/simulation/simulator.ts`.
+/// Names are those of `lib/native/loader.ts` and `lab/simulation/simulator.ts`.
 #[neon::main]
 fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     i405_bridge::export::<Mailbox>(&mut cx)?;

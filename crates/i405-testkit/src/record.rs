@@ -1,6 +1,6 @@
 //! Capture files: a file header, then records of a fixed header and as much payload as was kept.
 //!
-//! Little-endian throughout. `test/helpers/capture.ts` reads the same layout.
+//! Little-endian throughout. `lab/host/capture.ts` reads the same layout.
 //!
 //! ```text
 //! file     magic "i405cap1" (8)

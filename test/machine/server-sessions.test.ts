@@ -1,0 +1,240 @@
+/** The server's machine alone: sessions, from their confirmation to their end. */
+import t from "tap";
+import type { NativeEvent } from "../../lib/native/events.js";
+import { ATTEMPT_NS, CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "../../lab/fake/server-bench.js";
+
+const down = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" };
+
+t.test("confirmed: the client is asked where it is; believed: the session is up", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  await bench.around.time.pass(700);
+  const { firstDeadlineNs } = bench.around.commands.last("startSchedule");
+  const endNs = BigInt(firstDeadlineNs) + BigInt(ATTEMPT_NS);
+  bench.around.commands.take();
+  bench.confirmed(1, ELSEWHERE);
+  t.same(bench.around.commands.take(), [
+    ["stopOffer"],
+    ["ask", 1, ELSEWHERE],
+    ["sendUnder", 1, null],
+    ["watchSilence", null],
+    ["endAt", endNs],
+  ]);
+  t.same(bench.around.reports, [], "nobody is told yet");
+  bench.confirmed(1);
+  t.same(bench.around.commands.take(), [], "once");
+  bench.believed(1, `${CLIENT} via 192.0.2.7`);
+  t.same(bench.around.commands.take(), [
+    ["watchSilence", 20e9],
+    ["endAt", null],
+  ]);
+  const connection = { endpoint: CLIENT, wire: wireOf(), cipher: "aes-256-gcm" };
+  t.same(bench.around.reports, [["connected", connection]]);
+  await bench.around.time.pass(30_000);
+  t.same(bench.around.commands.take(), [], "no end that was planned before comes through");
+});
+
+t.test("promise: unconfirmed-ends: confirmed, and nothing comes back: it ends with the attempt", async (t) => {
+  const bench = new ServerBench();
+  bench.initiate();
+  await bench.around.time.pass(700);
+  bench.confirmed(1);
+  bench.around.commands.take();
+  await bench.around.time.pass(6000);
+  t.same(bench.around.commands.last("forget"), 1);
+  t.same(bench.around.reports, [["warning", "I405_NOT_BELIEVED"]]);
+  bench.believed(1);
+  t.equal(bench.around.commands.last("endAt"), 0n, "an echo that comes too late has its end taken back again");
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.same(bench.around.reports.slice(1), []);
+});
+
+t.test("a client that was not believed to be anywhere gets no cover after its close", async (t) => {
+  const bench = new ServerBench(5e9);
+  bench.initiate();
+  await bench.around.time.pass(700);
+  bench.confirmed(1);
+  bench.control(1, 4, new Uint8Array(0));
+  const endNs: bigint = bench.around.commands.last("endAt");
+  t.ok(endNs <= bench.now, "no linger");
+  t.same(bench.around.reports, []);
+});
+
+t.test("a session is replaced when the new one is believed, or ends with it", async (t) => {
+  for (const believed of [true, false]) {
+    const bench = new ServerBench();
+    await bench.connect();
+    bench.initiate(ELSEWHERE.replace("2", "1"));
+    await bench.around.time.pass(700);
+    bench.confirmed(2);
+    t.same(bench.around.reports, []);
+    if (believed) bench.believed(2);
+    else await bench.around.time.pass(7000);
+    const names = bench.around.reports.map(([name, value]) => (name === "connected" ? name : `${name} ${value}`));
+    t.same(
+      names,
+      believed ? ["disconnected replaced", "connected"] : ["disconnected replaced", "warning I405_NOT_BELIEVED"],
+    );
+  }
+});
+
+t.test("beside a session that is alive, the answer takes every eighth slot", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  await bench.traffic(500);
+  bench.around.commands.take();
+  bench.initiate();
+  t.match(bench.around.commands.take(), [["install"], ["offer", { every: 8 }]]);
+  await bench.traffic(1500);
+  t.same(bench.around.commands.names(), [], "still alive");
+  await bench.around.time.pass(2100);
+  t.match(bench.around.commands.take(), [["offer", { every: 1 }]], "alive no longer");
+});
+
+t.test("an attempt beside a session is given up without the schedule", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.around.commands.take();
+  bench.initiate();
+  const commands = bench.around.commands.take();
+  t.same(
+    commands.filter(([name]) => name === "endAt"),
+    [["endAt", null]],
+  );
+  await bench.traffic(8000);
+  t.match(
+    bench.around.commands.take().filter(([name]) => name !== "offer"),
+    [["forget", 2], ["stopOffer"]],
+  );
+  t.same(bench.around.reports, []);
+});
+
+t.test("a new session replaces the old one, whose key opens for a while", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.initiate();
+  bench.opened(2);
+  t.same(
+    bench.around.reports.map(([name]) => name),
+    ["disconnected", "connected"],
+  );
+  t.equal(bench.around.reports[0]?.[1], "replaced");
+  await bench.around.time.pass(9_999);
+  t.equal(bench.around.commands.last("forget"), undefined);
+  await bench.around.time.pass(2);
+  t.equal(bench.around.commands.last("forget"), 1);
+});
+
+t.test("silence: linger, then the schedule ends and it listens again", async (t) => {
+  const bench = new ServerBench(3e9);
+  await bench.connect();
+  bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
+  t.same(bench.around.commands.take(), [["endAt", bench.now + 3000n * MS]]);
+  t.same(bench.around.reports.splice(0), [["silent", 20_000]]);
+  await bench.around.time.pass(3000);
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.same(bench.around.commands.names(), ["forget", "watchSilence"]);
+  t.same(bench.around.reports.splice(0), [["disconnected", "silent"]]);
+  t.same(bench.machine.stop(), { timing: null, session: false });
+});
+
+t.test("silence: heard again before the end", async (t) => {
+  const bench = new ServerBench(3e9);
+  await bench.connect();
+  bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
+  await bench.around.time.pass(1000);
+  bench.around.commands.take();
+  bench.machine.handle({ type: "heard" });
+  t.same(bench.around.commands.take(), [["endAt", null]]);
+  t.same(
+    bench.around.reports.map(([name]) => name),
+    ["silent", "heard"],
+  );
+  bench.machine.handle({ type: "heard" });
+  t.equal(bench.around.reports.length, 2, "once");
+});
+
+t.test("silence: an initiation before the end keeps the schedule", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
+  bench.around.commands.take();
+  const at = bench.now;
+  bench.initiate();
+  t.same(bench.around.commands.last("endAt"), at + 510n * MS + BigInt(ATTEMPT_NS));
+  // The end that was planned first had already come.
+  bench.machine.handle({ type: "scheduleEnded" });
+  const again = bench.around.commands.last("startSchedule");
+  t.match(again, { datagramLength: 472, endpoint: CLIENT });
+  t.same(bench.around.commands.last("endAt"), at + 510n * MS + BigInt(ATTEMPT_NS));
+  bench.opened(2);
+  t.same(
+    bench.around.reports.map(([name]) => name),
+    ["silent", "disconnected", "connected"],
+  );
+});
+
+t.test("a close of the client's ends like one's own", async (t) => {
+  const bench = new ServerBench(2e9);
+  await bench.connect();
+  const close: NativeEvent = { type: "control", generation: 1, kind: 4, body: new Uint8Array(0) };
+  bench.machine.handle(close);
+  bench.machine.handle(close);
+  t.same(bench.around.commands.take(), [
+    ["forget", 1],
+    ["watchSilence", null],
+    ["endAt", bench.now + 2000n * MS],
+  ]);
+  t.same(bench.around.reports, [["disconnected", "peerClosed"]]);
+  await bench.around.time.pass(2000);
+  bench.machine.handle({ type: "scheduleEnded" });
+  t.equal(bench.around.reports.length, 1);
+});
+
+t.test("expiry: 1.5 x 120 s after the response, and the schedule waits for the client", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  await bench.around.time.pass(179_390);
+  t.same(bench.around.reports, []);
+  await bench.around.time.pass(20);
+  t.same(bench.around.reports, [["disconnected", "expired"]]);
+  t.match(bench.around.commands.take(), [["forget", 1], ["watchSilence", null], ["endAt"]]);
+  bench.initiate();
+  bench.opened(2);
+  t.equal(bench.around.reports.at(-1)?.[0], "connected");
+  t.notOk(bench.around.commands.names().includes("startSchedule"), "on the same schedule");
+});
+
+t.test("exhausted", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.machine.handle({ type: "exhausted", generation: 7 });
+  t.same(bench.around.reports, []);
+  bench.machine.handle({ type: "exhausted", generation: 1 });
+  t.same(bench.around.reports, [["disconnected", "exhausted"]]);
+});
+
+t.test("stop: what is left, and nothing afterwards", async (t) => {
+  const idle = new ServerBench();
+  t.same(idle.machine.stop(), { timing: null, session: false });
+
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.initiate();
+  t.same(bench.machine.stop(), { timing: down, session: true });
+  t.equal(bench.around.commands.last("forget"), 2, "what was pending is forgotten");
+  bench.around.commands.take();
+  bench.opened(2);
+  bench.machine.handle({ type: "scheduleEnded" });
+  await bench.around.time.pass(600_000);
+  t.same(bench.around.commands.take(), []);
+  t.same(bench.around.reports, []);
+});
+
+t.test("roaming: the core has moved, and the user is told", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.believed(null, `${ELSEWHERE} via 192.0.2.7`);
+  t.same(bench.around.commands.take(), [], "nothing is left to be moved");
+  t.same(bench.around.reports, [["roamed", ELSEWHERE]]);
+});

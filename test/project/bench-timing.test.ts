@@ -1,0 +1,157 @@
+/** The frame of `bench:timing`: what it is asked for, in which order it measures, and its arithmetic. */
+import t from "tap";
+import { callLateness, joined, median, overStretches, wireLateness } from "../../bench/timing/figures.js";
+import { pairs, plan, roughly, sessionSeconds, stretches } from "../../bench/timing/plan.js";
+import { density, plot, tail } from "../../bench/timing/plot.js";
+import { comparisons, Results, rows } from "../../bench/timing/results.js";
+import { parseSelection, parseSender } from "../../bench/timing/selection.js";
+import { comparisonRow, lowText, machineRow, wireRow } from "../../bench/timing/tables.js";
+import type { DeviationEvent } from "../../bench/lib/tunnel.js";
+
+t.test("a mode carries flags of the client behind it", (t) => {
+  t.same(parseSender("dozy"), { name: "dozy", pollMode: "dozy", flags: [] });
+  t.same(parseSender("dozy+burner").flags, ["--burner", "cpu"]);
+  t.same(parseSender("dozy+burner=all+hedged").flags, ["--burner", "all", "--dispatchers", "2"]);
+  t.same(parseSender("spinny+no-sched-fifo").flags, ["--no-sched-fifo"]);
+  t.throws(() => parseSender("drowsy"), { name: "UsageError", message: /"drowsy", expected sleepy, dozy, spinny/ });
+  const { senders } = parseSelection(["--modes", "dozy+cpu=0,1,spinny", "--compare", "sleep"]);
+  t.same(
+    senders.map(({ name }) => name),
+    ["dozy+cpu=0,1", "spinny", "bare sleep"],
+  );
+  t.same(senders[0]!.flags, ["--cpu", "0,1"]);
+  t.end();
+});
+
+t.test("selections", (t) => {
+  t.match(parseSelection([]), {
+    conditions: ["carrying", "busy"],
+    intervalsNs: [1e6],
+    stretchS: 10,
+    rounds: 2,
+    cpu: 1,
+  });
+  const all = parseSelection(["--conditions", "all", "--intervals", "all", "--cpu", "none", "--json", "x.json"]);
+  t.same(all.conditions, ["carrying", "busy", "memory", "disk", "interrupts", "second"]);
+  t.same(all.intervalsNs, [10e6, 1e6, 100e3]);
+  t.equal(all.cpu, null);
+  t.equal(all.json, "x.json");
+  t.same(parseSelection(["--conditions", "idle"]).conditions, []);
+  for (const argv of [
+    ["--conditions", "idel"],
+    ["--intervals", "5us"],
+    ["--intervals", "1"],
+    ["--stretch", "0"],
+    ["--rounds", "1.5"],
+    ["--rounds", ""],
+    ["--compare", "spin"],
+    ["--modes", "dozy,x"],
+    ["--what"],
+    ["extra"],
+  ]) {
+    t.throws(() => parseSelection(argv), { name: "UsageError" }, argv.join(" "));
+  }
+  t.throws(() => parseSelection(["--help"]), { message: "" });
+  t.end();
+});
+
+t.test("conditions alternate with idle, and every one is compared with the idle right before it", (t) => {
+  t.same(stretches(["carrying", "busy"], 1), ["idle", "carrying", "idle", "busy"]);
+  t.same(stretches(["busy"], 1), ["idle", "busy", "idle"], "idle twice, for the control");
+  t.same(stretches([], 1), ["idle", "idle"]);
+  const selection = parseSelection(["--modes", "sleepy,dozy", "--intervals", "1ms,10ms", "--rounds", "2"]);
+  const sessions = plan(selection);
+  t.same(
+    sessions.map(({ intervalNs, sender, round }) => `${intervalNs / 1e6} ${round} ${sender.name}`),
+    ["1 1 sleepy", "1 1 dozy", "1 2 sleepy", "1 2 dozy", "10 1 sleepy", "10 1 dozy", "10 2 sleepy", "10 2 dozy"],
+  );
+  t.ok(sessionSeconds(sessions[0]!, 10) >= 50);
+  t.same([roughly(3), roughly(44), roughly(130)], ["10 s", "40 s", "2 min 10 s"]);
+  t.same(pairs(["idle", "carrying", "idle", "busy", "idle", "carrying", "idle", "busy"]), [
+    { condition: "idle", a: [0, 4], b: [2, 6] },
+    { condition: "carrying", a: [0, 4], b: [1, 5] },
+    { condition: "busy", a: [2, 6], b: [3, 7] },
+  ]);
+  t.same(pairs(["idle"]), []);
+  t.end();
+});
+
+t.test("figures of stretches", (t) => {
+  t.equal(median([3, 1, 2]), 2);
+  t.equal(median([4, 1, 2, 3]), 2.5);
+  const errors = Float64Array.from({ length: 1001 }, (_, slot) => (slot === 500 ? NaN : slot * 10));
+  const lateness = wireLateness(errors)!;
+  t.match(lateness, { missed: 1, max: 10, p50: 4.99 });
+  t.equal(wireLateness(new Float64Array(3).fill(NaN)), null);
+  t.match(overStretches([lateness, null, { ...lateness, p50: 7, max: 99 }]), {
+    missed: 2,
+    max: 99,
+    p50: (7 + 4.99) / 2,
+  });
+  t.equal(overStretches([null]), null);
+  t.same([...joined([Float64Array.of(1, 2), Float64Array.of(3)])], [1, 2, NaN, 3, NaN]);
+  const event = {
+    event: "deviation",
+    count: 10,
+    mean: 1,
+    stddev: 2,
+    p1: 0.5,
+    p50: 1,
+    p90: 2,
+    p99: 3,
+    p999: 4,
+    max: 5,
+    missed: 1,
+  };
+  const events: DeviationEvent[] = [event, { ...event, mean: 3, p99: 5, max: 9 }, { ...event, count: 0, max: 0 }];
+  t.match(callLateness(events), { p99: 4, max: 9, missed: 2, p1: 0.5, sdUntrimmed: Math.sqrt(5) });
+  t.equal(callLateness([]), null);
+  t.end();
+});
+
+t.test("results: rows against idle, comparisons, and a picture", (t) => {
+  let state = 1;
+  const noise = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const measurement = (widthNs: number) => ({
+    errorsNs: Float64Array.from({ length: 3000 }, () => widthNs * noise()),
+    call: null,
+    cpuUsPerSlot: 5,
+    stolenS: 0.01,
+  });
+  const results = new Results();
+  const selection = parseSelection(["--modes", "dozy", "--conditions", "busy"]);
+  const spinner = { seconds: 10, gapPercent: 0.03, gapsUs: { count: 30, mean: 100, max: 200 } } as never;
+  for (const session of plan(selection)) {
+    results.add(
+      session,
+      session.stretches.map((condition) => measurement(condition === "busy" ? 60_000 : 20_000)),
+      spinner,
+    );
+  }
+  t.equal(results.subjects.length, 1);
+  const subject = results.subjects[0]!;
+  const [idle, busy] = rows(subject);
+  t.match(idle, { condition: "idle", sdRatio: 1, medianShiftUs: 0, stretches: 2 });
+  t.ok(busy!.sdRatio! > 2.8 && busy!.sdRatio! < 3.2);
+  t.match(wireRow(busy!), { condition: "busy", sender: "dozy", missed: 0 });
+  t.match(machineRow(subject), { stretches: 2, "lost %": 0.03, "lost slots": 6, gaps: 60, "longest us": 200 });
+  const [control, against] = comparisons(subject, 0.25);
+  t.match([control!.b, against!.b], ["idle", "busy"]);
+  t.ok(control!.all!.low > 100 * against!.all!.low, `${control!.all!.low} ${against!.all!.low}`);
+  t.match(comparisonRow(control!)["bulk low"], /^>= \d/);
+  t.equal(lowText(null), "");
+  const svg = plot(results.subjects);
+  t.match(svg, /^<svg/);
+  t.match(svg, /dozy, 1000 us/);
+  t.end();
+});
+
+t.test("densities and tails", (t) => {
+  const sorted = Float64Array.from({ length: 1000 }, (_, index) => index / 10);
+  const total = density(sorted, 0, 100).reduce((sum, [, height]) => sum + (height * 100) / 120, 0);
+  t.equal(total.toFixed(3), "1.000");
+  const points = tail(sorted);
+  t.same(points[0], [0.01, 1]);
+  t.same(points.at(-1), [99.9, 0.001]);
+  t.end();
+});

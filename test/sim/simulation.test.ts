@@ -1,0 +1,72 @@
+/** Both ends in virtual time, with the machines of lib/ and the core of crates/: what holds whatever happens to them. */
+import t from "tap";
+import { simulate, type Outcome } from "../../lab/simulation/simulate.js";
+import { loadSimulator, PLANTS, type Plant } from "../../lab/simulation/simulator.js";
+
+const simulator = loadSimulator();
+
+/** A run's figures without what only tells how it went. */
+function run(seed: number, seconds: number, more: { faults?: boolean; plant?: Plant } = {}): Outcome {
+  return simulate(simulator, { seed, seconds, ...more });
+}
+
+/** Lets finalizers of what is collected run. */
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+t.test("no invariant breaks under faults of every kind", async (t) => {
+  const sum = { restarts: 0, moves: 0, forged: 0, heals: 0, missed: 0, silences: 0, packets: 0 };
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const outcome = run(seed, 120);
+    t.equal(outcome.broken, null, `seed ${seed}: node bench/run.mjs simulate --minutes 2 --seed ${seed} --trace on`);
+    sum.restarts += outcome.restarts;
+    sum.moves += outcome.moves;
+    sum.forged += outcome.forged;
+    sum.heals += outcome.heals;
+    sum.missed += outcome.missed;
+    sum.silences += outcome.silences;
+    sum.packets += outcome.packetsUp + outcome.packetsDown;
+    await turn();
+  }
+  for (const [what, count] of Object.entries(sum)) t.ok(count > 0, `${what}: ${count}`);
+  t.ok(sum.heals >= 20, "in each of them the ends found each other");
+});
+
+t.test("in a quiet network nothing is lost, no slot missed, and keys are changed unnoticed", (t) => {
+  const outcome = run(7, 300, { faults: false });
+  t.equal(outcome.broken, null);
+  t.match(outcome, { missed: 0, astray: 0, restarts: 0, forged: 0, silences: 0, connections: 2, rekeys: 4 });
+  t.ok(outcome.data > 0.99 * outcome.slots, "data from the handshake on");
+  t.end();
+});
+
+t.test("a seed is one run, bit for bit", (t) => {
+  const [first, again, other] = [run(3, 60), run(3, 60), run(4, 60)];
+  t.same(again, first);
+  t.not(other.digest, first.digest);
+  t.end();
+});
+
+const FOUND: Record<(typeof PLANTS)[number], RegExp> = {
+  doubleDatagram: /a slot sent 2 datagrams/,
+  reusedCounter: /counter \d+ of key \d+ was used a second time/,
+  shortDatagram: /a datagram of 171 bytes left/,
+  duplicateDelivery: /came twice/,
+  alteredPacket: /came altered/,
+  swappedPackets: /came after \d+, of the same key/,
+  lostPacket: /was lost, and the network lost nothing/,
+  skippedSlot: /a slot sent 0 datagrams/,
+  lateSlot: /between two deadlines|for deadlines that had passed/,
+  unaskedSchedule: /nobody has asked it/,
+  neverHeals: /not connected \d+ s after the network healed/,
+  lostSession: /lost its session in a quiet network/,
+};
+
+t.test("mistakes that are put in are found", async (t) => {
+  for (const plant of PLANTS) {
+    const { broken } = run(11, 120, { faults: false, plant });
+    t.match(broken ?? "nothing found", FOUND[plant], plant);
+    await turn();
+  }
+});
