@@ -5,10 +5,10 @@ import { audit } from "../lib/audit/index.js";
 import { count } from "../lib/audit/verdict.js";
 import { Program } from "../lab/host/program.js";
 import type { Netns, NetnsPair } from "../lab/host/netns.js";
+import { randomSource } from "../lab/random.js";
 import { udpSink } from "../lab/host/traffic.js";
 import { startYardstick } from "../lab/host/yardstick.js";
 import type { AuditN95, AuditShape, AuditStretch } from "../types/audit.js";
-import { shuffled } from "./lib/classifier.js";
 import { sleep, withPair } from "./lib/bench.js";
 import { readOptions, Report } from "./lib/report.js";
 import { PORT, Tunnel } from "./lib/tunnel.js";
@@ -21,6 +21,17 @@ const options = readOptions({
   ...{ cpu: 1, length: 1500, jitterShare: 0.5, plainJitterShare: 0.25, out: "target/audit" },
 });
 const report = new Report(options.json);
+
+/** Shuffles reproducibly, so that the order teaches nothing. */
+function shuffled<T>(values: readonly T[], seed: number): T[] {
+  const result = [...values];
+  const random = randomSource(seed);
+  for (let index = result.length - 1; index > 0; index -= 1) {
+    const other = Math.floor(random() * (index + 1));
+    [result[index], result[other]] = [result[other]!, result[index]!];
+  }
+  return result;
+}
 
 /** Port of the plain sender. */
 const PLAIN_PORT = 1406;

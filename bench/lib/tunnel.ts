@@ -128,7 +128,6 @@ function deviceFlags({ packets }: TunnelSettings, tunName: string, address: stri
   return packets ? flags({ device: "packets" }) : flags({ tunName, tunIpv4: `${address}/24` });
 }
 
-/** The client's arguments alone, for a bench whose server is absent. */
 function clientArguments(peer: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
@@ -143,7 +142,6 @@ function clientArguments(peer: string, credentials: Credentials, settings: Tunne
   ];
 }
 
-/** The server's arguments alone. */
 function serverArguments(listenAddr: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
     ...COMMAND,
@@ -155,22 +153,6 @@ function serverArguments(listenAddr: string, credentials: Credentials, settings:
     ...flags({ outgoingSendDeviationStats: settings.deviation }),
     ...(settings.serverFlags ?? []),
   ];
-}
-
-/** A client that finds nobody. */
-export class LonelyClient {
-  readonly #credentials: Credentials;
-  readonly program: Program;
-
-  constructor(pair: NetnsPair, settings: TunnelSettings) {
-    this.#credentials = new Credentials(settings);
-    this.program = new Program(pair.a, clientArguments(`${pair.b.ipv4}:${PORT}`, this.#credentials, settings));
-  }
-
-  async stop(): Promise<void> {
-    await this.program.stop();
-    this.#credentials.remove();
-  }
 }
 
 /** How to start either end, again and again: the client in namespace a and the server in b. */

@@ -294,22 +294,3 @@ fn the_sessions_of_another_pairing_are_forgotten() {
     inbound.serve(1);
     assert_eq!(receive(&mut inbound, 3), 2);
 }
-
-#[test]
-#[ignore = "a measurement: npm run bench -- pairings"]
-fn how_long_a_strangers_datagram_takes() {
-    for pairings in [1usize, 10, 100, 256, 1_000] {
-        let (mut inbound, mut stranger, mut seen) = (listener(pairings), Stranger::new(), Seen::default());
-        let count = 2_000_000 / pairings as u64;
-        let begun = std::time::Instant::now();
-        for datagram in 0..count {
-            // Far apart, so that the budget is full each time.
-            let now = datagram * S;
-            inbound.receive(now, now, 0, address(66), stranger.next(), &mut seen);
-        }
-        let each_ns = begun.elapsed().as_nanos() as f64 / count as f64;
-        assert_eq!(inbound.masks_spent(), count * pairings as u64);
-        let per_second = f64::from(1_000 * MASKS_PER_MS) / pairings as f64;
-        println!("{{\"pairings\":{pairings},\"ns\":{each_ns:.1},\"budgetPerSecond\":{per_second}}}");
-    }
-}

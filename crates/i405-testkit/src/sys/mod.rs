@@ -5,8 +5,6 @@ mod option;
 pub mod packet;
 pub mod raw;
 pub mod sched;
-pub mod sendpath;
 pub mod signal;
 pub mod stamped;
 pub mod tun;
-mod xdp;
