@@ -4,7 +4,7 @@
 //! the last batch was taken, deliver one batch of events. What does not fit meanwhile is dropped and counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use i405_proto::endpoint::Endpoint;
@@ -53,7 +53,6 @@ pub struct Reporter {
     pub(crate) departures: Option<Departures>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
-    pub(crate) stop: Arc<AtomicBool>,
     pub(crate) pending: Vec<Event>,
     /// One beside each timed thread.
     pub(crate) burners: Vec<Burners>,
@@ -122,14 +121,7 @@ impl Reporter {
     fn end(mut self, seen: &mut Seen) {
         self.burners.clear();
         self.shared.counters.burners.set(0);
-        self.stop.store(true, Ordering::Release);
-        self.shared.receiver.stop();
-        self.shared.ingress.stop();
-        for thread in self.threads.drain(..) {
-            thread.thread().unpark();
-            // A panic was caught and noted in the thread itself.
-            let _ = thread.join();
-        }
+        self.shared.end_threads(self.threads.drain(..));
         self.collect(seen);
         let failure = lock(&self.shared.failure).take();
         let failed = failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail });

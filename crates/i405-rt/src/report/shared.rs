@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::Wrapper;
@@ -63,6 +64,8 @@ pub struct Shared {
     pub(crate) wants_drain: AtomicBool,
     /// Commands to the dispatcher.
     pub(crate) send: Mutex<Producer<SendCommand>>,
+    /// Ends the threads that send, at their next look.
+    pub(crate) stop: Arc<AtomicBool>,
     /// The reporter's own; stopping it ends the tunnel.
     pub(crate) closing: Waker,
     /// The receiver's and, in `spinny`, the only one.
@@ -94,6 +97,23 @@ impl Shared {
     pub fn lead_to(&self, endpoint: Endpoint) {
         *lock(&self.departing_to) = Some(endpoint.address.ip());
         self.own_flow.leads_to(endpoint.address);
+    }
+
+    /// Tells all threads but the reporter to end.
+    pub fn stop_threads(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.receiver.stop();
+        self.ingress.stop();
+    }
+
+    /// Ends them, and waits until these have ended.
+    pub fn end_threads(&self, threads: impl IntoIterator<Item = JoinHandle<()>>) {
+        self.stop_threads();
+        for thread in threads {
+            thread.thread().unpark();
+            // A panic was caught and noted in the thread itself.
+            let _ = thread.join();
+        }
     }
 
     /// A thread died: say so, and end the others.

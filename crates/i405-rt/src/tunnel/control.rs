@@ -13,7 +13,7 @@ use i405_proto::seal::{DATA_OVERHEAD, MIN_DATAGRAM, Sealer};
 use rtrb::Producer;
 
 use crate::platform::clock::monotonic_ns;
-use crate::platform::config::{PollMode, SendBy};
+use crate::platform::config::{OpenConfig, PollMode, SendBy};
 use crate::platform::error::Error;
 use crate::platform::launch::{self, Launch};
 use crate::platform::lock::lock;
@@ -27,6 +27,7 @@ use crate::rings::command::{IngressCommand, ReceiveCommand, SendCommand, Start};
 use crate::rings::event::MESSAGE_CAPACITY;
 use crate::rings::queue::{Gate, queue};
 use crate::rings::warnings;
+use crate::send::hedge::{DISPATCHERS, Hedge};
 
 /// Longest body of a control block: it comes through the peer's receiver whole.
 const LONGEST_CONTROL: usize = MESSAGE_CAPACITY;
@@ -92,6 +93,37 @@ pub struct Control {
 }
 
 impl Control {
+    /// Nothing commanded yet. `queue_capacity`: what the waiting queue has room for.
+    pub(crate) fn new(
+        config: &OpenConfig,
+        socket: Arc<OuterSocket>,
+        receive: Producer<ReceiveCommand>,
+        ingress: Option<Producer<IngressCommand>>,
+        queue_capacity: usize,
+        throttle: Option<Throttle>,
+    ) -> Self {
+        Control {
+            receive,
+            ingress,
+            queue_ns: config.queue_ns,
+            queue_capacity,
+            reorder_window: config.reorder_window,
+            sealers: BTreeMap::new(),
+            newest: None,
+            sending: None,
+            every: None,
+            shape: None,
+            held: None,
+            spares: if config.dispatchers == DISPATCHERS { Hedge::SPARES } else { 0 },
+            poll_mode: config.poll_mode,
+            send_by: config.send_by,
+            role: config.role,
+            socket,
+            fwmark: config.fwmark,
+            throttle,
+        }
+    }
+
     pub(crate) fn receive(&mut self, command: ReceiveCommand, waker: &Waker) -> Result<(), Error> {
         self.receive.push(command).map_err(|_| Error::Closed)?;
         waker.wake();

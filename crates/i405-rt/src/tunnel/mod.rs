@@ -2,8 +2,10 @@
 
 mod control;
 mod dispatcher;
+mod ends;
 mod handle;
 mod opening;
+mod outside;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod spinner;

@@ -1,7 +1,6 @@
 //! Starting the threads, and what happens when one panics: the tunnel ends with an error, the process does not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -144,7 +143,7 @@ fn spawn_timed(
 ///
 /// # Errors
 /// [`Error::Cpu`], [`Error::Cores`], [`Error::SchedFifo`], [`Error::System`]; then no thread is left.
-pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work: Work) -> Result<Started, Error> {
+pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<Started, Error> {
     let Work { sending, receiving, ingress } = work;
     let cpus = timed_thread::cores(&config.cpus, config.dispatchers)?;
     let (mode, finalize_ns) = (config.poll_mode, config.finalize_ns);
@@ -173,7 +172,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
                 timed.push(second.timed);
             }
             Err(error) => {
-                end(stop, shared, threads);
+                shared.end_threads(threads);
                 return Err(error);
             }
         }
@@ -182,7 +181,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, stop: &AtomicBool, work:
     if let Some((receiving, ingress)) = others
         && let Err(error) = start_waiting(receiving, ingress, shared, &mut threads)
     {
-        end(stop, shared, threads);
+        shared.end_threads(threads);
         return Err(error);
     }
     Ok(Started { threads, dispatchers, timed, shortfalls, throttle })
@@ -202,16 +201,6 @@ fn start_waiting(
         threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
     }
     Ok(())
-}
-
-/// Ends threads that were started for nothing.
-fn end(stop: &AtomicBool, shared: &Shared, threads: Vec<JoinHandle<()>>) {
-    stop.store(true, Ordering::Release);
-    shared.receiver.stop();
-    for thread in threads {
-        thread.thread().unpark();
-        let _ = thread.join();
-    }
 }
 
 /// What the first timed thread runs: the spinner with everything, or slots alone.
