@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 
 use i405_proto::endpoint::Endpoint;
+use i405_proto::handshake_wire::Head;
 use i405_proto::inner::{AllowedIps, Prefix};
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
@@ -332,14 +333,13 @@ pub fn offer<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonResult<O
     let endpoint = text(cx, from, "endpoint")?;
     let message = from.get::<JsUint8Array, _, _>(cx, "message")?.as_slice(cx).to_vec();
     let (kind, version, every) = (number(cx, from, "kind")?, number(cx, from, "version")?, number(cx, from, "every")?);
-    Ok(Offer {
+    let head = Head {
         kind: narrow(cx, "kind", kind)?,
         version: narrow(cx, "version", version)?,
         stamp: number(cx, from, "stamp")?,
-        message,
-        every: narrow(cx, "every", every)?,
-        endpoint: self::endpoint(cx, &endpoint)?,
-    })
+        fragment: 0,
+    };
+    Ok(Offer { head, message, every: narrow(cx, "every", every)?, endpoint: self::endpoint(cx, &endpoint)? })
 }
 
 /// What `tunnelRepeatControl` takes.

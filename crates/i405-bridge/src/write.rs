@@ -1,6 +1,7 @@
 //! The core's types into JavaScript values, with the field names of `lib/native`.
 
 use i405_proto::endpoint::Endpoint;
+use i405_proto::inbound::OtherVersion;
 use i405_rt::config::DeviationSource;
 use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, LossFigures, PathFigures, Tunnel};
 use neon::prelude::*;
@@ -41,7 +42,7 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
             set_bigint(cx, to, "receivedNs", received_ns)?;
             "handshake"
         }
-        Event::OtherVersion { version, stamp, source, datagram_length, received_ns } => {
+        Event::OtherVersion(OtherVersion { version, stamp, source, datagram_length, received_ns, .. }) => {
             set_number(cx, to, "version", version.into())?;
             set_number(cx, to, "stamp", stamp as f64)?;
             set_text(cx, to, "source", &source.to_string())?;

@@ -46,9 +46,9 @@ impl SendingSession {
     }
 }
 
-/// A handshake datagram that the reporter wrapped beforehand.
-pub struct Prepared {
-    /// Where this copy goes: the handshake's source, which need not be the session's endpoint.
+/// A fragment of a handshake message, wrapped beforehand for one slot.
+pub struct HandshakeCopy {
+    /// Where it goes: the handshake's source, which need not be the session's endpoint.
     pub endpoint: Endpoint,
     /// Exactly one slot's bytes.
     pub bytes: Box<[u8]>,
@@ -270,7 +270,7 @@ impl Outbound {
     pub fn build<'a>(
         &mut self,
         endpoint: Endpoint,
-        copy: impl FnOnce() -> Option<&'a Prepared>,
+        copy: impl FnOnce() -> Option<&'a HandshakeCopy>,
         queue: &mut impl InnerQueue,
     ) -> Slot {
         let length = self.datagram.len();

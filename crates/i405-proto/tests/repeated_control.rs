@@ -4,7 +4,7 @@ use i405_proto::endpoint::Endpoint;
 use std::net::SocketAddr;
 
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{CLOSE_SLOTS, Outbound, Prepared, RepeatedControl, SendingSession};
+use i405_proto::outbound::{CLOSE_SLOTS, HandshakeCopy, Outbound, RepeatedControl, SendingSession};
 use i405_proto::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP, CONTROL_REKEY_INITIATION, InnerQueue};
 use i405_proto::seal::{Opener, Sealer};
 use i405_proto::unpacker::{BlockSink, Unpacker};
@@ -183,14 +183,14 @@ fn without_a_session_and_in_handshake_slots_it_waits() {
     let mut pair = Pair::new(200, None);
     pair.repeat(96);
     pair.outbound.set_session(None);
-    let prepared = Prepared { endpoint: endpoint(), bytes: vec![3; 200].into() };
+    let copy = HandshakeCopy { endpoint: endpoint(), bytes: vec![3; 200].into() };
     for _ in 0..4 {
         pair.outbound.build(endpoint(), || None, &mut pair.queue);
     }
     pair.rekey(None);
     pair.outbound.set_carousel(1);
     for _ in 0..4 {
-        pair.outbound.build(endpoint(), || Some(&prepared), &mut pair.queue);
+        pair.outbound.build(endpoint(), || Some(&copy), &mut pair.queue);
     }
     pair.outbound.set_carousel(0);
     assert_eq!(pair.said(6), [0, 5]);

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use i405_rt::config::{BurnerPlace, OpenConfig, PollMode, Role};
-use i405_rt::{Event, Offer, Tunnel};
+use i405_rt::{Event, Tunnel};
 
 mod support;
-use support::{Collected, PATIENCE, config, has_two_cores, keys, request, sent};
+use support::{Collected, PATIENCE, config, has_two_cores, initiation, keys, request, sent};
 
 fn packets(events: &[Event]) -> Vec<Vec<u8>> {
     let batches = events.iter().filter_map(|event| match event {
@@ -36,8 +36,7 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
     client.start_schedule(request(there)).unwrap();
     let message: Vec<u8> = (0..1296u32).map(|i| i as u8).collect();
     let stamp = 1_700_000_000_000;
-    let offer = Offer { kind: 1, version: 1, stamp, message: message.clone(), every: 1, endpoint: there.into() };
-    client.offer(offer).unwrap();
+    client.offer(initiation(stamp, message.clone(), there)).unwrap();
     let source = at_server.wait("initiation", |events| {
         events.iter().find_map(|event| match event {
             Event::Handshake { kind: 1, message: got, source, stamp: got_stamp, .. } => {

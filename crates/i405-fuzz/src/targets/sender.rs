@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::keys::{Aead, DIRECTION_KEY_BYTES, DirectionKeys};
-use i405_proto::outbound::{CLOSE_SLOTS, Contents, Outbound, Prepared, SendingSession};
+use i405_proto::outbound::{CLOSE_SLOTS, Contents, HandshakeCopy, Outbound, SendingSession};
 use i405_proto::packer::{CONTROL_CLOSE, CONTROL_NEWEST_STAMP};
 use i405_proto::seal::{MIN_DATAGRAM, Opener, Sealer};
 use i405_proto::unpacker::{BlockSink, Unpacker};
@@ -98,7 +98,7 @@ pub fn run(data: &[u8]) {
             5 if how & 8 == 0 => outbound.give_throwaway(Box::new(throwaway(how))),
             _ => {}
         }
-        let copy = (how & 0x40 != 0).then(|| Prepared {
+        let copy = (how & 0x40 != 0).then(|| HandshakeCopy {
             endpoint: address(2),
             bytes: vec![how; if how & 0x20 == 0 { n } else { n + 1 }].into_boxed_slice(),
         });

@@ -110,7 +110,7 @@ fn an_echo_is_said_once_and_does_not_wait_for_the_packet_under_way() {
     // A handshake slot can't say it, and a slot without a session neither: it waits.
     sending.outbound.echo(6);
     sending.outbound.set_carousel(1);
-    assert_eq!(sending.build(Some(&prepared(N))).contents, Contents::Handshake);
+    assert_eq!(sending.build(Some(&copy(N))).contents, Contents::Handshake);
     sending.outbound.set_carousel(0);
     assert_eq!(sending.data(5)[2..13], numbered(ECHO, 6));
 }

@@ -128,7 +128,7 @@ fn a_close_stands_behind_the_stamp() {
 #[test]
 fn handshake_slots_count_for_no_close() {
     let mut sending = Sending::with_session(None);
-    let copy = prepared(N);
+    let copy = copy(N);
     sending.outbound.set_carousel(2);
     sending.outbound.say_close();
     for slot in 0..2 * CLOSE_SLOTS {
@@ -152,7 +152,7 @@ fn without_a_session_a_close_is_said_at_once() {
 #[test]
 fn every_eighth_slot_is_the_carousels() {
     let mut sending = Sending::with_session(None);
-    let copy = prepared(N);
+    let copy = copy(N);
     sending.queue.0.extend([BODY as u16; 100]);
     sending.outbound.set_carousel(8);
     let mut counter = 0;
@@ -189,7 +189,7 @@ fn a_new_carousel_begins_at_once() {
 #[test]
 fn a_handshake_slot_seals_cover_all_the_same() {
     let mut sending = Sending::with_session(None);
-    let copy = prepared(N);
+    let copy = copy(N);
     sending.outbound.set_carousel(1);
     for _ in 0..3 {
         assert_eq!(sending.build(Some(&copy)).bytes[..], copy.bytes[..]);
@@ -207,7 +207,7 @@ fn a_handshake_slot_seals_cover_all_the_same() {
 fn a_copy_that_is_missing_or_of_another_length_is_no_handshake_slot() {
     let mut sending = Sending::with_session(None);
     sending.outbound.set_carousel(1);
-    for (counter, copy) in [None, Some(prepared(N - 1)), Some(prepared(N + 1))].iter().enumerate() {
+    for (counter, copy) in [None, Some(copy(N - 1)), Some(copy(N + 1))].iter().enumerate() {
         let built = sending.build(copy.as_ref());
         assert_eq!((built.contents, built.endpoint), (Contents::Cover, endpoint(1)));
         assert!(open(1, counter as u32, &built.bytes).is_some());
@@ -232,7 +232,7 @@ fn every_slot_leaves_from_one_buffer_whatever_is_in_it() {
     let mut sending = Sending::with_session(None);
     sending.outbound.set_carousel(2);
     sending.queue.0.extend([BODY as u16; 2]);
-    let copy = prepared(N);
+    let copy = copy(N);
     let buffer = sending.outbound.leaving().as_ptr();
     let mut seen = Vec::new();
     for slot in 0..6 {

@@ -3,7 +3,7 @@
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, KIND_RESPONSE, VERSION, Wrapper};
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{Outbound, Prepared, SendingSession, Slot};
+use i405_proto::outbound::{HandshakeCopy, Outbound, SendingSession, Slot};
 use i405_proto::packer::InnerQueue;
 use i405_proto::seal::{Opener, Sealer};
 use std::net::SocketAddr;
@@ -80,13 +80,13 @@ impl Sending {
         self.outbound.set_session(Some(Box::new(session))).map(|old| old.generation)
     }
 
-    pub fn build(&mut self, prepared: Option<&Prepared>) -> Built {
+    pub fn build(&mut self, copy: Option<&HandshakeCopy>) -> Built {
         let mut asked = false;
-        let copy = || {
+        let take = || {
             asked = true;
-            prepared
+            copy
         };
-        let slot = self.outbound.build(endpoint(1), copy, &mut self.queue);
+        let slot = self.outbound.build(endpoint(1), take, &mut self.queue);
         Built { slot, bytes: self.outbound.leaving().to_vec(), asked }
     }
 
@@ -106,11 +106,11 @@ pub fn open(key: u8, counter: u32, datagram: &[u8]) -> Option<Vec<u8>> {
     opener.open(counter, datagram, &mut scratch).map(<[u8]>::to_vec)
 }
 
-pub fn prepared(length: usize) -> Prepared {
+pub fn copy(length: usize) -> HandshakeCopy {
     let head = Head { version: VERSION, kind: KIND_RESPONSE, fragment: 0, stamp: 7 };
     let mut bytes = vec![0; length].into_boxed_slice();
     Wrapper::new(&[8; 32], &[9; 32]).wrap(&head, &[1; 500], &[5; 16], &mut bytes);
-    Prepared { endpoint: endpoint(2), bytes }
+    HandshakeCopy { endpoint: endpoint(2), bytes }
 }
 
 pub const ANNOUNCED: [u8; 9] = [0xF3, 0, 6, 1, 2, 3, 4, 5, 6];

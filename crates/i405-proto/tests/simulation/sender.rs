@@ -6,7 +6,7 @@ use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, VERSION, Wrapper, fragments};
 use i405_proto::keys::DIRECTION_KEY_BYTES;
-use i405_proto::outbound::{CLOSE_SLOTS, Contents, Outbound, Prepared, SendingSession, Slot as Built};
+use i405_proto::outbound::{CLOSE_SLOTS, Contents, HandshakeCopy, Outbound, SendingSession, Slot as Built};
 use i405_proto::packer::{CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP};
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
@@ -216,11 +216,11 @@ impl Sender {
     pub fn slot(&mut self) -> Datagram {
         self.traffic.arrive(self.wire.length);
         let (wants, copy) = self.turn();
-        let prepared = copy.as_ref().map(|(prepared, _)| prepared);
+        let datagram = copy.as_ref().map(|(datagram, _)| datagram);
         let mut asked = false;
         let take = || {
             asked = true;
-            prepared
+            datagram
         };
         let built = self.outbound.build(self.endpoint, take, &mut self.traffic);
         let Built { endpoint: to, contents, .. } = built;
@@ -229,8 +229,8 @@ impl Sender {
         assert_eq!((self.outbound.exhausted(), self.outbound.wants_throwaway()), (None, false));
         let challenged = self.challenged.contains(&to);
         self.elsewhere += u64::from(copy.is_none() && challenged);
-        assert!(to == prepared.map_or(self.endpoint, |copy| copy.endpoint) || copy.is_none() && challenged, "{to}");
-        let sight = self.tap.watch(&bytes, copy.as_ref().map(|(prepared, head)| (&prepared.bytes[..], *head)));
+        assert!(to == datagram.map_or(self.endpoint, |copy| copy.endpoint) || copy.is_none() && challenged, "{to}");
+        let sight = self.tap.watch(&bytes, copy.as_ref().map(|(datagram, head)| (&datagram.bytes[..], *head)));
         match &sight {
             Sight::Handshake(head) => {
                 assert!(copy.is_some());
@@ -249,7 +249,7 @@ impl Sender {
     }
 
     /// Whether it is the carousel's turn, and its copy, if that is ready.
-    fn turn(&mut self) -> (bool, Option<(Prepared, Head)>) {
+    fn turn(&mut self) -> (bool, Option<(HandshakeCopy, Head)>) {
         let Some((carousel, places, slots)) = self.carousel.as_mut() else { return (false, None) };
         let wants = *slots % carousel.every == 0;
         *slots += 1;
@@ -262,7 +262,7 @@ impl Sender {
         *next = (*next + 1) % fragments(self.wire.length, carousel.message.len());
         let mut bytes = vec![0; self.wire.length].into_boxed_slice();
         self.wrapper.wrap(&head, &carousel.message, &self.reporter.bytes(), &mut bytes);
-        (wants, Some((Prepared { endpoint: *endpoint, bytes }, head)))
+        (wants, Some((HandshakeCopy { endpoint: *endpoint, bytes }, head)))
     }
 
     /// Control blocks, closes and inner packets are what they should be.

@@ -313,9 +313,8 @@ impl InboundSink for Outlet {
         self.report(notice, message.message);
     }
 
-    fn other_version(&mut self, other: OtherVersion) {
-        let OtherVersion { version, stamp, source, datagram_length, received_ns, .. } = other;
-        self.report(Notice::OtherVersion { version, stamp, source, datagram_length, received_ns }, &[]);
+    fn other_version(&mut self, initiation: OtherVersion) {
+        self.report(Notice::OtherVersion(initiation), &[]);
     }
 
     fn stale(&mut self, stamp: u64, floor_ms: u64) {

@@ -1,16 +1,16 @@
-//! The carousel: fragments of a handshake message round and round, each copy wrapped anew, ahead of its slot.
+//! The carousel: an offer's fragments round and round, each handshake copy wrapped anew, ahead of its slot.
 //!
 //! Wrapping is the reporter's work. The dispatcher only takes the next copy from a ring; if the reporter is late, the
-//! slot is a cover slot, which looks the same.
+//! slot is one without a fragment, which looks the same.
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, KIND_INITIATION, NONCE, Wrapper, fragments};
-use i405_proto::outbound::Prepared;
+use i405_proto::outbound::HandshakeCopy;
 use i405_proto::sources::MOST_SOURCES;
 use rtrb::{Producer, RingBuffer};
 
 use crate::platform::random::random;
-use crate::rings::command::Feed;
+use crate::rings::command::Copies;
 
 /// How often the reporter looks, with a TUN: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
 pub const REPORTER_PERIOD_NS: u64 = 10_000_000;
@@ -30,15 +30,11 @@ pub struct HandshakeSources {
     pub(crate) sources: [Option<Endpoint>; MOST_SOURCES],
 }
 
-/// A handshake message to carry.
+/// A handshake message that is to go round, and how.
 #[derive(Clone)]
 pub struct Offer {
-    /// 1 initiation, 2 response, 3 wrong version.
-    pub kind: u8,
-    /// Version in the heads.
-    pub version: u8,
-    /// Stamp in the heads.
-    pub stamp: u64,
+    /// Of the first fragment. The others have other numbers.
+    pub head: Head,
     /// The message.
     pub message: Vec<u8>,
     /// Every how many slots.
@@ -62,7 +58,7 @@ pub struct Carousel {
     places: Vec<Place>,
     /// Whose turn it is.
     turn: usize,
-    copies: Producer<Prepared>,
+    ring: Producer<HandshakeCopy>,
 }
 
 impl Carousel {
@@ -73,24 +69,24 @@ impl Carousel {
         datagram_length: usize,
         interval_ns: u64,
         wrapper: &Wrapper,
-    ) -> (Self, Box<Feed>) {
+    ) -> (Self, Box<Copies>) {
         let mut offer = offer;
         let spaced = u32::try_from(COPY_EVERY_NS / interval_ns.max(1)).unwrap_or(u32::MAX);
         offer.every = offer.every.max(spaced);
         let ahead = 3 * REPORTER_PERIOD_NS / interval_ns.max(1) / u64::from(offer.every.max(1));
-        let (producer, consumer) = RingBuffer::new((ahead as usize).clamp(FEWEST_COPIES, MOST_COPIES));
-        let feed = Box::new(Feed { copies: consumer, every: offer.every });
+        let (ring, taken) = RingBuffer::new((ahead as usize).clamp(FEWEST_COPIES, MOST_COPIES));
+        let copies = Box::new(Copies { ring: taken, every: offer.every });
         let fragments = fragments(datagram_length, offer.message.len());
         let places = vec![Place { endpoint: offer.endpoint, next: 0 }];
-        let mut carousel = Carousel { offer, datagram_length, fragments, places, turn: 0, copies: producer };
+        let mut carousel = Carousel { offer, datagram_length, fragments, places, turn: 0, ring };
         carousel.set_sources(sources);
         carousel.refill(wrapper);
-        (carousel, feed)
+        (carousel, copies)
     }
 
     /// Copies from here on go to where the initiation came from, if it is this carousel's.
     pub fn set_sources(&mut self, sources: &HandshakeSources) {
-        if self.offer.kind == KIND_INITIATION || sources.stamp != self.offer.stamp {
+        if self.offer.head.kind == KIND_INITIATION || sources.stamp != self.offer.head.stamp {
             return;
         }
         let next = |endpoint| self.places.iter().find(|place| place.endpoint == endpoint).map_or(0, |place| place.next);
@@ -104,20 +100,15 @@ impl Carousel {
     /// Wraps as many copies as there is room for now. Room that comes meanwhile waits for the next time, or a reporter
     /// that is slower than the slots would never be done.
     pub fn refill(&mut self, wrapper: &Wrapper) {
-        for _ in 0..self.copies.slots() {
+        for _ in 0..self.ring.slots() {
             let Ok(nonce) = random::<NONCE>() else { return };
             self.turn = (self.turn + 1) % self.places.len();
             let place = &mut self.places[self.turn];
-            let head = Head {
-                version: self.offer.version,
-                kind: self.offer.kind,
-                fragment: place.next as u8,
-                stamp: self.offer.stamp,
-            };
+            let head = Head { fragment: place.next as u8, ..self.offer.head };
             let mut bytes = vec![0; self.datagram_length].into_boxed_slice();
             wrapper.wrap(&head, &self.offer.message, &nonce, &mut bytes);
             place.next = (place.next + 1) % self.fragments.max(1);
-            if self.copies.push(Prepared { endpoint: place.endpoint, bytes }).is_err() {
+            if self.ring.push(HandshakeCopy { endpoint: place.endpoint, bytes }).is_err() {
                 return;
             }
         }

@@ -202,9 +202,7 @@ impl Reporter {
             Notice::Handshake { kind, version, stamp, source, datagram_length, received_ns } => {
                 Event::Handshake { kind, version, stamp, message: bytes(), source, datagram_length, received_ns }
             }
-            Notice::OtherVersion { version, stamp, source, datagram_length, received_ns } => {
-                Event::OtherVersion { version, stamp, source, datagram_length, received_ns }
-            }
+            Notice::OtherVersion(initiation) => Event::OtherVersion(initiation),
             Notice::Stale { stamp, floor_ms } => Event::StaleInitiation { stamp, floor_ms },
             Notice::Opened { generation, source, received_ns } => Event::Opened { generation, source, received_ns },
             Notice::Control { generation, kind } => Event::Control { generation, kind, body: bytes() },

@@ -3,7 +3,7 @@
 use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::ReceivingKey;
-use i405_proto::outbound::{Prepared, RepeatedControl, SendingSession};
+use i405_proto::outbound::{HandshakeCopy, RepeatedControl, SendingSession};
 use i405_proto::report::Heard;
 use i405_proto::schedule::Schedule;
 use i405_proto::seal::Sealer;
@@ -32,9 +32,10 @@ pub struct Start {
     pub(crate) launch: Option<Launch>,
 }
 
-/// Copies of a handshake message, refilled by the reporter.
-pub struct Feed {
-    pub(crate) copies: Consumer<Prepared>,
+/// The dispatcher's end of a carousel; the reporter refills it.
+pub struct Copies {
+    pub(crate) ring: Consumer<HandshakeCopy>,
+    /// Every how many slots one is due.
     pub(crate) every: u32,
 }
 
@@ -44,7 +45,7 @@ pub enum SendCommand {
     /// A larger waiting queue, behind the ones before it.
     Queue(Box<QueueConsumer>),
     EndAt(Option<u64>),
-    Carousel(Option<Box<Feed>>),
+    Carousel(Option<Box<Copies>>),
     Session(Option<Box<SendingSession>>),
     Throwaway(Box<Sealer>),
     Endpoint(Endpoint),
@@ -79,11 +80,11 @@ pub enum IngressCommand {
 /// What timed threads are done with and somebody else frees (and wipes).
 #[allow(clippy::large_enum_variant, reason = "the common one is the small one; boxing it would allocate")]
 pub enum Trash {
-    Prepared(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Prepared),
+    Copy(#[allow(dead_code, reason = "kept to be dropped elsewhere")] HandshakeCopy),
     Start(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Start>),
     Queue(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<QueueConsumer>),
     Datagram(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<[u8]>),
-    Feed(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Feed>),
+    Copies(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Copies>),
     Session(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<SendingSession>),
     Control(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<RepeatedControl>),
     Challenges(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Challenges>),

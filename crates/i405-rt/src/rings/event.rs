@@ -2,6 +2,7 @@
 
 use i405_proto::challenge::Challenges;
 use i405_proto::endpoint::Endpoint;
+use i405_proto::inbound::OtherVersion;
 use i405_proto::sources::MOST_SOURCES;
 
 use crate::rings::record::{ArrivalRecord, DepartureRecord, Recorded, SlotRecord};
@@ -47,7 +48,7 @@ pub struct ReceiverEvent {
 #[derive(Clone, Copy)]
 pub(crate) enum Notice {
     Handshake { kind: u8, version: u8, stamp: u64, source: Endpoint, datagram_length: usize, received_ns: u64 },
-    OtherVersion { version: u8, stamp: u64, source: Endpoint, datagram_length: usize, received_ns: u64 },
+    OtherVersion(OtherVersion),
     Stale { stamp: u64, floor_ms: u64 },
     Opened { generation: u32, source: Endpoint, received_ns: u64 },
     Control { generation: u32, kind: u8 },
@@ -77,18 +78,7 @@ pub enum Event {
         received_ns: u64,
     },
     /// An initiation of another version.
-    OtherVersion {
-        /// Version in its head.
-        version: u8,
-        /// Stamp in its head.
-        stamp: u64,
-        /// Where it came from.
-        source: Endpoint,
-        /// Length of its datagrams.
-        datagram_length: usize,
-        /// When the kernel received it, CLOCK_MONOTONIC.
-        received_ns: u64,
-    },
+    OtherVersion(OtherVersion),
     /// A genuine initiation that is too old.
     StaleInitiation {
         /// Its stamp.

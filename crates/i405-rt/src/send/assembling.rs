@@ -9,7 +9,7 @@ use i405_proto::schedule::Schedule;
 use rtrb::{Consumer, Producer};
 
 use crate::platform::launch::Launch;
-use crate::rings::command::{Feed, SendCommand, Start, Trash};
+use crate::rings::command::{Copies, SendCommand, Start, Trash};
 use crate::rings::queue::QueueConsumer;
 use crate::rings::stats::Counters;
 
@@ -37,7 +37,7 @@ pub struct Assembler {
     parts: Parts,
     running: Option<Running>,
     next: Option<Box<Start>>,
-    feed: Option<Box<Feed>>,
+    copies: Option<Box<Copies>>,
     spares: Vec<Box<[u8]>>,
     /// Of the peer's challenges; each is echoed.
     challenges_seen: u64,
@@ -46,7 +46,7 @@ pub struct Assembler {
 impl Assembler {
     /// Idle at first: no schedule.
     pub fn new(parts: Parts) -> Self {
-        Assembler { parts, running: None, next: None, feed: None, spares: Vec::new(), challenges_seen: 0 }
+        Assembler { parts, running: None, next: None, copies: None, spares: Vec::new(), challenges_seen: 0 }
     }
 
     /// The schedule that runs.
@@ -118,10 +118,10 @@ impl Assembler {
                     running.end_at_ns = instant;
                 }
             }
-            SendCommand::Carousel(feed) => {
-                self.parts.outbound.set_carousel(feed.as_ref().map_or(0, |feed| feed.every));
-                if let Some(old) = std::mem::replace(&mut self.feed, feed) {
-                    self.discard(Trash::Feed(old));
+            SendCommand::Carousel(copies) => {
+                self.parts.outbound.set_carousel(copies.as_ref().map_or(0, |copies| copies.every));
+                if let Some(old) = std::mem::replace(&mut self.copies, copies) {
+                    self.discard(Trash::Copies(old));
                 }
             }
             SendCommand::Session(session) => {
@@ -236,14 +236,14 @@ impl Assembler {
         let slot = self.parts.outbound.build(
             endpoint,
             || {
-                used = self.feed.as_mut()?.copies.pop().ok();
+                used = self.copies.as_mut()?.ring.pop().ok();
                 used.as_ref()
             },
             &mut self.parts.queue,
         );
         counters.queued_bytes.set(self.parts.queue.waiting() as u64);
         if let Some(used) = used {
-            self.discard(Trash::Prepared(used));
+            self.discard(Trash::Copy(used));
         }
         Some(slot)
     }

@@ -110,7 +110,7 @@ impl Tunnel {
         self.with(|_, shared| shared.command(SendCommand::EndAt(instant_ns)))
     }
 
-    /// Carries this message in place of the one before.
+    /// Has this message go round in the carousel, in place of the one before.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::Argument`] before the first schedule.
@@ -121,11 +121,11 @@ impl Tunnel {
             // Held, so that no change of the sources falls between.
             let mut carousel = lock(&shared.carousel);
             let sources = *lock(&shared.handshake_sources);
-            let (newest, feed) = Carousel::new(offer, &sources, length, interval_ns, &shared.wrapper);
+            let (newest, copies) = Carousel::new(offer, &sources, length, interval_ns, &shared.wrapper);
             *carousel = Some(newest);
             drop(carousel);
             control.carousel_every(Some(every), &shared.gate);
-            shared.command(SendCommand::Carousel(Some(feed)))?;
+            shared.command(SendCommand::Carousel(Some(copies)))?;
             control.begin_held(shared)
         })
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use i405_proto::endpoint::Endpoint;
+use i405_proto::handshake_wire::{Head, KIND_INITIATION, VERSION};
 use i405_proto::inner::AllowedIps;
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
@@ -127,12 +128,17 @@ pub fn keys(generation: u32, role: Role) -> NewKeys {
     }
 }
 
+/// An initiation in every slot.
+pub fn initiation(stamp: u64, message: Vec<u8>, endpoint: SocketAddr) -> Offer {
+    let head = Head { version: VERSION, kind: KIND_INITIATION, fragment: 0, stamp };
+    Offer { head, message, every: 1, endpoint: endpoint.into() }
+}
+
 /// Begins a schedule of cover. A client's begins as it has something to carry, which is taken back at once.
 #[allow(dead_code, reason = "not every test that has this module begins one")]
 pub fn start_cover(tunnel: &Tunnel, endpoint: SocketAddr) {
     tunnel.start_schedule(request(endpoint)).unwrap();
-    let offer = Offer { kind: 1, version: 1, stamp: 1, message: vec![0; 1296], every: 1, endpoint: endpoint.into() };
-    tunnel.offer(offer).unwrap();
+    tunnel.offer(initiation(1, vec![0; 1296], endpoint)).unwrap();
     tunnel.stop_offer().unwrap();
 }
 

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use i405_proto::keys::{Aead, DirectionKeys};
-use i405_proto::outbound::{Outbound, Prepared, SendingSession};
+use i405_proto::outbound::{HandshakeCopy, Outbound, SendingSession};
 use i405_proto::schedule::{Schedule, Shape, Timing};
 use i405_proto::seal::{MIN_DATAGRAM, Sealer};
 use i405_random::Random;
@@ -31,7 +31,7 @@ use crate::platform::socket::OuterSocket;
 use crate::realtime::breath::Breather;
 use crate::realtime::burner::IdleTime;
 use crate::realtime::timed_thread::{self, Throttle};
-use crate::rings::command::{Feed, SendCommand, Start, Trash};
+use crate::rings::command::{Copies, SendCommand, Start, Trash};
 use crate::rings::queue::{Gate, QueueProducer, queue};
 use crate::rings::stats::Counters;
 use crate::send::assembling::{Assembler, Parts};
@@ -117,7 +117,7 @@ impl Slots for Noted {
 /// What the feeding thread puts slots' contents into.
 struct Feeding {
     queue: QueueProducer,
-    copies: Producer<Prepared>,
+    copies: Producer<HandshakeCopy>,
     trash: Consumer<Trash>,
     endpoint: SocketAddr,
 }
@@ -134,7 +134,7 @@ impl Feeding {
                 0 => {
                     let mut bytes = vec![0; DATAGRAM].into_boxed_slice();
                     dice.fill(&mut bytes);
-                    let _ = self.copies.push(Prepared { endpoint: self.endpoint.into(), bytes });
+                    let _ = self.copies.push(HandshakeCopy { endpoint: self.endpoint.into(), bytes });
                 }
                 1 => {
                     dice.fill(&mut packet[20..28]);
@@ -255,7 +255,7 @@ fn handshake_cover_and_full_slots() {
     let (mut commands, taken) = RingBuffer::new(8);
     let (notes, mut noted) = RingBuffer::new(slots + 16);
     let (trash, used) = RingBuffer::new(64);
-    let (copies, carousel) = RingBuffer::new(64);
+    let (copies, ring) = RingBuffer::new(64);
     let counters = Arc::new(Counters::default());
     let assembler = Assembler::new(Parts {
         counters: Arc::clone(&counters),
@@ -284,7 +284,7 @@ fn handshake_cover_and_full_slots() {
         SendCommand::Start(Box::new(start)),
         SendCommand::Session(Some(Box::new(session))),
         // Every slot takes a copy where there is one.
-        SendCommand::Carousel(Some(Box::new(Feed { copies: carousel, every: 1 }))),
+        SendCommand::Carousel(Some(Box::new(Copies { ring, every: 1 }))),
     ] {
         assert!(commands.push(command).is_ok());
     }
