@@ -131,6 +131,7 @@ impl Slots for HedgedSlots {
         let ready = self.hedge.send_ready(epoch);
         let is_emergency = ready.is_none();
         let sent = ready.or_else(|| self.emergency.send(&self.hedge.socket));
+        // Always some: the emergency was aimed by the plan that the place is of.
         let Some((slot, errno)) = sent else { return };
         // Where the other one took the slot that was waited for, the newest one is the one that was sent.
         let due_ns = if first <= waited_for { deadline_ns } else { newest_ns };
