@@ -119,7 +119,7 @@ async function capture(
     for (const condition of order) {
       report.progress(`${name}: ${condition}, ${stretches.length + 1} of ${order.length}`);
       const wire = { intervalMs: options.intervalMs, length: options.length };
-      const end = await begin(condition, { pair, tunnel, wire, cpu: options.cpu, seconds: options.stretch + 30 });
+      const end = await begin(condition, { pair, tunnel, wire, stretchS: options.stretch });
       await sleep(CHANGE_S * 1000);
       const from = Date.now() / 1000;
       await sleep(options.stretch * 1000);

@@ -1,4 +1,4 @@
-/** Lateness at the call and on the wire by poll mode, condition and interval, and how many intervals tell them apart. */
+/** Lateness, CPU, memory, goodput and round trips by poll mode, condition and interval, and how well they are told apart. */
 import { writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { withPair } from "./lib/bench.js";
@@ -9,7 +9,15 @@ import { plot } from "./timing/plot.js";
 import { comparisons, Results, rows, singleStretches } from "./timing/results.js";
 import { parseSelection, USAGE, UsageError, type Selection } from "./timing/selection.js";
 import { runSession, spin } from "./timing/session.js";
-import { callRow, comparisonRow, machineRow, wireRow } from "./timing/tables.js";
+import {
+  accountRows,
+  callRows,
+  carriedRows,
+  comparisonRow,
+  machineRow,
+  programRows,
+  wireRows,
+} from "./timing/tables.js";
 
 /** What goes on, for the person who waits. */
 function say(text: string): void {
@@ -43,7 +51,7 @@ async function measure(selection: Selection, results: Results): Promise<string |
       try {
         const measured = await runSession(pair, session, selection, (condition) => say(`    ${condition}`));
         say("    bare spinner");
-        results.add(session, measured, await spin(pair, selection));
+        results.add(session, measured, await spin(pair, session, selection));
       } catch (error) {
         failed = `${what}: ${(error as Error).message}`;
         say(`${failed}\nStopped; what was measured until then follows.`);
@@ -67,16 +75,22 @@ const all = results.subjects.map((subject) => {
   return { subject, rows: rows(subject), n95: comparisons(subject, selection.jitterShare) };
 });
 const everyRow = all.flatMap((one) => one.rows);
-printTable("Lateness on the wire, us; sd trimmed at p99.9; medians over stretches", everyRow.map(wireRow));
-printTable("Lateness at the call, us; CPU of all threads of the client", everyRow.map(callRow));
-const everyPair = all.flatMap((one) => one.n95);
+printTable("Lateness on the wire, us; sd trimmed at p99.9; medians over stretches", everyRow.flatMap(wireRows));
+printTable("Lateness at the call, us, as the sender itself saw it", everyRow.flatMap(callRows));
+printTable("Programs: CPU, shares of one core, and resident memory", everyRow.flatMap(programRows));
+printTable("Carried upwards; round trips, ms", everyRow.flatMap(carriedRows));
+const everyPair = selection.wire ? all.flatMap((one) => one.n95) : [];
 const percent = selection.jitterShare * 100;
 printTable(
   `Intervals an optimal observer needs (n95, low end of 95 %), cos^4 jitter of +-${percent} %`,
   everyPair.map(comparisonRow),
 );
 printTable(
-  "What the machine itself took from a bare SCHED_FIFO spinner on the same core, gaps above 50 us",
+  "Every slot of the client, per round: sent and missed by its own account; elapsed and seen on the wire",
+  results.subjects.flatMap(accountRows),
+);
+printTable(
+  "What the machine itself took from a bare SCHED_FIFO spinner on the same core, gaps above 50 us or a slot",
   results.subjects.map(machineRow),
 );
 if (selection.json !== null) {
@@ -87,9 +101,11 @@ if (selection.json !== null) {
     ...rest,
     stretches: singleStretches(subject),
     spinners: subject.spinners,
+    accounts: subject.accounts,
   }));
   // JSON has no Infinity: an n95 without an upper end has null there.
   writeFileSync(selection.json, `${JSON.stringify({ selection, missing, failed, machine, subjects }, null, 2)}\n`);
 }
-if (selection.svg !== null && results.subjects.length > 0) writeFileSync(selection.svg, plot(results.subjects));
+if (selection.svg !== null && selection.wire && results.subjects.length > 0)
+  writeFileSync(selection.svg, plot(results.subjects));
 process.exitCode = failed === null ? 0 : 1;

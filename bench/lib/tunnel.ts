@@ -17,13 +17,11 @@ export const ROOT = (function find(folder: string): string {
   return existsSync(join(folder, "Cargo.toml")) ? folder : find(dirname(folder));
 })(import.meta.dirname);
 
-const COMMAND = [process.execPath, join(ROOT, "dist", "cli", "main.js")];
+const MAIN = join(ROOT, "dist", "cli", "main.js");
 
 export interface WireSettings {
-  /** `1ms`; or `speed`. */
+  /** `1ms`. */
   interval?: string;
-  /** `100KiB/s`. */
-  speed?: string;
   /** IP length of each datagram. */
   length?: number;
   /** `0` for none; undefined for the default. */
@@ -39,6 +37,8 @@ export interface TunnelSettings {
   /** Core of the client's timed thread. */
   clientCpu?: number;
   serverCpu?: number;
+  /** Flags of Node for the client. */
+  clientNode?: readonly string[];
   /** Further flags of the commands. */
   clientFlags?: readonly string[];
   serverFlags?: readonly string[];
@@ -81,10 +81,9 @@ export interface DeviationEvent extends ProgramEvent {
 }
 
 function wireFlags({ wire, down = wire }: TunnelSettings): string[] {
-  return Object.entries({ up: wire, down }).flatMap(([direction, { interval, speed, length, jitter }]) =>
+  return Object.entries({ up: wire, down }).flatMap(([direction, { interval, length, jitter }]) =>
     flags({
       [`${direction}-packet-interval`]: interval,
-      [`${direction}-speed`]: speed,
       [`${direction}-packet-length`]: length,
       [`${direction}-packet-jitter`]: jitter,
     }),
@@ -130,7 +129,7 @@ function deviceFlags({ packets }: TunnelSettings, tunName: string, address: stri
 
 function clientArguments(peer: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
-    ...COMMAND,
+    ...[process.execPath, ...(settings.clientNode ?? []), MAIN],
     "client",
     ...flags({ peer, json: true }),
     ...credentials.client,
@@ -144,7 +143,7 @@ function clientArguments(peer: string, credentials: Credentials, settings: Tunne
 
 function serverArguments(listenAddr: string, credentials: Credentials, settings: TunnelSettings): string[] {
   return [
-    ...COMMAND,
+    ...[process.execPath, MAIN],
     "server",
     ...flags({ listenAddr, json: true }),
     ...credentials.server,

@@ -13,17 +13,9 @@ export interface Lateness {
   p99: number;
   p999: number;
   max: number;
+  /** Slots that were sent. */
+  sent: number;
   missed: number;
-}
-
-/** Of one stretch, as it was measured. */
-export interface Measurement {
-  /** After the most punctual datagram of the session, by slot, NaN for a missed one. */
-  errorsNs: Float64Array;
-  call: Lateness | null;
-  /** All threads of the client. */
-  cpuUsPerSlot: number | null;
-  stolenS: number;
 }
 
 const US = 1000;
@@ -42,6 +34,7 @@ export function wireLateness(errorsNs: Float64Array): Lateness | null {
     p99: all.p99 / US,
     p999: all.p999 / US,
     max: all.max / US,
+    sent: sent.length,
     missed: errorsNs.length - sent.length,
   };
 }
@@ -74,11 +67,12 @@ export function callLateness(events: readonly DeviationEvent[]): Lateness | null
     p99: middle(({ p99 }) => p99),
     p999: middle(({ p999 }) => p999),
     max: Math.max(...full.map(({ max }) => max)),
+    sent: count,
     missed: full.reduce((sum, { missed }) => sum + missed, 0),
   };
 }
 
-/** Medians over the stretches of a condition; the greatest maximum and the sum of the missed. */
+/** Medians over the stretches of a condition; the greatest maximum, and the sums of the sent and the missed. */
 export function overStretches(parts: readonly (Lateness | null)[]): Lateness | null {
   const seen = parts.filter((part) => part !== null);
   if (seen.length === 0) return null;
@@ -92,6 +86,7 @@ export function overStretches(parts: readonly (Lateness | null)[]): Lateness | n
     p99: middle(({ p99 }) => p99),
     p999: middle(({ p999 }) => p999),
     max: Math.max(...seen.map(({ max }) => max)),
+    sent: seen.reduce((sum, { sent }) => sum + sent, 0),
     missed: seen.reduce((sum, { missed }) => sum + missed, 0),
   };
 }

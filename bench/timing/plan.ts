@@ -1,11 +1,14 @@
 /** In which order stretches are measured, how long it takes, and which of them are compared. */
 import { availableParallelism } from "node:os";
-import type { Condition, Selection, Sender } from "./selection.js";
+import { OF_TUNNELS, type Condition, type Selection, type Sender } from "./selection.js";
 
 /** Time for a handshake and the first slots, which belong to no stretch, in seconds. */
 export const SETTLE_S = 1.5;
 /** Between two stretches, while a load comes up or goes away, in seconds. */
 export const CHANGE_S = 0.7;
+
+/** Time for TCP to find the tunnel's rate, in seconds. */
+export const TCP_S = 5;
 
 /** Cores of this machine, which `busy` and `memory` fill. */
 export const CORES = availableParallelism();
@@ -38,7 +41,10 @@ export function plan({ senders, conditions, intervalsNs, rounds }: Selection): S
         intervalNs,
         sender,
         round: index + 1,
-        stretches: stretches(conditions, rounds),
+        stretches: stretches(
+          sender.pollMode === null ? conditions.filter((condition) => !OF_TUNNELS.includes(condition)) : conditions,
+          rounds,
+        ),
       })),
     ).flat(),
   );
@@ -46,7 +52,8 @@ export function plan({ senders, conditions, intervalsNs, rounds }: Selection): S
 
 /** How long a session takes with the spinner's stretch after it, in seconds. */
 export function sessionSeconds(session: Session, stretchS: number): number {
-  return 2 * SETTLE_S + session.stretches.length * (stretchS + CHANGE_S) + stretchS;
+  const tcp = session.stretches.filter((condition) => condition === "tcp").length;
+  return 2 * SETTLE_S + session.stretches.length * (stretchS + CHANGE_S) + tcp * TCP_S + stretchS;
 }
 
 /** `4 min 10 s`, to ten seconds; `40 s`. */

@@ -19,7 +19,9 @@ const [FROM, TO, BEYOND] = [0.001, 0.9, 1.5];
 const COLOURS: Readonly<Record<Condition, string>> = Object.fromEntries(
   (["idle", ...CONDITIONS] as const).map((condition, index) => [
     condition,
-    ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"][index]!,
+    ["#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a000", "#999999", "#882255"][
+      index
+    ]!,
   ]),
 ) as Record<Condition, string>;
 

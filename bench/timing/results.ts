@@ -1,9 +1,12 @@
 /** Everything that was measured, and what follows from it: rows for the table, the JSON file and the plot. */
 import { n95, type N95 } from "../../lib/statistics/n95.js";
 import type { Measured } from "../../lab/host/yardstick.js";
-import { joined, median, overStretches, wireLateness, type Lateness, type Measurement } from "./figures.js";
+import { overallCarried, roundTrips, type Carried, type RoundTrips } from "./carried.js";
+import { joined, overStretches, wireLateness, type Lateness } from "./figures.js";
 import { pairs, type Session } from "./plan.js";
+import { overallUse, type ProgramUse } from "./programs.js";
 import { BARE, type Condition } from "./selection.js";
+import type { Account, Measurement, Measurements } from "./session.js";
 
 /** Where the bulk ends, on both sides. */
 const BULK = 0.999;
@@ -15,6 +18,8 @@ export interface Subject {
   conditions: Condition[];
   measurements: Measurement[];
   spinners: Measured[];
+  /** Of each round; a plain sender has none. */
+  accounts: Account[];
 }
 
 /** One sender under one condition. Microseconds; medians over stretches of what holds for a stretch. */
@@ -23,13 +28,13 @@ export interface Row {
   sender: string;
   condition: Condition;
   wire: Lateness | null;
-  call: Lateness | null;
+  programs: ProgramUse[];
+  carried: Carried | null;
+  roundTrips: RoundTrips | null;
   /** Of the deviations on the wire, this condition to idle. */
   sdRatio: number | null;
   /** Of the medians on the wire, this condition less idle. Null where stretches have no common origin. */
   medianShiftUs: number | null;
-  /** All threads of the client together. */
-  cpuUsPerSlot: number | null;
   /** Sum over the stretches. */
   stolenS: number;
   stretches: number;
@@ -50,30 +55,31 @@ export interface Comparison {
 export class Results {
   readonly subjects: Subject[] = [];
 
-  add({ intervalNs, sender, stretches }: Session, measurements: Measurement[], spinner: Measured): void {
+  add({ intervalNs, sender, stretches }: Session, { measurements, account }: Measurements, spinner: Measured): void {
     let subject = this.subjects.find((one) => one.intervalNs === intervalNs && one.sender === sender.name);
     if (subject === undefined) {
-      subject = { intervalNs, sender: sender.name, conditions: [], measurements: [], spinners: [] };
+      subject = { intervalNs, sender: sender.name, conditions: [], measurements: [], spinners: [], accounts: [] };
       this.subjects.push(subject);
     }
     subject.conditions.push(...stretches);
     subject.measurements.push(...measurements);
     subject.spinners.push(spinner);
+    if (account !== null) subject.accounts.push(account);
   }
 }
 
 function rowOf({ intervalNs, sender, conditions, measurements }: Subject, condition: Condition): Row {
   const parts = measurements.filter((_, place) => conditions[place] === condition);
-  const cpu = parts.flatMap(({ cpuUsPerSlot }) => (cpuUsPerSlot === null ? [] : [cpuUsPerSlot]));
   return {
     intervalNs,
     sender,
     condition,
     wire: overStretches(parts.map(({ errorsNs }) => wireLateness(errorsNs))),
-    call: overStretches(parts.map(({ call }) => call)),
+    programs: overallUse(parts.map(({ programs }) => programs)),
+    carried: overallCarried(parts.map(({ carried }) => carried)),
+    roundTrips: roundTrips(parts.map(({ pinged }) => pinged)),
     sdRatio: null,
     medianShiftUs: null,
-    cpuUsPerSlot: cpu.length === 0 ? null : median(cpu),
     stolenS: parts.reduce((sum, { stolenS }) => sum + stolenS, 0),
     stretches: parts.length,
   };

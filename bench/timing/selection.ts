@@ -5,21 +5,30 @@ import { durationNs } from "../../lib/common/units.js";
 const POLL_MODES = ["sleepy", "dozy", "spinny"] as const;
 
 /** What goes on during a stretch, beside `idle`. */
-export const CONDITIONS = ["carrying", "busy", "memory", "disk", "interrupts", "second"] as const;
+export const CONDITIONS = [
+  ...(["carrying", "busy", "memory", "disk", "interrupts", "second"] as const),
+  ...(["pings", "tcp", "blocked"] as const),
+];
 export type Condition = "idle" | (typeof CONDITIONS)[number];
+
+/** Conditions that a plain sender has nothing like. */
+export const OF_TUNNELS: readonly Condition[] = ["pings", "tcp", "blocked"];
 
 /** The plain nanosleep sender that stands beside the poll modes. */
 export const BARE = "bare sleep";
 
-/** A client to measure. */
+/** An end of a tunnel: what is measured is the client. */
 export interface Sender {
   /** As it was asked for, `dozy+burner`; or {@link BARE}. */
   name: string;
   /** Null: no tunnel, the plain sender. */
   pollMode: string | null;
-  /** Further flags of the client's command line. */
+  /** Further flags of its command line. */
   flags: string[];
 }
+
+/** A {@link Sender} that is a tunnel's end. */
+export type End = Sender & { pollMode: string };
 
 export interface Selection {
   senders: Sender[];
@@ -32,10 +41,16 @@ export interface Selection {
   cpu: number | null;
   /** IP length of a datagram. */
   length: number;
+  /** From the server to the client; null: the same. */
+  downIntervalNs: number | null;
+  /** IP length of the packets of a load. */
+  inner: number;
   /** Half width of the jitter that n95 is computed for, as a share of the interval. */
   jitterShare: number;
-  /** Poll mode of the server, whose datagrams are not looked at. */
-  serverMode: string;
+  /** The other end, whose datagrams are not looked at. */
+  server: End;
+  /** Whether the wire is captured. */
+  wire: boolean;
   json: string | null;
   svg: string | null;
 }
@@ -59,9 +74,12 @@ const OPTIONS = {
   rounds: { type: "string", default: "2" },
   cpu: { type: "string", default: "1" },
   length: { type: "string", default: "1500" },
+  "down-interval": { type: "string" },
+  inner: { type: "string", default: "1400" },
   "jitter-share": { type: "string", default: "0.5" },
   "server-mode": { type: "string", default: "sleepy" },
   compare: { type: "string" },
+  "no-wire": { type: "boolean", default: false },
   json: { type: "string" },
   svg: { type: "string" },
   help: { type: "boolean", default: false },
@@ -81,17 +99,20 @@ export const USAGE = `npm run bench:timing -- [option ...]
   --compare sleep      measure a plain nanosleep sender beside the modes
   --cpu CORE|none      core of the client's timed thread (${OPTIONS.cpu.default})
   --length BYTES       IP length of each datagram (${OPTIONS.length.default})
+  --down-interval TIME mean interval from the server to the client (that of --intervals)
+  --inner BYTES        IP length of the packets that carrying fills slots with (${OPTIONS.inner.default})
   --jitter-share SHARE half width of the jitter that n95 is for, as a share of the interval (${OPTIONS["jitter-share"].default})
-  --server-mode MODE   poll mode of the other end (${OPTIONS["server-mode"].default})
+  --server-mode MODE   poll mode of the other end, and flags behind it (${OPTIONS["server-mode"].default})
+  --no-wire            don't capture: where slots are so short that the capture takes the cores from both ends
   --json FILE          every figure
   --svg FILE           the distributions`;
 
-/** A client from `dozy+burner+cpu=0`. */
-export function parseSender(text: string): Sender & { pollMode: string } {
+/** An end from `dozy+burner+cpu=0`. */
+export function parseSender(text: string, option = "modes"): End {
   const [pollMode = "", ...extras] = text.split("+");
   if (!POLL_MODES.some((mode) => mode === pollMode)) {
     throw new UsageError(
-      `--modes: got "${text}", expected ${POLL_MODES.join(", ")}, with +FLAG or +FLAG=VALUE behind it`,
+      `--${option}: got "${text}", expected ${POLL_MODES.join(", ")}, with +FLAG or +FLAG=VALUE behind it`,
     );
   }
   const flags = extras.flatMap((extra) => {
@@ -116,10 +137,10 @@ function conditions(text: string): Condition[] {
   });
 }
 
-function interval(text: string): number {
+function interval(text: string, option: string): number {
   const ns = durationNs(text);
   if (ns === null || ns < 10_000 || ns > 1e9) {
-    throw new UsageError(`--intervals: got "${text}", expected durations of "10us" to "1s", or all`);
+    throw new UsageError(`--${option}: got "${text}", expected durations of "10us" to "1s"`);
   }
   return ns;
 }
@@ -134,7 +155,8 @@ export function parseSelection(argv: readonly string[]): Selection {
     }
   })();
   if (values.help) throw new UsageError("");
-  const number = (name: "stretch" | "rounds" | "length" | "jitter-share" | "cpu", least: number, whole: boolean) => {
+  type Numbers = "stretch" | "rounds" | "length" | "inner" | "jitter-share" | "cpu";
+  const number = (name: Numbers, least: number, whole: boolean) => {
     const value = values[name].trim() === "" ? NaN : Number(values[name]);
     if (value >= least && value < Infinity && (!whole || Number.isInteger(value))) return value;
     throw new UsageError(`--${name}: got "${values[name]}", expected a ${whole ? "whole " : ""}number from ${least}`);
@@ -149,17 +171,22 @@ export function parseSelection(argv: readonly string[]): Selection {
       ...values.modes
         .split(/,(?=[a-z])/)
         .filter(Boolean)
-        .map(parseSender),
+        .map((text) => parseSender(text)),
       ...bare,
     ],
     conditions: conditions(values.conditions),
-    intervalsNs: list(values.intervals === "all" ? "10ms,1ms,100us" : values.intervals).map(interval),
+    intervalsNs: list(values.intervals === "all" ? "10ms,1ms,100us" : values.intervals).map((text) =>
+      interval(text, "intervals"),
+    ),
     stretchS: number("stretch", 1, false),
     rounds: number("rounds", 1, true),
     cpu: values.cpu === "none" ? null : number("cpu", 0, true),
     length: number("length", 100, true),
+    downIntervalNs: values["down-interval"] === undefined ? null : interval(values["down-interval"], "down-interval"),
+    inner: number("inner", 60, true),
     jitterShare: number("jitter-share", 0.001, false),
-    serverMode: values["server-mode"],
+    server: parseSender(values["server-mode"], "server-mode"),
+    wire: !values["no-wire"],
     json: values.json ?? null,
     svg: values.svg ?? null,
   };

@@ -1,108 +1,197 @@
 /** Measures the stretches of one session: a tunnel that stays up through them, or a plain sender for each. */
-import { CaptureRun } from "../../lab/host/capture.js";
+import { CaptureRun, type Arrivals } from "../../lab/host/capture.js";
 import { errorsBySlot, fitGrid } from "../../lab/figures/grid.js";
 import type { NetnsPair } from "../../lab/host/netns.js";
-import { stolenSeconds, threadCpu } from "../../lab/figures/stats.js";
-import { udpSink } from "../../lab/host/traffic.js";
+import { stolenSeconds } from "../../lab/figures/stats.js";
+import { udpSink, type Pinged } from "../../lab/host/traffic.js";
 import { yardstick, type Measured } from "../../lab/host/yardstick.js";
 import { sleep } from "../lib/bench.js";
 import { PORT, Tunnel } from "../lib/tunnel.js";
-import { begin, type Scene } from "./conditions.js";
-import { callLateness, type Lateness, type Measurement } from "./figures.js";
+import { carriedBetween, type Carried, type Told } from "./carried.js";
+import { begin, BLOCKABLE, type Scene } from "./conditions.js";
+import { callLateness, type Lateness } from "./figures.js";
 import { CHANGE_S, SETTLE_S, type Session } from "./plan.js";
+import { glance, useOf, type Glance, type ProgramUse } from "./programs.js";
 import type { Condition, Selection } from "./selection.js";
 
 /** Port of the plain sender. */
 const BARE_PORT = 1406;
 /** How often the client says how late it was, seconds: several times in a stretch, and with slots enough each time. */
 const DEVIATION_S = 1;
-/** The spinner's interval, us, and its pause, which keeps it off the kernel's real-time throttle. */
-const SPINNER = { intervalUs: 1000, breatheUs: 80, fifo: true };
+/** The spinner's pause, us, once in a millisecond: it keeps it off the kernel's real-time throttle. */
+const BREATHE_US = 80;
+/** The spinner's longest interval, and what is a gap where slots aren't shorter, us. */
+const [SPINNER_US, GAP_US] = [1000, 50];
+/** What the server allows: whatever is asked for. */
+const UNBOUNDED = ["--max-up-speed", "1GiB/s", "--max-down-speed", "1GiB/s"];
 
 /** Told before each stretch. */
 export type Progress = (condition: Condition) => void;
 
-function scene(pair: NetnsPair, tunnel: Tunnel | null, session: Session, selection: Selection): Scene {
+/** Of one stretch, as it was measured. */
+export interface Measurement {
+  /** After the most punctual datagram of the session, by slot, NaN for a missed one. */
+  errorsNs: Float64Array;
+  /** The one that is measured first. */
+  programs: ProgramUse[];
+  carried: Carried | null;
+  pinged: Pinged | null;
+  stolenS: number;
+}
+
+/** Every slot of the client's schedule from its first to its last: elapsed = sent + missed. */
+export interface Account {
+  /** On the wire; 0 where it isn't captured. */
+  elapsed: number;
+  seen: number;
+  /** Datagrams that the server opened. */
+  opened: number;
+  /** By the client's own counters. */
+  sent: number;
+  missed: number;
+  sendErrors: number;
+  stalls: number;
+  /** How long both ends took to end. */
+  endMs: number;
+}
+
+/** What a session gave: its stretches, and of a tunnel the account. */
+export interface Measurements {
+  measurements: Measurement[];
+  account: Account | null;
+}
+
+function scene(pair: NetnsPair, tunnel: Tunnel | null, { intervalNs }: Session, selection: Selection): Scene {
+  const { length, downIntervalNs, inner, stretchS } = selection;
   return {
     pair,
     tunnel,
-    wire: { intervalMs: session.intervalNs / 1e6, length: selection.length },
-    cpu: selection.cpu,
-    seconds: selection.stretchS + 30,
+    wire: { intervalMs: intervalNs / 1e6, length },
+    downIntervalMs: (downIntervalNs ?? intervalNs) / 1e6,
+    innerLength: inner,
+    stretchS,
   };
 }
 
-function cpuSeconds(pid: number): number {
-  return threadCpu(pid).reduce((sum, { seconds }) => sum + seconds, 0);
+/** What one look at a running tunnel tells; the ends in this order: client, server. */
+interface Look {
+  ms: number;
+  ends: { events: number; glance: Glance }[];
+  stolenS: number;
 }
 
-/** What one look at a running client tells. */
-function look({ client }: Tunnel) {
-  return { ms: Date.now(), events: client.events.length, cpuS: cpuSeconds(client.pid), stolenS: stolenSeconds() };
+function look({ client, server }: Tunnel): Look {
+  const ends = [client, server].map(({ pid, events }) => ({ events: events.length, glance: glance(pid) }));
+  return { ms: Date.now(), ends, stolenS: stolenSeconds() };
 }
 
-async function stretch(where: Scene, condition: Condition, during: () => Promise<void>): Promise<void> {
+/** What `during` gives, and what the condition tells. */
+async function stretch<Value>(
+  where: Scene,
+  condition: Condition,
+  during: () => Promise<Value>,
+): Promise<[Value, Told]> {
   const stop = await begin(condition, where);
-  try {
-    await sleep(CHANGE_S * 1000);
-    await during();
-  } finally {
-    await stop();
-  }
+  const value = await sleep(CHANGE_S * 1000)
+    .then(during)
+    .catch(async (error: unknown) => {
+      await stop();
+      throw error;
+    });
+  return [value, await stop()];
+}
+
+/** When datagrams came in for a port while something went on; none where the wire isn't captured. */
+async function startCapture(pair: NetnsPair, port: number, { wire }: Selection) {
+  const capture = wire ? await CaptureRun.start(pair.b, { udpPort: port, snap: 0, incoming: true }) : null;
+  return async (): Promise<Arrivals> => (await capture?.arrivals(port)) ?? { startNs: 0n, timesNs: new Float64Array() };
 }
 
 /** A tunnel through all stretches: its schedule without jitter is one grid, so stretches share their origin. */
-async function tunnelSession(pair: NetnsPair, session: Session, selection: Selection, progress: Progress) {
+async function tunnelSession(
+  pair: NetnsPair,
+  session: Session,
+  selection: Selection,
+  progress: Progress,
+): Promise<Measurements> {
   const { intervalNs, sender } = session;
-  const capture = await CaptureRun.start(pair.b, { udpPort: PORT, snap: 0 });
+  const { length, server, stretchS } = selection;
+  const arrivals = await startCapture(pair, PORT, selection);
   const tunnel = await Tunnel.start(pair, {
-    wire: { interval: `${intervalNs}ns`, length: selection.length, jitter: "0" },
+    wire: { interval: `${intervalNs}ns`, length, jitter: "0" },
+    down: { interval: `${selection.downIntervalNs ?? intervalNs}ns`, length, jitter: "0" },
     clientMode: sender.pollMode ?? undefined,
     clientCpu: sender.flags.includes("--cpu") ? undefined : (selection.cpu ?? undefined),
     clientFlags: sender.flags,
-    serverMode: selection.serverMode,
-    deviation: `${Math.min(DEVIATION_S, selection.stretchS / 4)}s`,
+    clientNode: session.stretches.includes("blocked") ? BLOCKABLE : [],
+    serverMode: server.pollMode,
+    serverFlags: [...UNBOUNDED, ...server.flags],
+    deviation: `${Math.min(DEVIATION_S, stretchS / 4)}s`,
   });
-  const looks: [ReturnType<typeof look>, ReturnType<typeof look>][] = [];
+  const looks: { before: Look; after: Look; told: Told }[] = [];
+  const end = async () => {
+    const startMs = performance.now();
+    const stats = await tunnel.stop();
+    return { ...stats, endMs: performance.now() - startMs };
+  };
+  let ended: Awaited<ReturnType<typeof end>>;
   try {
     await sleep(SETTLE_S * 1000);
     const where = scene(pair, tunnel, session, selection);
     for (const condition of session.stretches) {
       progress(condition);
-      await stretch(where, condition, async () => {
+      const [inside, told] = await stretch(where, condition, async () => {
         const before = look(tunnel);
-        await sleep(selection.stretchS * 1000);
-        looks.push([before, look(tunnel)]);
+        await sleep(stretchS * 1000);
+        return { before, after: look(tunnel) };
       });
+      looks.push({ ...inside, told });
     }
   } finally {
-    await tunnel.stop();
+    ended = await end();
   }
-  const { startNs, timesNs } = await capture.arrivals(PORT);
+  const { startNs, timesNs } = await arrivals();
   const fit = fitGrid(timesNs, intervalNs);
   const errorsNs = errorsBySlot(fit);
   const originNs = (timesNs[0] ?? 0) - (fit.latenessNs[0] ?? 0);
-  const slotAt = (ms: number) => Math.max(Math.ceil((ms * 1e6 - Number(startNs) - originNs) / intervalNs), 0);
-  return looks.map(([before, after]): Measurement => {
-    const inside = errorsNs.slice(slotAt(before.ms), slotAt(after.ms));
-    const sent = inside.filter((error) => !Number.isNaN(error)).length;
-    return {
-      errorsNs: inside,
+  const slotAt = (ns: number) => Math.max(Math.ceil((ns - Number(startNs) - originNs) / intervalNs), 0);
+  const between = (fromNs: number, toNs: number) => errorsNs.slice(slotAt(fromNs), slotAt(toNs));
+  const outerBytes = (fromNs: number, toNs: number) =>
+    between(fromNs, toNs).filter((error) => !Number.isNaN(error)).length * length;
+  const measurements = looks.map(({ before, after, told }): Measurement => {
+    const [fromNs, toNs] = [before.ms * 1e6, after.ms * 1e6];
+    const programs = [tunnel.client, tunnel.server].map((program, end) => {
+      const [first, last] = [before.ends[end]!, after.ends[end]!];
       // The first one tells of slots before the stretch, too.
-      call: callLateness(Tunnel.deviations(tunnel.client, before.events, after.events).slice(1)),
-      cpuUsPerSlot: ((after.cpuS - before.cpuS) * 1e6) / sent,
+      const said = Tunnel.deviations(program, first.events, last.events).slice(1);
+      return useOf(end === 0 ? "client" : "server", first.glance, last.glance, callLateness(said));
+    });
+    return {
+      errorsNs: between(fromNs, toNs),
+      programs,
+      carried: carriedBetween(told, [fromNs, toNs], outerBytes),
+      pinged: told.pinged ?? null,
       stolenS: after.stolenS - before.stolenS,
     };
   });
+  const { client, server: other, endMs } = ended;
+  const { sent, missed, sendErrors } = client.slots;
+  const seen = { elapsed: fit.slots, seen: fit.latenessNs.length, opened: other.datagrams.opened };
+  return { measurements, account: { ...seen, sent, missed, sendErrors, stalls: client.throttleStalls, endMs } };
 }
 
-function bareCall({ latenessUs, missed }: Measured): Lateness {
+function bareCall({ latenessUs, sent, missed }: Measured): Lateness {
   const { stddev, p1, p50, p90, p99, p999, max } = latenessUs;
-  return { sd: stddev, sdUntrimmed: stddev, p1, p50, p90, p99, p999, max, missed };
+  return { sd: stddev, sdUntrimmed: stddev, p1, p50, p90, p99, p999, max, sent, missed };
 }
 
 /** A plain sender per stretch, since it tells its lateness at its end; each stretch has an origin of its own. */
-async function bareSession(pair: NetnsPair, session: Session, selection: Selection, progress: Progress) {
+async function bareSession(
+  pair: NetnsPair,
+  session: Session,
+  selection: Selection,
+  progress: Progress,
+): Promise<Measurements> {
   const measurements: Measurement[] = [];
   const where = scene(pair, null, session, selection);
   // Without a listener ICMP comes back, and the next send fails with it instead of sending.
@@ -110,8 +199,8 @@ async function bareSession(pair: NetnsPair, session: Session, selection: Selecti
   for (const condition of session.stretches) {
     progress(condition);
     await stretch(where, condition, async () => {
-      const capture = await CaptureRun.start(pair.b, { udpPort: BARE_PORT, snap: 0 });
-      const stolen = stolenSeconds();
+      const arrivals = await startCapture(pair, BARE_PORT, selection);
+      const [stolen, before] = [stolenSeconds(), glance(sink.program.pid)];
       const measured = await yardstick(pair.a, "sleep", {
         intervalUs: session.intervalNs / 1000,
         seconds: selection.stretchS,
@@ -120,28 +209,40 @@ async function bareSession(pair: NetnsPair, session: Session, selection: Selecti
         cpu: selection.cpu ?? undefined,
         fifo: true,
       });
-      const { timesNs } = await capture.arrivals(BARE_PORT);
+      const receiver = useOf("receiver", before, glance(sink.program.pid));
+      const threads = { yardstick: measured.cpuShare };
+      const { timesNs } = await arrivals();
       measurements.push({
         errorsNs: errorsBySlot(fitGrid(timesNs, session.intervalNs)),
-        call: bareCall(measured),
-        cpuUsPerSlot: (measured.cpuShare * measured.seconds * 1e6) / measured.sent,
+        programs: [{ name: "sender", call: bareCall(measured), threads, resident: null, grown: null }, receiver],
+        carried: null,
+        pinged: null,
         stolenS: stolenSeconds() - stolen,
       });
     });
   }
   await sink.stop();
-  return measurements;
+  return { measurements, account: null };
 }
 
 /** Measures the stretches of a session, in order. */
-export async function runSession(pair: NetnsPair, session: Session, selection: Selection, progress: Progress) {
+export async function runSession(
+  pair: NetnsPair,
+  session: Session,
+  selection: Selection,
+  progress: Progress,
+): Promise<Measurements> {
   return await (session.sender.pollMode === null ? bareSession : tunnelSession)(pair, session, selection, progress);
 }
 
-/** What the machine itself takes away: a bare SCHED_FIFO spinner on the same core. */
-export async function spin(pair: NetnsPair, selection: Selection): Promise<Measured> {
+/** What the machine itself takes away: a bare SCHED_FIFO spinner on the same core, its slots at most 1 ms long. */
+export async function spin(pair: NetnsPair, { intervalNs }: Session, selection: Selection): Promise<Measured> {
+  const intervalUs = Math.min(intervalNs / 1000, SPINNER_US);
   return await yardstick(pair.a, "spin", {
-    ...SPINNER,
+    intervalUs,
+    gapUs: Math.min(intervalUs, GAP_US),
+    breatheUs: BREATHE_US,
+    fifo: true,
     seconds: selection.stretchS,
     cpu: selection.cpu ?? undefined,
   });
