@@ -12,7 +12,7 @@ import type { AuditN95, AuditShape, AuditStretch } from "../types/audit.js";
 import { sleep, withPair } from "./lib/bench.js";
 import { readOptions, Report } from "./lib/report.js";
 import { PORT, Tunnel } from "./lib/tunnel.js";
-import { begin, missingStress, prepare } from "./timing/conditions.js";
+import { begin, prepare } from "./timing/conditions.js";
 import { CHANGE_S, SETTLE_S } from "./timing/plan.js";
 import { parseSender, type Condition } from "./timing/selection.js";
 
@@ -169,13 +169,10 @@ async function examine(pair: NetnsPair, sender: Sender, conditions: readonly Con
   }
 }
 
-const asked = options.conditions.split(",") as Condition[];
-const missing = missingStress(asked);
-if (missing.length > 0) report.progress(`stress-ng is missing, so without ${missing.join(", ")}`);
+const conditions = options.conditions.split(",") as Condition[];
 mkdirSync(options.out, { recursive: true });
 await withPair(async (pair) => {
   prepare(pair);
-  const conditions = asked.filter((condition) => !missing.includes(condition));
   const modes = options.modes.split(",").filter((mode) => mode !== "");
   for (const sender of [plain, ...modes.map(tunnelSender)]) await examine(pair, sender, conditions);
 });

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { withPair } from "./lib/bench.js";
 import { printTable } from "./lib/report.js";
-import { missingStress, prepare } from "./timing/conditions.js";
+import { prepare } from "./timing/conditions.js";
 import { plan, roughly, sessionSeconds } from "./timing/plan.js";
 import { plot } from "./timing/plot.js";
 import { comparisons, Results, rows, singleStretches } from "./timing/results.js";
@@ -62,12 +62,7 @@ async function measure(selection: Selection, results: Results): Promise<string |
   return failed;
 }
 
-const asked = readSelection();
-const missing = missingStress(asked.conditions);
-if (missing.length > 0) {
-  say(`stress-ng is missing, so without ${missing.join(", ")}: apt-get install stress-ng`);
-}
-const selection = { ...asked, conditions: asked.conditions.filter((condition) => !missing.includes(condition)) };
+const selection = readSelection();
 const results = new Results();
 const failed = await measure(selection, results);
 const all = results.subjects.map((subject) => {
@@ -104,7 +99,7 @@ if (selection.json !== null) {
     accounts: subject.accounts,
   }));
   // JSON has no Infinity: an n95 without an upper end has null there.
-  writeFileSync(selection.json, `${JSON.stringify({ selection, missing, failed, machine, subjects }, null, 2)}\n`);
+  writeFileSync(selection.json, `${JSON.stringify({ selection, failed, machine, subjects }, null, 2)}\n`);
 }
 if (selection.svg !== null && selection.wire && results.subjects.length > 0)
   writeFileSync(selection.svg, plot(results.subjects));

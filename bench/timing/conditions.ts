@@ -1,16 +1,13 @@
-/** What can go on beside the slots that are measured. Everything runs inside the namespaces and ends with them. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** What can go on beside the slots that are measured. Everything ends with the bench. */
 import type { Netns, NetnsPair } from "../../lab/host/netns.js";
 import { flags, Program } from "../../lab/host/program.js";
 import { testkit } from "../../lab/host/testkit.js";
 import { icmpPing, tcpSink, tcpSource, udpSink } from "../../lab/host/traffic.js";
+import { startLoad, type LoadKind } from "../../lib/audit/live/load.js";
 import { sleep } from "../lib/bench.js";
 import { CLIENT, offeredPps, SERVER, Tunnel } from "../lib/tunnel.js";
 import type { SinkReport, Told } from "./carried.js";
-import { CORES, TCP_S } from "./plan.js";
+import { TCP_S } from "./plan.js";
 import type { Condition } from "./selection.js";
 
 /** What a condition has to know of the sender it goes on beside. */
@@ -41,10 +38,6 @@ const GRACE_S = 30;
 const OFFER = 1.1;
 /** `interrupts`: datagrams a second and their length. A core can still receive them, and does little else. */
 const FLOOD = { pps: 50_000, length: 100 };
-/** `memory`: bytes that each worker writes over and over, more than the caches hold. */
-const MEMORY_BYTES = "256m";
-/** `disk`: bytes that are written, then again. */
-const DISK_BYTES = "128m";
 /** Port of the second tunnel, and of what receives the flood. */
 const SECOND_PORT = 1407;
 const FLOOD_PORT = 9;
@@ -62,15 +55,6 @@ export const BLOCKABLE: readonly string[] = [
     `process.on("SIGUSR2", () => { for (const end = performance.now() + ${BLOCK_MS}; performance.now() < end; ); });`,
   )}`,
 ];
-
-const NEEDS_STRESS: readonly Condition[] = ["busy", "memory", "disk"];
-
-/** Those of the conditions that this machine lacks a program for. */
-export function missingStress(conditions: readonly Condition[]): Condition[] {
-  const wanted = conditions.filter((condition) => NEEDS_STRESS.includes(condition));
-  if (wanted.length === 0 || spawnSync("stress-ng", ["--version"]).status === 0) return [];
-  return wanted;
-}
 
 /** Prepares namespace a for plain senders that "carry" something. */
 export function prepare(pair: NetnsPair): void {
@@ -122,25 +106,10 @@ async function carrying(scene: Scene): Promise<Stop> {
   return async () => (await Promise.all([up(), down()]))[0];
 }
 
-function stress({ pair, stretchS }: Scene, options: Record<string, string | number>): Stop {
-  const timeout = `${Math.ceil(stretchS + GRACE_S)}s`;
-  const program = new Program(pair.b, ["stress-ng", ...flags({ ...options, timeout })]);
-  return untold(async () => {
-    if (!program.running) throw new Error(`stress-ng ended too early: ${program.stderr.trim()}`);
-    await program.stop();
-  });
-}
-
-function disk(scene: Scene): Stop {
-  const folder = mkdtempSync(join(tmpdir(), "i405-bench-disk-"));
-  const stop = stress(scene, { hdd: 1, hddBytes: DISK_BYTES, tempPath: folder });
-  return async () => {
-    try {
-      return await stop();
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  };
+/** What keeps the machine busy beside the tunnel is the audit's. */
+async function wornOut(kind: LoadKind, { stretchS }: Scene): Promise<Stop> {
+  const load = await startLoad(kind, { limitMs: (stretchS + GRACE_S) * 1000 });
+  return untold(() => load.stop());
 }
 
 async function second({ pair, wire }: Scene): Promise<Stop> {
@@ -193,11 +162,10 @@ export async function begin(condition: Condition, scene: Scene): Promise<Stop> {
     case "carrying":
       return await carrying(scene);
     case "busy":
-      return stress(scene, { cpu: CORES });
+      return await wornOut("cpu", scene);
     case "memory":
-      return stress(scene, { vm: CORES, vmBytes: MEMORY_BYTES });
     case "disk":
-      return disk(scene);
+      return await wornOut(condition, scene);
     case "interrupts": {
       const seconds = stretchS + GRACE_S;
       return untold(await stream(pair.b, pair.a, `${pair.a.ipv4}:${FLOOD_PORT}`, { ...FLOOD, seconds }));

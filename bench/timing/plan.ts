@@ -1,5 +1,4 @@
 /** In which order stretches are measured, how long it takes, and which of them are compared. */
-import { availableParallelism } from "node:os";
 import { OF_TUNNELS, type Condition, type Selection, type Sender } from "./selection.js";
 
 /** Time for a handshake and the first slots, which belong to no stretch, in seconds. */
@@ -9,9 +8,6 @@ export const CHANGE_S = 0.7;
 
 /** Time for TCP to find the tunnel's rate, in seconds. */
 export const TCP_S = 5;
-
-/** Cores of this machine, which `busy` and `memory` fill. */
-export const CORES = availableParallelism();
 
 /** The stretches of one sender in one round: its tunnel stays up through all of them. */
 export interface Session {
