@@ -48,8 +48,8 @@ export type NativeEvent =
   | { type: "packets"; packets: Uint8Array[] }
   /** The waiting queue has room again after `write` returned false. */
   | { type: "drain" }
-  /** `detail`: what happened, in one sentence, and what to do, in those behind it; code is stable. */
-  | { type: "warning"; code: string; detail: string }
+  /** The code is stable. What happened, and what to do about it; neither text ends with a full stop. */
+  | { type: "warning"; code: string; message: string; remedy: string }
   /** Events that did not fit since the last batch. */
   | { type: "dropped"; count: number }
   /** A thread died; the tunnel is over. */

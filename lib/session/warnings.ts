@@ -99,11 +99,3 @@ export const WEAK_PASSWORD: TunnelWarning = {
     "the password does not look generated; whoever records one handshake can guess at it for as long as he likes",
   remedy: "Use one from `i405 genkey --password`, or static keys from `i405 genkey`",
 };
-
-/** The addon says what happened in one sentence, and what to do in those behind it. */
-export function addonWarning(code: string, detail: string): TunnelWarning {
-  const end = detail.indexOf(". ");
-  if (end < 0)
-    return { code, message: detail.replace(/\.$/, ""), remedy: "Nothing has to be done: the tunnel goes on" };
-  return { code, message: detail.slice(0, end), remedy: detail.slice(end + 2).replace(/\.$/, "") };
-}

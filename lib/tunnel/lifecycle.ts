@@ -13,7 +13,6 @@ import type { NativeStats } from "../native/stats.js";
 import type { NativeTunnel } from "../native/tunnel.js";
 import type { LocalSettings } from "../options/settings.js";
 import type { Report } from "../session/machine.js";
-import { addonWarning } from "../session/warnings.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
 import { Figures } from "./figures.js";
@@ -251,7 +250,7 @@ export class Lifecycle {
         tellRecords(this.#voice, event);
         break;
       case "warning":
-        this.#report.warning(addonWarning(event.code, event.detail));
+        this.#report.warning({ code: event.code, message: event.message, remedy: event.remedy });
         break;
       case "failed":
         this.#fail(new I405Error(event.code, event.detail));

@@ -53,7 +53,7 @@ t.test("a listener of any event may close the tunnel", async (t) => {
     pair.begin();
     await simulation.time.pass(1000);
     const native = simulation.tunnels.find(({ options }) => options.role === "client")!;
-    native.emit({ type: "warning", code: "I405_UNHEARD_OF", detail: "something" });
+    native.emit({ type: "warning", code: "I405_UNHEARD_OF", message: "something", remedy: "nothing" });
     native.emit({ type: "packets", packets: [innerPacket(60)] });
     native.emit({ type: "drain" });
     await simulation.time.pass(10);

@@ -111,9 +111,10 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
             records::arrivals(cx, to, &arrivals)?;
             "arrivals"
         }
-        Event::Warning { code, detail } => {
+        Event::Warning { code, message, remedy } => {
             set_text(cx, to, "code", code)?;
-            set_text(cx, to, "detail", &detail)?;
+            set_text(cx, to, "message", &message)?;
+            set_text(cx, to, "remedy", &remedy)?;
             "warning"
         }
         Event::Dropped { count } => {

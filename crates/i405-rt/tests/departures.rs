@@ -89,7 +89,7 @@ fn where_the_card_has_none_the_figures_are_the_calls_and_a_warning_says_why() {
     let report = tunnel.deviation();
     assert_eq!((report.source, report.figures.count), (DeviationSource::Call, sent(&tunnel)));
     let detail = events.find(|event| match event {
-        Event::Warning { code: "I405_NO_TIMESTAMPS", detail } => Some(detail.clone()),
+        Event::Warning { code: "I405_NO_TIMESTAMPS", message, .. } => Some(message.clone()),
         _ => None,
     });
     assert!(detail.unwrap().contains("ethtool -T lo"));

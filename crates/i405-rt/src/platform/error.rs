@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::platform::refused::Refused;
+
 /// Why a tunnel could not be opened or a command not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -112,12 +114,12 @@ pub enum Error {
         source: io::Error,
     },
     /// SCHED_FIFO was required and refused.
-    #[error("SCHED_FIFO was refused ({source}): {reason}")]
+    #[error("SCHED_FIFO was refused ({source}): {refused}")]
     SchedFifo {
         /// What the kernel said.
         source: io::Error,
-        /// Why, as far as can be told, and what to do.
-        reason: String,
+        /// Why, as far as can be told.
+        refused: Refused,
     },
     /// The core does not exist or is not allowed to this process.
     #[error("cannot pin the timed thread to core {cpu}: {source}")]
@@ -134,11 +136,8 @@ pub enum Error {
         dispatchers: usize,
     },
     /// The kernel cannot be told beforehand when datagrams are to leave.
-    #[error("slots cannot have launch times: {reason}")]
-    Txtime {
-        /// What is missing and what to do about it, without a full stop.
-        reason: String,
-    },
+    #[error("slots cannot have launch times: {0}")]
+    Txtime(Refused),
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -174,7 +173,7 @@ impl Error {
             Error::DeviceFd { .. } => "ERR_I405_DEVICE_FD",
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
             Error::Cpu { .. } | Error::Cores { .. } => "ERR_I405_CPU",
-            Error::Txtime { .. } => "ERR_I405_TXTIME",
+            Error::Txtime(_) => "ERR_I405_TXTIME",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

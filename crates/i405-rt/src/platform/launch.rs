@@ -13,6 +13,7 @@ use crate::platform::config::{OpenConfig, SendBy};
 use crate::platform::egress::{Egress, Qdisc, all_qdiscs};
 use crate::platform::error::Error;
 use crate::platform::launch_trial::TELLING_NS;
+use crate::platform::refused::Refused;
 use crate::platform::socket::OuterSocket;
 use crate::platform::timestamping;
 use i405_sys::txtime::LaunchClock;
@@ -69,33 +70,39 @@ impl Launch {
     ///
     /// # Errors
     /// What is missing and what to do about it.
-    pub fn through(interface: &str, qdiscs: &[Qdisc]) -> Result<Launch, String> {
+    pub fn through(interface: &str, qdiscs: &[Qdisc]) -> Result<Launch, Refused> {
         let leaves: Vec<&Qdisc> = qdiscs.iter().filter(|qdisc| !CONTAINERS.contains(&qdisc.kind.as_str())).collect();
-        let remedy = format!(
-            "Put etf there (tc qdisc replace dev {interface} root etf clockid CLOCK_TAI delta 200000, with `offload` \
+        let refused = |reason: String| {
+            Err(Refused {
+                reason,
+                remedy: format!(
+                    "Put etf there (tc qdisc replace dev {interface} root etf clockid CLOCK_TAI delta 200000, with `offload` \
              where the card has it; kernel option CONFIG_NET_SCH_ETF), or leave sendBy at \"call\""
-        );
+                ),
+            })
+        };
         let Some(first) = leaves.first() else {
-            return Err(format!("the interface {interface} has no queueing discipline, so it sends at once. {remedy}"));
+            return refused(format!("the interface {interface} has no queueing discipline, so it sends at once"));
         };
         if let Some(other) = leaves.iter().find(|leaf| leaf.kind != ETF && leaf.kind != FQ) {
             let some = leaves.iter().any(|leaf| leaf.kind == ETF || leaf.kind == FQ);
             let kind = &other.kind;
-            return Err(if some {
-                format!("only some queues of the interface {interface} hold datagrams, others are {kind}. {remedy}")
+            return refused(if some {
+                format!("only some queues of the interface {interface} hold datagrams, others are {kind}")
             } else {
-                format!("the interface {interface} sends through {kind}, which ignores launch times. {remedy}")
+                format!("the interface {interface} sends through {kind}, which ignores launch times")
             });
         }
         if leaves.iter().any(|leaf| (&leaf.kind, &leaf.options) != (&first.kind, &first.options)) {
-            return Err(format!("the queues of the interface {interface} have different disciplines. {remedy}"));
+            return refused(format!("the queues of the interface {interface} have different disciplines"));
         }
         if first.kind == FQ {
             return Ok(Launch { clock: LaunchClock::Monotonic, least_ns: QUEUEING_NS, early_ns: 0 });
         }
-        Launch::through_etf(first).ok_or_else(|| {
-            format!("etf on the interface {interface} is not on CLOCK_TAI, or in deadline mode. {remedy}")
-        })
+        match Launch::through_etf(first) {
+            Some(launch) => Ok(launch),
+            None => refused(format!("etf on the interface {interface} is not on CLOCK_TAI, or in deadline mode")),
+        }
     }
 
     fn through_etf(etf: &Qdisc) -> Option<Launch> {
@@ -114,23 +121,25 @@ impl Launch {
 /// Whether and how slots to this address get launch times: reads the discipline and sets the socket up.
 ///
 /// # Errors
-/// [`Error::Txtime`] with the reason.
-pub fn towards(socket: &OuterSocket, to: SocketAddr, fwmark: Option<u32>) -> Result<Launch, Error> {
-    let refused = |reason| Error::Txtime { reason };
+/// What is missing and what to do about it.
+pub fn towards(socket: &OuterSocket, to: SocketAddr, fwmark: Option<u32>) -> Result<Launch, Refused> {
     let unreadable =
-        |error| refused(format!("the way to {} could not be looked up: {error}. Check the route", to.ip()));
+        |error| Refused::new(format!("the way to {} could not be looked up: {error}", to.ip()), "Check the route");
     let egress = Egress::towards(to, fwmark).map_err(unreadable)?;
-    let launch = Launch::through(&egress.name, &egress.qdiscs().map_err(unreadable)?).map_err(refused)?;
+    let launch = Launch::through(&egress.name, &egress.qdiscs().map_err(unreadable)?)?;
     if !timestamping::can_be_seen(socket, &egress.name) {
         let name = &egress.name;
-        return Err(refused(format!(
-            "the driver of {name} has no transmit timestamps (ethtool -T {name}), by which it would be seen whether \
-             launch times are kept. Leave sendBy at \"call\""
-        )));
+        return Err(Refused::new(
+            format!(
+                "the driver of {name} has no transmit timestamps (ethtool -T {name}), by which it would be seen whether \
+                 launch times are kept"
+            ),
+            "Leave sendBy at \"call\"",
+        ));
     }
     socket.launch_by(launch.clock).map_err(|error| {
         let remedy = "Give the program CAP_NET_ADMIN, or leave sendBy at \"call\"";
-        refused(format!("the kernel refused SO_TXTIME: {error}. {remedy}"))
+        Refused::new(format!("the kernel refused SO_TXTIME: {error}"), remedy)
     })?;
     Ok(launch)
 }
@@ -145,16 +154,17 @@ pub fn check(socket: &OuterSocket, config: &OpenConfig) -> Result<(), Error> {
         return Ok(());
     }
     if let Some(peer) = config.peer {
-        return towards(socket, peer, config.fwmark).map(|_| ());
+        return towards(socket, peer, config.fwmark).map(|_| ()).map_err(Error::Txtime);
     }
     let qdiscs = all_qdiscs().map_err(Error::system("read the queueing disciplines"))?;
     if qdiscs.iter().any(|qdisc| qdisc.kind == ETF || qdisc.kind == FQ) {
         return Ok(());
     }
-    let reason = "no interface has etf or fq, and every other queueing discipline ignores launch times. Put etf on the \
-                  outgoing one (tc qdisc replace dev IF root etf clockid CLOCK_TAI delta 200000; kernel option \
-                  CONFIG_NET_SCH_ETF), or leave sendBy at \"call\"";
-    Err(Error::Txtime { reason: reason.to_owned() })
+    Err(Error::Txtime(Refused::new(
+        "no interface has etf or fq, and every other queueing discipline ignores launch times",
+        "Put etf on the outgoing one (tc qdisc replace dev IF root etf clockid CLOCK_TAI delta 200000; kernel option \
+         CONFIG_NET_SCH_ETF), or leave sendBy at \"call\"",
+    )))
 }
 
 #[cfg(test)]
@@ -173,14 +183,17 @@ mod tests {
     #[test]
     fn other_disciplines_are_refused_by_name_and_with_the_remedy() {
         for kind in ["noqueue", "fq_codel", "pfifo_fast", "noprio"] {
-            let reason = Launch::through("eth0", &[qdisc(kind, Vec::new())]).unwrap_err();
-            assert!(reason.contains(kind) && reason.contains("tc qdisc replace dev eth0 root etf"), "{reason}");
+            let Refused { reason, remedy } = Launch::through("eth0", &[qdisc(kind, Vec::new())]).unwrap_err();
+            assert!(
+                reason.contains(kind) && remedy.contains("tc qdisc replace dev eth0 root etf"),
+                "{reason}. {remedy}"
+            );
         }
-        assert!(Launch::through("eth0", &[]).unwrap_err().contains("no queueing discipline"));
+        assert!(Launch::through("eth0", &[]).unwrap_err().reason.contains("no queueing discipline"));
         let mixed = [qdisc("mqprio", Vec::new()), etf(200_000, libc::CLOCK_TAI, 0), qdisc("fq_codel", Vec::new())];
-        assert!(Launch::through("eth0", &mixed).unwrap_err().contains("only some queues"));
+        assert!(Launch::through("eth0", &mixed).unwrap_err().reason.contains("only some queues"));
         for bad in [etf(200_000, libc::CLOCK_MONOTONIC, 0), etf(200_000, libc::CLOCK_TAI, TC_ETF_DEADLINE_MODE_ON)] {
-            assert!(Launch::through("eth0", &[bad]).unwrap_err().contains("not on CLOCK_TAI"));
+            assert!(Launch::through("eth0", &[bad]).unwrap_err().reason.contains("not on CLOCK_TAI"));
         }
         assert!(Launch::through("eth0", &[qdisc(ETF, Vec::new())]).is_err(), "etf without its options");
     }
@@ -196,7 +209,7 @@ mod tests {
         assert_eq!(software, Launch { clock: tai, least_ns: QUEUEING_NS, early_ns: 200_000 });
         assert_eq!(card, Launch { clock: tai, least_ns: 200_000 + QUEUEING_NS, early_ns: 0 });
         let different = [etf(200_000, libc::CLOCK_TAI, 0), etf(300_000, libc::CLOCK_TAI, 0)];
-        assert!(Launch::through("eth0", &different).unwrap_err().contains("different"));
+        assert!(Launch::through("eth0", &different).unwrap_err().reason.contains("different"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod lock;
 pub mod name_query;
 pub mod outer_filter;
 pub mod random;
+pub mod refused;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 pub mod socket;

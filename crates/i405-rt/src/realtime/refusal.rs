@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::platform::refused::Refused;
 use crate::realtime::cgroup::CpuGroups;
 use crate::realtime::priority::FIFO_PRIORITY;
 
@@ -50,49 +51,67 @@ pub(crate) fn covers_everybody(uid_map: &str) -> bool {
     uid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// Reason and remedy: the first sentence says why, the others what to do.
-pub fn explain(source: &io::Error) -> String {
+/// Why, as far as can be told.
+pub fn explain(source: &io::Error) -> Refused {
     told(source, &Facts::read())
 }
 
-fn told(source: &io::Error, facts: &Facts) -> String {
+fn told(source: &io::Error, facts: &Facts) -> Refused {
     let rtprio = u64::from(FIFO_PRIORITY.unsigned_abs());
     if source.raw_os_error() != Some(libc::EPERM) {
-        return "this kernel or its sandbox has no real-time scheduling. Allow sched_setscheduler there".to_owned();
+        return Refused::new(
+            "this kernel or its sandbox has no real-time scheduling",
+            "Allow sched_setscheduler there",
+        );
     }
     let by_capability = facts.capable && !facts.nested;
     if !by_capability && facts.rtprio < rtprio {
+        let limit = facts.rtprio;
         if facts.nested && facts.capable {
-            return format!(
-                "CAP_SYS_NICE does not count in a user namespace (a rootless container), and the rtprio limit is {}. \
-                 Start it with an rtprio limit of {rtprio} or more (podman run --ulimit rtprio={rtprio})",
-                facts.rtprio
+            return Refused::new(
+                format!(
+                    "CAP_SYS_NICE does not count in a user namespace (a rootless container), and the rtprio limit is {limit}"
+                ),
+                format!("Start it with an rtprio limit of {rtprio} or more (podman run --ulimit rtprio={rtprio})"),
             );
         }
-        return format!(
-            "the program has no CAP_SYS_NICE, and the rtprio limit is {} where {rtprio} is needed. Run sudo setcap \
-             cap_sys_nice+ep {}, or set LimitRTPRIO={rtprio} in its unit, or rtprio {rtprio} in limits.conf",
-            facts.rtprio, facts.program
+        return Refused::new(
+            format!("the program has no CAP_SYS_NICE, and the rtprio limit is {limit} where {rtprio} is needed"),
+            format!(
+                "Run sudo setcap cap_sys_nice+ep {}, or set LimitRTPRIO={rtprio} in its unit, or rtprio {rtprio} in \
+                 limits.conf",
+                facts.program
+            ),
         );
     }
     if let Some(budget) = facts.groups.budget.as_ref().filter(|budget| budget.runtime_us == 0) {
-        let (file, period) = (budget.file.display(), budget.period_us);
-        return format!(
-            "the privilege is there, but the control group has no real-time budget ({file} is 0; \
-             CONFIG_RT_GROUP_SCHED). Give it one, and first the groups above it: echo {} | sudo tee {file}",
-            period / 20 * 19
+        let file = budget.file.display();
+        return Refused::new(
+            format!(
+                "the privilege is there, but the control group has no real-time budget ({file} is 0; \
+                 CONFIG_RT_GROUP_SCHED)"
+            ),
+            format!(
+                "Give it one, and first the groups above it: echo {} | sudo tee {file}",
+                budget.period_us / 20 * 19
+            ),
         );
     }
     if let Some(folder) = &facts.groups.unified {
-        return format!(
-            "the privilege is there, but groups have no real-time budget in version 2 of cgroups with \
-             CONFIG_RT_GROUP_SCHED, and this program is in {}. Start it in the root group (echo $$ | sudo tee \
-             /sys/fs/cgroup/cgroup.procs before it), or boot with rt_group_sched=0 (from Linux 6.16 on)",
-            folder.display()
+        return Refused::new(
+            format!(
+                "the privilege is there, but groups have no real-time budget in version 2 of cgroups with \
+                 CONFIG_RT_GROUP_SCHED, and this program is in {}",
+                folder.display()
+            ),
+            "Start it in the root group (echo $$ | sudo tee /sys/fs/cgroup/cgroup.procs before it), or boot with \
+             rt_group_sched=0 (from Linux 6.16 on)",
         );
     }
-    "the privilege is there, so a sandbox (seccomp, a security module) forbids it. Allow sched_setscheduler there"
-        .to_owned()
+    Refused::new(
+        "the privilege is there, so a sandbox (seccomp, a security module) forbids it",
+        "Allow sched_setscheduler there",
+    )
 }
 
 #[cfg(test)]
@@ -108,7 +127,7 @@ mod tests {
     }
 
     fn why(facts: &Facts) -> String {
-        told(&io::Error::from_raw_os_error(libc::EPERM), facts)
+        told(&io::Error::from_raw_os_error(libc::EPERM), facts).to_string()
     }
 
     #[test]
@@ -132,13 +151,12 @@ mod tests {
         let text =
             why(&Facts { groups: CpuGroups { unified: Some(PathBuf::from("/y")), ..facts().groups }, ..facts() });
         assert!(text.contains("in /y") && text.contains("rt_group_sched=0"), "{text}");
-        assert!(!text.split(". ").next().unwrap().contains("sudo"), "the remedy comes after the reason");
     }
 
     #[test]
     fn with_everything_in_order_it_is_a_sandbox() {
         assert!(why(&facts()).contains("seccomp"));
-        assert!(told(&io::Error::from_raw_os_error(libc::ENOSYS), &facts()).contains("sched_setscheduler"));
+        assert!(told(&io::Error::from_raw_os_error(libc::ENOSYS), &facts()).remedy.contains("sched_setscheduler"));
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub fn set_up(fifo: SchedFifo, cpu: Option<usize>) -> Result<Shortfalls, Error> 
         SchedFifo::On | SchedFifo::Require => match sched::set_fifo(FIFO_PRIORITY) {
             Ok(()) => shortfalls.is_fifo = true,
             Err(source) if fifo == SchedFifo::Require => {
-                let reason = refusal::explain(&source);
-                return Err(Error::SchedFifo { source, reason });
+                let refused = refusal::explain(&source);
+                return Err(Error::SchedFifo { source, refused });
             }
             Err(source) => shortfalls.fifo = Some(source),
         },

@@ -141,8 +141,10 @@ pub enum Event {
     Warning {
         /// Stable.
         code: &'static str,
-        /// A sentence.
-        detail: String,
+        /// What happened, in one sentence without a full stop.
+        message: String,
+        /// What to do about it, without the last full stop.
+        remedy: String,
     },
     /// Events that found no room.
     Dropped {

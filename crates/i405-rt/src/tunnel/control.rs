@@ -220,7 +220,7 @@ impl Control {
             return None;
         }
         let launch = launch::towards(&self.socket, endpoint.address, self.fwmark);
-        launch.inspect_err(|error| lock(&shared.notices).push(warnings::no_launches(error))).ok()
+        launch.map_err(|refused| lock(&shared.notices).push(warnings::no_launches(refused))).ok()
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {
