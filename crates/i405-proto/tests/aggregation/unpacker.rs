@@ -107,6 +107,17 @@ fn offset_before_the_length_field_drops_the_block() {
     assert_eq!(read(&[payload(0, &[&[0x45]]), payload(1, &[&[0]])]), (vec![], vec![0, 1]));
 }
 
+/// Packets of one length in payloads of one length: what a lost payload ends and what it begins may be as long.
+#[test]
+fn lost_payload_drops_the_block_even_where_the_offset_fits() {
+    let (mut unpacker, mut sink) = (Unpacker::new(), Sink::default());
+    let (one, two) = (packet(150, false, 1), packet(100, false, 2));
+    assert_eq!(unpacker.payload(&payload(0, &[&one[..100]]), true, &mut sink), 0);
+    // The one in between has the rest of the first packet, and the first half of the second.
+    assert_eq!(unpacker.payload(&payload(50, &[&two[50..], &v4(25)]), false, &mut sink), 1);
+    assert_eq!(sink.0, [inner(&v4(25))]);
+}
+
 #[test]
 fn lost_payload_drops_the_block_and_skips_its_rest() {
     let (mut unpacker, mut sink) = (Unpacker::new(), Sink::default());
