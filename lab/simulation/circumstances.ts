@@ -115,7 +115,7 @@ export function makeCircumstances(seed: number, plant: Plant): Circumstances {
       store: store(),
     },
     linger: { leastNs: 0, mostNs: lingers ? LINGER_NS : 0 },
-    ownStart: ownStart && plant === "nothing",
+    ownStart: ownStart && plant !== "unaskedSchedule",
     boundNs: Math.ceil(timeoutMs * 1e6 + 3 * attempt + 1e9),
     // From the initiation or the loss of a session: both timeouts, an attempt, the start, the cover, and a slow program.
     unconfirmedNs: Math.ceil(timeoutMs * 1e6 + attempt + LINGER_NS + 10e9),

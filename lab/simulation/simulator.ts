@@ -21,11 +21,19 @@ export const PLANTS = [
   "lostPacket",
   "skippedSlot",
   "lateSlot",
+  "movedByTraffic",
+  "movedByLateness",
   "unaskedSchedule",
   "neverHeals",
   "lostSession",
 ] as const;
 export type Plant = (typeof PLANTS)[number] | "nothing";
+
+/** How much both ends have to send: now this much and now that, nothing, or always more than fits. */
+export type Load = "usual" | "nothing" | "full";
+
+/** How late both dispatchers wake up: little in a quiet network, never, or always as under faults. */
+export type Waking = "usual" | "punctual" | "late";
 
 export interface SimulationSettings {
   /** Whole number below 2^53; everything follows from it. */
@@ -41,6 +49,8 @@ export interface SimulationSettings {
   stateFiles: boolean;
   /** The server sends from its own start, and its start answers nobody. */
   ownStart: boolean;
+  load: Load;
+  waking: Waking;
   plant: Plant;
 }
 
@@ -92,6 +102,8 @@ export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${strin
   simulationNoteDisconnected(end: Role, reason: string): void;
   /** Goes on until JavaScript has to act. Given: when the next timer of the client and of the server is due. */
   simulationRun(clientTimerNs: bigint | null, serverTimerNs: bigint | null): Entry;
+  /** An end's slots, two numbers each: which deadline of its process, from 0 with those missed, and its time, ns. */
+  simulationTimetable(end: Role): Float64Array;
   simulationEnd(): Figures;
 }
 

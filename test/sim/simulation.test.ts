@@ -1,12 +1,12 @@
 /** Both ends in virtual time, with the machines of lib/ and the core of crates/: what holds whatever happens to them. */
 import t from "tap";
-import { simulate, type Outcome } from "../../lab/simulation/simulate.js";
-import { loadSimulator, PLANTS, type Plant } from "../../lab/simulation/simulator.js";
+import { simulate, simulateTimetable, type Outcome, type RunOptions } from "../../lab/simulation/simulate.js";
+import { loadSimulator, PLANTS } from "../../lab/simulation/simulator.js";
 
 const simulator = loadSimulator();
 
 /** A run's figures without what only tells how it went. */
-function run(seed: number, seconds: number, more: { faults?: boolean; plant?: Plant } = {}): Outcome {
+function run(seed: number, seconds: number, more: Omit<RunOptions, "seed" | "seconds"> = {}): Outcome {
   return simulate(simulator, { seed, seconds, ...more });
 }
 
@@ -48,6 +48,51 @@ t.test("a seed is one run, bit for bit", (t) => {
   t.end();
 });
 
+/** With new keys in it: the first are changed after two minutes. */
+const QUIET = { seconds: 150, faults: false } as const;
+
+t.test(
+  "promise: traffic-moves-no-slot: the same slots whether there is nothing to send or more than fits",
+  async (t) => {
+    // The server is started by its client, or by itself.
+    for (const seed of [9, 14]) {
+      for (const waking of ["punctual", "late"] as const) {
+        const idle = simulateTimetable(simulator, { ...QUIET, seed, waking, load: "nothing" });
+        t.match(idle.outcome, { broken: null, packetsUp: 0, packetsDown: 0 });
+        for (const load of ["usual", "full"] as const) {
+          const { outcome, timetable } = simulateTimetable(simulator, {
+            ...QUIET,
+            seed,
+            waking,
+            load,
+            like: idle.timetable,
+          });
+          t.equal(outcome.broken, null, `${load}, ${waking}, seed ${seed}`);
+          t.same(timetable, idle.timetable, "neither one more nor one less");
+          t.ok(outcome.packetsUp > 0 && outcome.packetsDown > 0 && outcome.rekeys > 0);
+        }
+        await turn();
+      }
+    }
+  },
+);
+
+t.test(
+  "promise: lateness-moves-no-deadline: those of dispatchers that are late are those of punctual ones",
+  async (t) => {
+    // The server is started by itself: its client's first slots, which would start it, are late as well.
+    for (const seed of [14, 23]) {
+      const punctual = simulateTimetable(simulator, { ...QUIET, seed, waking: "punctual" });
+      t.match(punctual.outcome, { broken: null, missed: 0 });
+      const late = run(seed, QUIET.seconds, { faults: false, waking: "late", like: punctual.timetable });
+      t.equal(late.broken, null, `seed ${seed}`);
+      t.ok(late.missed > 20, `${late.missed} missed`);
+      t.equal(late.slots + late.missed, punctual.outcome.slots, "none is made up for");
+      await turn();
+    }
+  },
+);
+
 const FOUND: Record<(typeof PLANTS)[number], RegExp> = {
   doubleDatagram: /a slot sent 2 datagrams/,
   reusedCounter: /counter \d+ of key \d+ was used a second time/,
@@ -58,14 +103,17 @@ const FOUND: Record<(typeof PLANTS)[number], RegExp> = {
   lostPacket: /was lost, and the network lost nothing/,
   skippedSlot: /a slot sent 0 datagrams/,
   lateSlot: /between two deadlines|for deadlines that had passed/,
+  movedByTraffic: /deadline \d+ of the client was moved by 1 ns/,
+  movedByLateness: /deadline \d+ of the client was moved by \d+ ns/,
   unaskedSchedule: /nobody has asked it/,
   neverHeals: /not connected \d+ s after the network healed/,
   lostSession: /lost its session in a quiet network/,
 };
 
 t.test("mistakes that are put in are found", async (t) => {
+  const { timetable: like } = simulateTimetable(simulator, { seed: 11, seconds: 120, faults: false });
   for (const plant of PLANTS) {
-    const { broken } = run(11, 120, { faults: false, plant });
+    const { broken } = run(11, 120, { faults: false, plant, like });
     t.match(broken ?? "nothing found", FOUND[plant], plant);
     await turn();
   }

@@ -10,7 +10,7 @@ use neon::types::JsBigInt;
 
 use crate::host::Asked;
 use crate::plant::Plant;
-use crate::settings::{CLIENT, SERVER, Settings};
+use crate::settings::{CLIENT, Load, SERVER, Settings, Waking};
 use crate::sink::Mailbox;
 use crate::world::{Entry, World};
 
@@ -41,6 +41,20 @@ pub(crate) fn begin(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     };
     let plant = from.get::<JsString, _, _>(&mut cx, "plant")?.value(&mut cx);
     let Some(plant) = Plant::from_name(&plant) else { return cx.throw_error(format!("no mistake is named {plant}")) };
+    let load = from.get::<JsString, _, _>(&mut cx, "load")?.value(&mut cx);
+    let load = match load.as_str() {
+        "usual" => Load::Usual,
+        "nothing" => Load::Nothing,
+        "full" => Load::Full,
+        other => return cx.throw_error(format!("no load is named {other}")),
+    };
+    let waking = from.get::<JsString, _, _>(&mut cx, "waking")?.value(&mut cx);
+    let waking = match waking.as_str() {
+        "usual" => Waking::Usual,
+        "punctual" => Waking::Punctual,
+        "late" => Waking::Late,
+        other => return cx.throw_error(format!("nobody wakes up {other}")),
+    };
     let settings = Settings {
         seed: read::number(&mut cx, from, "seed")?,
         duration_ns: read::number(&mut cx, from, "durationNs")?,
@@ -49,6 +63,8 @@ pub(crate) fn begin(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
         unconfirmed_ns: read::number(&mut cx, from, "unconfirmedNs")?,
         state_files: flag(&mut cx, "stateFiles")?,
         own_start: flag(&mut cx, "ownStart")?,
+        load,
+        waking,
         plant,
     };
     let mut seed = [0; 32];
@@ -138,6 +154,15 @@ pub(crate) fn note_disconnected(mut cx: FunctionContext<'_>) -> JsResult<'_, JsU
     let reason = cx.argument::<JsString>(1)?.value(&mut cx);
     with_world(&mut cx, |world| world.note_disconnected(end, &reason))?;
     Ok(cx.undefined())
+}
+
+/// An end's slots in pairs: which deadline of its process, and when.
+pub(crate) fn timetable(mut cx: FunctionContext<'_>) -> JsResult<'_, JsFloat64Array> {
+    let end = end_argument(&mut cx)?;
+    let pairs = with_world(&mut cx, |world| {
+        Ok(world.timetable(end).iter().flat_map(|(number, at_ns)| [*number as f64, *at_ns as f64]).collect::<Vec<_>>())
+    })?;
+    JsFloat64Array::from_slice(&mut cx, &pairs)
 }
 
 /// Goes on until JavaScript has something to do: `{ kind, end, events }`.

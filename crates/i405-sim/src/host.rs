@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use i405_random::Random;
 use i405_rt::simulation::{Clocks, Unmanned, set_clocks};
 
-use crate::settings::{MS, S};
+use crate::settings::{MS, S, Waking};
 use crate::sink::Mailbox;
 
 /// Wall clock when world time is 0.
@@ -30,6 +30,8 @@ pub struct LastSlot {
     pub called_ns: u64,
     /// Deadlines that had passed when it was called, after its own.
     pub passed: u64,
+    /// Inner packets were begun in it.
+    pub begins: bool,
 }
 
 /// A timing that JavaScript asked for.
@@ -53,6 +55,10 @@ pub struct Life {
     pub assembled: bool,
     pub asked: Option<Asked>,
     pub last_slot: Option<LastSlot>,
+    /// Inner packets that were begun in slots so far.
+    pub begun: u64,
+    /// Deadlines so far, with those that were missed.
+    pub deadlines: u64,
     pub missed: u64,
     /// The tunnel's own account: a session is up.
     pub connected: bool,
@@ -75,6 +81,8 @@ impl Life {
             assembled: false,
             asked: None,
             last_slot: None,
+            begun: 0,
+            deadlines: 0,
             missed: 0,
             connected: false,
             data_sent_ns: 0,
@@ -153,14 +161,16 @@ impl Host {
     }
 
     /// Looks when the dispatcher will wake up for its next slot, if that isn't settled yet.
-    pub fn plan(&mut self, calm: bool) {
+    pub fn plan(&mut self, calm: bool, waking: Waking) {
         let Some(life) = &mut self.life else { return };
         let deadline = life.unmanned.deadline_ns(0);
         if life.call.map(|(deadline_ns, _)| deadline_ns) == deadline {
             return;
         }
         let random = &mut self.lateness;
-        let late_ns = match random.below(if calm { 990 } else { 1000 }) {
+        let steady = calm && waking == Waking::Usual;
+        let late_ns = match random.below(if steady { 990 } else { 1000 }) {
+            _ if waking == Waking::Punctual => 0,
             0..990 => random.below(60_000),
             990..999 => random.below(4 * MS),
             _ => random.below(120 * MS),

@@ -3,7 +3,7 @@
 use i405_random::Random;
 
 use crate::plant::Plant;
-use crate::settings::S;
+use crate::settings::{Load, S};
 
 /// Number of a key, counted over the whole run; packets of one key come in order.
 pub type KeyNumber = u32;
@@ -83,7 +83,13 @@ impl Ledger {
     }
 
     /// How many packets to offer in this period of 10 ms.
-    pub fn offered(&mut self, now_ns: u64) -> u64 {
+    pub fn offered(&mut self, now_ns: u64, load: Load) -> u64 {
+        match load {
+            Load::Usual => {}
+            Load::Nothing => return 0,
+            // One is longer than what a slot of 10 ms holds.
+            Load::Full => return 1,
+        }
         if now_ns >= self.load_until_ns {
             self.load = self.random.one_of(&[0, 20, 200, 200, 1000]);
             self.load_until_ns = now_ns + self.random.between(1, 20) * S;

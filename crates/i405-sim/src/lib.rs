@@ -37,6 +37,7 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("simulationNoteConnected", bridge::note_connected)?;
     cx.export_function("simulationNoteDisconnected", bridge::note_disconnected)?;
     cx.export_function("simulationRun", bridge::run)?;
+    cx.export_function("simulationTimetable", bridge::timetable)?;
     cx.export_function("simulationEnd", bridge::end)?;
     Ok(())
 }

@@ -23,6 +23,10 @@ pub enum Plant {
     SkippedSlot,
     /// A deadline is none of the schedule's.
     LateSlot,
+    /// A deadline is later where an inner packet was begun in the slot before it.
+    MovedByTraffic,
+    /// A deadline is later by as much as the slot before it was.
+    MovedByLateness,
     /// The server begins to send without having been asked.
     UnaskedSchedule,
     /// The network never heals.
@@ -45,6 +49,8 @@ impl Plant {
             "lostPacket" => Plant::LostPacket,
             "skippedSlot" => Plant::SkippedSlot,
             "lateSlot" => Plant::LateSlot,
+            "movedByTraffic" => Plant::MovedByTraffic,
+            "movedByLateness" => Plant::MovedByLateness,
             "unaskedSchedule" => Plant::UnaskedSchedule,
             "neverHeals" => Plant::NeverHeals,
             "lostSession" => Plant::LostSession,

@@ -9,6 +9,26 @@ pub const S: u64 = 1000 * MS;
 pub const CLIENT: usize = 0;
 pub const SERVER: usize = 1;
 
+/// How much there is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Now this much and now that.
+    Usual,
+    Nothing,
+    /// Always more than fits.
+    Full,
+}
+
+/// How late dispatchers wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waking {
+    /// Some microseconds, and in bad phases now and then for longer than some intervals.
+    Usual,
+    Punctual,
+    /// Always as in bad phases.
+    Late,
+}
+
 /// Settings of one run.
 #[derive(Clone, Copy)]
 pub struct Settings {
@@ -26,6 +46,10 @@ pub struct Settings {
     pub state_files: bool,
     /// The server sends from its own start, so it needs nobody to ask it.
     pub own_start: bool,
+    /// At both ends.
+    pub load: Load,
+    /// At both ends.
+    pub waking: Waking,
     /// A mistake that is put in to see that it is found.
     pub plant: Plant,
 }

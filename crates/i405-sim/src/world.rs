@@ -103,6 +103,8 @@ pub struct World {
     calm: Calm,
     program: Random,
     sent: Vec<Sent>,
+    /// Of each end: which deadline of its process it was, counted from 0 with those that were missed, and when.
+    timetables: [Vec<(u64, u64)>; 2],
     packet: Vec<u8>,
     planted: bool,
     figures: Figures,
@@ -136,6 +138,7 @@ impl World {
             calm: Calm::default(),
             program: Random::stream(seed, "program"),
             sent: Vec::new(),
+            timetables: [Vec::new(), Vec::new()],
             packet: Vec::new(),
             planted: false,
             figures: Figures::default(),
@@ -183,7 +186,7 @@ impl World {
                     life.unmanned.release(0);
                 }
             }
-            host.plan(calm);
+            host.plan(calm, self.settings.waking);
         }
         loop {
             let (at_ns, next) = self.next(timers);
@@ -377,7 +380,7 @@ impl World {
         self.enter(end);
         let delay_ns = self.program.below(2 * MS);
         let Some(life) = &mut self.hosts[end].life else { return Ok(()) };
-        for _ in 0..self.ledgers[end].offered(now_ns) {
+        for _ in 0..self.ledgers[end].offered(now_ns, self.settings.load) {
             if life.unmanned.write(self.ledgers[end].next_packet()) {
                 self.ledgers[end].taken();
             }

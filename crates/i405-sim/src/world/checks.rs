@@ -31,6 +31,12 @@ impl World {
         self.figures
     }
 
+    /// Which deadline of an end's process each slot had, counted from 0 with those that were missed, and when it was,
+    /// CLOCK_MONOTONIC.
+    pub fn timetable(&self, end: usize) -> &[(u64, u64)] {
+        &self.timetables[end]
+    }
+
     /// Inner packets that came, up and down.
     pub fn delivered(&self) -> [u64; 2] {
         [self.ledgers[0].count, self.ledgers[1].count]

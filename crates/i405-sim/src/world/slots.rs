@@ -21,7 +21,7 @@ impl World {
         if !life.assembled {
             life.unmanned.release(0);
             if life.unmanned.deadline_ns(0) != Some(deadline_ns) || !life.unmanned.assemble(0) {
-                host.plan(calm);
+                host.plan(calm, self.settings.waking);
                 return Ok(());
             }
         }
@@ -29,7 +29,13 @@ impl World {
         life.assembled = false;
         let missed = life.unmanned.counters().missed();
         let passed = missed - std::mem::replace(&mut life.missed, missed);
-        let last = life.last_slot.replace(LastSlot { deadline_ns, called_ns, passed });
+        let begun = life.unmanned.counters().dispatched(|each| &each.inner_packets);
+        let begins = begun > std::mem::replace(&mut life.begun, begun);
+        let last = life.last_slot.replace(LastSlot { deadline_ns, called_ns, passed, begins });
+        let number = life.deadlines;
+        life.deadlines += 1 + passed;
+        let noted_ns = deadline_ns + last.map_or(0, |last| moved_ns(self.settings.plant, last));
+        self.timetables[end].push((number, noted_ns));
         if let (Some(mut last), Some(asked)) = (last, life.asked) {
             if self.settings.plant == Plant::LateSlot && self.figures.slots > 1000 {
                 last.deadline_ns -= asked.interval_ns;
@@ -46,7 +52,7 @@ impl World {
             life.unmanned.release(0);
             life.assembled = life.unmanned.deadline_ns(0).is_some() && life.unmanned.assemble(0);
         }
-        host.plan(calm);
+        host.plan(calm, self.settings.waking);
         Ok(())
     }
 
@@ -127,6 +133,15 @@ impl World {
             _ => return,
         }
         self.planted = true;
+    }
+}
+
+/// Planted mistakes of the schedule: what it is moved by after this slot.
+fn moved_ns(plant: Plant, last: LastSlot) -> u64 {
+    match plant {
+        Plant::MovedByTraffic => last.begins.into(),
+        Plant::MovedByLateness => last.called_ns.saturating_sub(last.deadline_ns),
+        _ => 0,
     }
 }
 
