@@ -57,6 +57,33 @@ fn a_lost_payload_is_given_up_after_four_intervals() {
     assert_eq!(receiver.counters().payloads_lost, 1);
 }
 
+/// By the window and by the timer: what is missing is told, even where BlockOffset fits by chance.
+#[test]
+fn a_block_does_not_run_over_a_lost_payload() {
+    let body = N - 22;
+    for later in [1, 3] {
+        let mut receiver = Receiver::server();
+        let mut sealer = receiver.install(1);
+        let (one, two) = (packet(body as u16 + 100, 1), packet(178, 2));
+        receiver.receive(address(1), &data(&mut sealer, &one[..body]));
+        // The rest of the first packet, and the second up to its last 100 bytes.
+        data(&mut sealer, &[]);
+        let mut rest = vec![0; N];
+        rest[4..6].copy_from_slice(&100u16.to_be_bytes());
+        rest[6..6 + 100].copy_from_slice(&two[78..]);
+        sealer.seal(&mut rest).unwrap();
+        let mut events = receiver.receive(address(1), &rest);
+        for fill in 1..later {
+            events.extend(receiver.receive(address(1), &data(&mut sealer, &packet(60, fill))));
+        }
+        receiver.now_ns += 4 * MS;
+        events.extend(receiver.timer());
+        let expected: Vec<_> = (1..later).map(|fill| packet(60, fill)).collect();
+        assert_eq!(packets(&events), expected, "{later} later ones");
+        assert_eq!((receiver.counters().payloads_lost, receiver.counters().blocks_dropped), (1, 1));
+    }
+}
+
 #[test]
 fn promise_opens_once() {
     let mut receiver = Receiver::server();
