@@ -24,7 +24,7 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
-import { RetiredGeneration } from "./retired-generation.js";
+import { PreviousGeneration } from "./previous-generation.js";
 import { TakenOverWatch } from "./shared-secret.js";
 import { SuspendWatch } from "./suspend-watch.js";
 import { expiryNs, retentionNs } from "./times.js";
@@ -59,7 +59,7 @@ export class ClientMachine implements Machine {
   readonly #suspended: SuspendWatch;
   readonly #rekey: ClientRekey;
   /** The replaced session's. */
-  readonly #retired: RetiredGeneration;
+  readonly #previous: PreviousGeneration;
   readonly #takenOver: TakenOverWatch;
   /** Newest last. Empty exactly while nothing is in the carousel. */
   #attempts: { attempt: Attempt; madeAtNs: bigint; path: ClientPath }[] = [];
@@ -86,7 +86,7 @@ export class ClientMachine implements Machine {
       this.#resumed(sleptMs);
     });
     this.#rekey = new ClientRekey(context, config);
-    this.#retired = new RetiredGeneration(context);
+    this.#previous = new PreviousGeneration(context);
     this.#takenOver = new TakenOverWatch(context, config.clientTimeoutMs);
   }
 
@@ -104,7 +104,7 @@ export class ClientMachine implements Machine {
     this.#timers.clearAll();
     this.#suspended.stop();
     this.#rekey.stop();
-    this.#retired.stop();
+    this.#previous.stop();
     this.#session?.root.destroy();
     this.#endCarousel();
     return { timing: this.#path.up, session: this.#session !== null };
@@ -119,7 +119,7 @@ export class ClientMachine implements Machine {
         break;
       case "opened":
         // The server sends under the session's key too.
-        if (event.generation === this.#session?.generation) this.#retired.forgetIn(retentionNs(this.#path.wire));
+        if (event.generation === this.#session?.generation) this.#previous.forgetIn(retentionNs(this.#path.wire));
         break;
       case "control":
         if (event.generation === this.#session?.generation) this.#readControl(event.kind, event.body);
@@ -303,7 +303,7 @@ export class ClientMachine implements Machine {
     this.#rekey.watch(root, madeAtNs);
     native.sendUnder(generation, announceStamp);
     if (this.#session !== null) {
-      this.#retired.retire(this.#session.generation);
+      this.#previous.keep(this.#session.generation);
       this.#session.root.destroy();
     }
     this.#session = { generation, path, madeAtNs, root, receiveLength };
@@ -349,7 +349,7 @@ export class ClientMachine implements Machine {
     this.#rekey.stop();
     session.root.destroy();
     native.forget(session.generation);
-    this.#retired.forget();
+    this.#previous.forget();
     native.watchSilence(null);
     this.#climbing = false;
     if (this.#attempts.length === 0) this.#beginCarousel(this.#lostPath());

@@ -27,7 +27,7 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
-import { RetiredGeneration } from "./retired-generation.js";
+import { PreviousGeneration } from "./previous-generation.js";
 import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
 import { ServerAsking } from "./server-asking.js";
 import { ServerInitiations, type InitiationConfig } from "./server-initiations.js";
@@ -65,7 +65,7 @@ export class ServerMachine implements Machine {
   readonly #asking: ServerAsking;
   readonly #rekey: ServerRekey;
   /** The replaced session's. */
-  readonly #retired: RetiredGeneration;
+  readonly #previous: PreviousGeneration;
   readonly #floor: FloorKeeper;
   readonly #refusals: Refusals;
   readonly #replaced: ReplacedWatch;
@@ -87,7 +87,7 @@ export class ServerMachine implements Machine {
       rekey: config.rekey,
       install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
     });
-    this.#retired = new RetiredGeneration(context);
+    this.#previous = new PreviousGeneration(context);
     this.#refusals = new Refusals(context);
     this.#replaced = new ReplacedWatch(context);
     this.#floor = config.floor ?? new FloorKeeper(context.clock, null);
@@ -126,7 +126,7 @@ export class ServerMachine implements Machine {
     this.#asking.end();
     this.#answers.drop();
     this.#rekey.stop();
-    this.#retired.stop();
+    this.#previous.stop();
     this.#replaced.stop();
     this.#keepFloor(null);
     this.#session?.root.destroy();
@@ -289,8 +289,8 @@ export class ServerMachine implements Machine {
   #adopt(session: Session): void {
     const { wire, madeAtNs } = session;
     if (this.#session !== null) {
-      this.#retired.retire(this.#session.generation);
-      this.#retired.forgetIn(retentionNs(this.#session.wire));
+      this.#previous.keep(this.#session.generation);
+      this.#previous.forgetIn(retentionNs(this.#session.wire));
       this.#session.root.destroy();
     }
     this.#session = session;
@@ -357,7 +357,7 @@ export class ServerMachine implements Machine {
     this.#session = null;
     this.#asking.end();
     this.#timers.clear("age");
-    this.#retired.forget();
+    this.#previous.forget();
   }
 
   #scheduleEnded(): void {

@@ -1,8 +1,8 @@
-/** A replaced session's key, which opens what is still under way under it for a while (docs/protocol.md, "Rekey"). */
+/** The generation whose session was replaced. It still opens what is under way, for a while (docs/protocol.md, "Rekey"). */
 import { Timers } from "../native/clock.js";
 import type { MachineContext } from "./machine.js";
 
-export class RetiredGeneration {
+export class PreviousGeneration {
   readonly #context: MachineContext;
   readonly #timers: Timers<"retention">;
   #generation: number | null = null;
@@ -12,13 +12,13 @@ export class RetiredGeneration {
     this.#timers = new Timers(context.clock);
   }
 
-  /** One at a time: the generation before this one is forgotten. */
-  retire(generation: number): void {
+  /** There is one at a time: the one that was kept before is forgotten. */
+  keep(generation: number): void {
     this.forget();
     this.#generation = generation;
   }
 
-  /** The other end sends under the new key: the retired one opens for this long yet. */
+  /** The other end sends under the new key now. The previous generation opens for this long still. */
   forgetIn(ns: number): void {
     if (this.#generation === null) return;
     this.#timers.set("retention", ns / 1e6, () => {
@@ -32,7 +32,7 @@ export class RetiredGeneration {
     this.#generation = null;
   }
 
-  /** Without a command: the tunnel ends, and its keys with it. */
+  /** Gives the addon no command: the tunnel ends, and its keys with it. */
   stop(): void {
     this.#timers.clearAll();
   }
