@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { I405Error } from "../common/errors.js";
 import { prepareOwnFolder } from "../common/own-folder.js";
-import { withLock } from "./generation-lock.js";
+import { withLock } from "./link-lock.js";
 import { startGuard, type Guard } from "./guard.js";
 
 /** Where things are; tests have their own. */

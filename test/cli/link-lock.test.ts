@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { readFileSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { withLock } from "../../lib/cli/generation-lock.js";
+import { withLock } from "../../lib/cli/link-lock.js";
 
-const BUILT = new URL("../../dist/cli/generation-lock.js", import.meta.url).href;
+const BUILT = new URL("../../dist/cli/link-lock.js", import.meta.url).href;
 const [PROCESSES, TURNS] = [8, 25];
 
 /** Takes the lock again and again, says whom it met inside, and if it is told to, dies there in the end. */
@@ -47,10 +47,10 @@ t.test("one at a time, whoever dies with it", async (t) => {
   );
   t.equal(readFileSync(`${folder}-met`, "utf8"), "", "nobody met another inside");
   t.equal(readFileSync(`${folder}-turns`, "utf8").length, PROCESSES * TURNS, "each got every turn");
-  t.ok(readdirSync(folder).filter((name) => name.startsWith("lock-")).length <= 3, "old generations go");
+  t.ok(readdirSync(folder).filter((name) => name.startsWith("lock-")).length <= 3, "old turns go");
 });
 
-t.test("it is free after a failure inside, and who came late with an old generation waits", (t) => {
+t.test("it is free after a failure inside, and who came late with an old turn waits", (t) => {
   const folder = t.testdir({});
   const options = { folder, holder: "me", isAlive: (holder: string) => holder === "me" };
   t.throws(

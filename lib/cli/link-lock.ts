@@ -1,8 +1,10 @@
 /**
- * A lock between processes, of links in a folder, for where nothing can wait in an event loop (exit handlers). Each holder
- * makes the next generation: `lock-7` after `lock-6` is free or its holder is no more. A link is made once, with what it
- * says, so of several that find the same lock stale one gets it. A generation's name is not used again: who comes late
- * with an old one finds a newer and tries again.
+ * A lock between processes, for exit handlers, which can't wait in an event loop.
+ *
+ * Each time that somebody takes the lock is a turn. A turn is a link in a folder: its name has the turn's number, and it
+ * points to the holder, or to `free`. Whoever wants the lock makes `lock-7` once `lock-6` is free or its holder's process
+ * is gone. Making a link fails if it exists, so only one of several who find the same lock stale gets the next turn. A
+ * number is not used again: whoever comes late with an old one finds a newer turn, and tries again.
  */
 import { readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +12,7 @@ import { join } from "node:path";
 const NAME = /^lock-(\d+)$/;
 const FREE = "free";
 const POLL_MS = 5;
-/** Holding it takes about a millisecond; a holder that is alive and takes longer than this is stopped, ms. */
+/** Holding the lock takes about a millisecond. A live holder that takes longer than this has been stopped (SIGSTOP), ms. */
 const PATIENCE_MS = 10_000;
 
 export interface LockOptions {
@@ -23,16 +25,16 @@ export interface LockOptions {
 /** @throws {Error} where the folder can't be written, or a stopped process holds the lock */
 export function withLock<Value>(options: LockOptions, act: () => Value): Value {
   const { folder, holder } = options;
-  const generation = acquire(options);
+  const turn = acquire(options);
   try {
-    // The one before stays: whoever is listing the folder right now sees one of the two.
-    for (const old of generations(folder)) if (old < generation - 1) rmSync(pathOf(folder, old), { force: true });
+    // The turn before stays, so that whoever lists the folder right now sees at least one of the two.
+    for (const old of turns(folder)) if (old < turn - 1) rmSync(pathOf(folder, old), { force: true });
     return act();
   } finally {
     const own = join(folder, `free-${holder}`);
     rmSync(own, { force: true });
     symlinkSync(FREE, own);
-    renameSync(own, pathOf(folder, generation));
+    renameSync(own, pathOf(folder, turn));
   }
 }
 
@@ -55,11 +57,11 @@ function acquire({ folder, holder, isAlive }: LockOptions): number {
   }
 }
 
-function pathOf(folder: string, generation: number): string {
-  return join(folder, `lock-${generation}`);
+function pathOf(folder: string, turn: number): string {
+  return join(folder, `lock-${turn}`);
 }
 
-/** False: somebody else has made it. */
+/** False: somebody else made it first. */
 function make(path: string, holder: string): boolean {
   try {
     symlinkSync(holder, path);
@@ -70,25 +72,25 @@ function make(path: string, holder: string): boolean {
   }
 }
 
-/** Null: it is gone, so there is a newer one. */
-function holderOf(folder: string, generation: number): string | null {
+/** Null: the link is gone, so there is a newer turn. */
+function holderOf(folder: string, turn: number): string | null {
   try {
-    return readlinkSync(pathOf(folder, generation));
+    return readlinkSync(pathOf(folder, turn));
   } catch {
     return null;
   }
 }
 
-function generations(folder: string): number[] {
+function turns(folder: string): number[] {
   return readdirSync(folder).flatMap((name) => {
-    const generation = NAME.exec(name)?.[1];
-    return generation === undefined ? [] : [Number(generation)];
+    const turn = NAME.exec(name)?.[1];
+    return turn === undefined ? [] : [Number(turn)];
   });
 }
 
-/** Names that come and go while a folder is listed may be in it or not: listed until it is the same twice. */
+/** A listing may miss names that come and go meanwhile, so the folder is listed until two listings agree. */
 function newestOf(folder: string): number | null {
-  const look = () => generations(folder).reduce((most, each) => Math.max(most, each), -1);
+  const look = () => turns(folder).reduce((most, each) => Math.max(most, each), -1);
   let newest = look();
   for (let again = look(); again !== newest; again = look()) newest = again;
   return newest < 0 ? null : newest;
