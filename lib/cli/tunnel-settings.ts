@@ -1,5 +1,6 @@
 /** From flags to the options of the public API. Values go through as they are: the API parses and refuses them. */
 import { expectedSources } from "../common/expected-sources.js";
+import { TUNNEL_FIELDS } from "../common/tunnel-fields.js";
 import type { ConnectOptions, CredentialOptions, ListenOptions, TunnelOptions } from "../index.js";
 import { texts, type FlagValue } from "./config.js";
 import type { TunnelCommand } from "./flag.js";
@@ -9,20 +10,6 @@ import { usageError, type Settings } from "./settings.js";
 
 /** SO_MARK for `--route default` where none is given: the port's number, which is easy to recognise in `ip rule`. */
 export const DEFAULT_FWMARK = 5125;
-
-const LOCAL_OPTIONS = [
-  "pollMode",
-  "cpu",
-  "dispatchers",
-  "burner",
-  "queue",
-  "fwmark",
-  "deviationInterval",
-  "deviationSource",
-  "finalizeDelta",
-  "reorderWindow",
-  "sendBy",
-];
 
 /** Flags whose value isn't simply an option's. */
 const SPECIAL = new Set([
@@ -44,11 +31,11 @@ type Options = Record<string, unknown>;
 export function tunnelOptions(command: TunnelCommand, settings: Settings): TunnelOptions {
   const all = plainOptions(command, settings);
   const options: Options = {};
-  for (const name of LOCAL_OPTIONS) if (all[name] !== undefined) options[name] = all[name];
+  for (const name of TUNNEL_FIELDS) if (all[name] !== undefined) options[name] = all[name];
   if (settings.has("no-sched-fifo")) options.schedFifo = false;
   if (settings.has("require-sched-fifo")) options.schedFifo = "require";
   if (wantsDefaultRoute(settings)) options.fwmark ??= DEFAULT_FWMARK;
-  // The view has a new report of lateness in every frame.
+  // So that each frame of the view has new figures of lateness.
   if (settings.has("live")) options.deviationInterval ??= "1s";
   options.device = deviceOption(settings, all.device);
   return options;
@@ -102,8 +89,9 @@ function plainOptions(command: TunnelCommand, settings: Settings): Options {
 }
 
 function peerOptions(command: TunnelCommand, settings: Settings): Options {
-  const { device: _device, ...rest } = plainOptions(command, settings);
-  const options = Object.fromEntries(Object.entries(rest).filter(([name]) => !LOCAL_OPTIONS.includes(name)));
+  const isOfTunnel = (name: string) => (TUNNEL_FIELDS as readonly string[]).includes(name);
+  const all = Object.entries(plainOptions(command, settings));
+  const options = Object.fromEntries(all.filter(([name]) => !isOfTunnel(name)));
   const routed = routedSources(settings);
   return routed === null ? options : { allowedIps: routed, ...options };
 }

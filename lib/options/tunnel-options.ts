@@ -1,6 +1,7 @@
 /** The options of `new I405Tunnel`: what is local to an end. They are parsed once, at the edge, and not checked again. */
 import { describe, optionError } from "../common/errors.js";
 import { readChoice, readInteger, readObject, readPrefixes, readSwitch } from "../common/option-readers.js";
+import { TUNNEL_FIELDS } from "../common/tunnel-fields.js";
 import { parseDuration } from "../common/units.js";
 import type { NativeDevice, SendByName } from "../native/options.js";
 import type { LocalSettings } from "./settings.js";
@@ -10,24 +11,6 @@ const LEAST_MTU_IPV6 = 1280;
 const LEAST_MTU = 576;
 /** Leaves room for an outer header in 1500, and is what WireGuard's users know. */
 const DEFAULT_MTU = 1420;
-
-const TUNNEL_FIELDS = [
-  "pollMode",
-  "schedFifo",
-  "cpu",
-  "dispatchers",
-  "burner",
-  "device",
-  "queue",
-  "readerQueue",
-  "finalizeDelta",
-  "reorderWindow",
-  "fwmark",
-  "deviationInterval",
-  "deviationSource",
-  "sendBy",
-  "record",
-] as const;
 
 /** @throws {I405Error} `ERR_I405_OPTION` */
 export function parseTunnelOptions(options: unknown): LocalSettings {
