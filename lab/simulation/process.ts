@@ -14,7 +14,7 @@ import {
 } from "../../lib/handshake/messages.js";
 import { FloorKeeper } from "../../lib/handshake/floor.js";
 import { drawLinger } from "../../lib/options/linger.js";
-import type { Machine, MachineContext, Report } from "../../lib/session/machine.js";
+import type { Machine, MachineContext, MachineReport } from "../../lib/session/machine.js";
 import { ServerMachine } from "../../lib/session/server-machine.js";
 import { answerRekey, RekeyInitiation } from "../../lib/handshake/rekey-messages.js";
 import { attemptNs, repeatNs } from "../../lib/session/times.js";
@@ -197,7 +197,7 @@ function traced(native: NativeTunnel, end: Role, trace: Trace): NativeTunnel {
   return commands as unknown as NativeTunnel;
 }
 
-function reportTo(simulator: Simulator, end: Role, told: Told, trace: Trace): Report {
+function reportTo(simulator: Simulator, end: Role, told: Told, trace: Trace): MachineReport {
   return {
     connected: () => {
       trace(end, "connected");

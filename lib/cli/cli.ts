@@ -7,8 +7,8 @@ import { runDoctor } from "./doctor/doctor.js";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { errorLines, explainError } from "./explain.js";
 import { runKeyCommand } from "./keygen.js";
+import { plainLog } from "./plain-log.js";
 import { buildProgram, type Request } from "./program.js";
-import { reporter } from "./report.js";
 import { runTunnel } from "./run.js";
 import { mergeSettings } from "./settings.js";
 import { runStatus } from "./status/status.js";
@@ -20,7 +20,7 @@ export async function runCli(parameters: readonly string[], world: World): Promi
   // The audit's `--json` names a file.
   const asksJson = parameters.includes("--json") && parameters[0] !== "audit";
   const isJson = asksJson || parameters.join("=").includes("--log-format=json");
-  const report = reporter(io, isJson, "i405");
+  const log = plainLog(io, isJson, "i405");
   let request: Request | undefined;
   try {
     const program = buildProgram((asked) => (request = asked), { out: (text) => io.out(text) });
@@ -33,7 +33,7 @@ export async function runCli(parameters: readonly string[], world: World): Promi
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_OK;
     const explained = explainError(error instanceof CommanderError ? usageOf(error) : error);
-    report.fail(explained);
+    log.fail(explained);
     return exitCodeOf(explained.code);
   }
 }

@@ -6,7 +6,7 @@ import { pino, type DestinationStream, type Logger } from "pino";
 import { errorLines } from "./explain.js";
 import type { Io } from "./io.js";
 import type { LogFormat, LogLevel } from "./output-settings.js";
-import type { Report } from "./report.js";
+import type { Log } from "./plain-log.js";
 
 export interface LogOptions {
   format: LogFormat;
@@ -25,7 +25,7 @@ interface TextRecord {
   msg: string;
 }
 
-export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Report {
+export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Log {
   const { format, level, program, now = () => new Date() } = options;
   const isJson = format === "json";
   const out = withLosses(io.out, (records) => {

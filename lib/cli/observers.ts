@@ -5,12 +5,12 @@ import { texts } from "./config.js";
 import type { TunnelCommand } from "./flag.js";
 import { showLive } from "./live/live.js";
 import { DEFAULT_SOCKET, type OutputSettings } from "./output-settings.js";
-import type { Recorder } from "./recorder.js";
-import { reportStrangers, sayWarning } from "./report.js";
+import type { RecentLog } from "./recent-log.js";
 import type { Settings } from "./settings.js";
 import { nameOf, realPlaces, socketPath } from "./status/places.js";
 import { serveStatus, type StatusServer } from "./status/server.js";
 import { Photographer, type Facts } from "./status/snapshot.js";
+import { logStrangers, logWarning } from "./tunnel-log.js";
 import type { ObservedTunnel, World } from "./world.js";
 
 interface Observed {
@@ -19,7 +19,7 @@ interface Observed {
   settings: Settings;
   output: OutputSettings;
   world: World;
-  report: Recorder;
+  log: RecentLog;
   /** User id that `--user` names. */
   user?: number | undefined;
 }
@@ -37,13 +37,13 @@ export interface Observers {
  * @throws {I405Error} `ERR_I405_METRICS`, `ERR_I405_STATUS` where what was asked for can't be had
  */
 export async function observe(observed: Observed): Promise<Observers> {
-  const { tunnel, output, world, report } = observed;
+  const { tunnel, output, world, log } = observed;
   const ends: (() => unknown)[] = [];
   const end = async () => {
     for (const each of ends.splice(0).reverse()) await each();
   };
   const facts = factsOf(observed);
-  const photographer = new Photographer(tunnel, facts, report.records);
+  const photographer = new Photographer(tunnel, facts, log.records);
   try {
     if (!isInner(observed)) await beginMetrics(observed, ends);
     const status = await beginStatus(observed, photographer);
@@ -52,16 +52,16 @@ export async function observe(observed: Observed): Promise<Observers> {
     await end();
     throw error;
   }
-  ends.push(reportStrangers(tunnel, report));
+  ends.push(logStrangers(tunnel, log));
   if (output.live) {
     const view = showLive(world.io, () => Promise.resolve(photographer.take()));
     // On a terminal the records are in the view; elsewhere they stand between its lines.
-    report.quiet = world.io.terminal() !== null;
+    log.quiet = world.io.terminal() !== null;
     const stop = () => {
       view.stop();
-      report.quiet = false;
+      log.quiet = false;
     };
-    report.beforeFailure = stop;
+    log.beforeFailure = stop;
     ends.push(stop);
   }
   return {
@@ -93,16 +93,16 @@ function factsOf({ command, settings, output }: Observed): Facts {
 }
 
 async function beginMetrics(observed: Observed, ends: (() => unknown)[]): Promise<void> {
-  const { tunnel, command, output, report } = observed;
+  const { tunnel, command, output, log } = observed;
   const { metrics } = output;
   if (metrics === null) return;
   // prom-client is loaded by those who want it.
   const { serveMetrics } = await import("./metrics-server.js");
   const server = await serveMetrics(tunnel, command, metrics);
   ends.push(() => server.close());
-  report.say("metrics", { address: server.address }, `metrics at http://${server.address}/metrics`);
+  log.say("metrics", { address: server.address }, `metrics at http://${server.address}/metrics`);
   if (isLoopback(metrics.address) || isInner(observed)) return;
-  sayWarning(report, {
+  logWarning(log, {
     code: "I405_METRICS_EXPOSED",
     message: `whoever reaches ${server.address} reads how much goes through the tunnel, and so does who watches that way`,
     remedy: "Bind --metrics to 127.0.0.1 or to the tunnel's own address, and have it scraped from there",
@@ -111,7 +111,7 @@ async function beginMetrics(observed: Observed, ends: (() => unknown)[]): Promis
 
 /** Null where there is none: it wasn't wanted, or can't be made in the usual folder, which is said. */
 async function beginStatus(
-  { output, world, report, user }: Observed,
+  { output, world, log, user }: Observed,
   photographer: Photographer,
 ): Promise<StatusServer | null> {
   const { statusSocket } = output;
@@ -125,11 +125,11 @@ async function beginStatus(
     const peer = (fd: number) => addon.peerCredentials(fd);
     const give = user === undefined ? {} : { user };
     const server = await serveStatus({ path, ownFolder, snapshot: () => photographer.take(), peer, ...give });
-    report.say("status", { path }, `status socket ${path}`, ownFolder ? "debug" : "info");
+    log.say("status", { path }, `status socket ${path}`, ownFolder ? "debug" : "info");
     return server;
   } catch (error) {
     if (!ownFolder) throw error;
-    sayWarning(report, {
+    logWarning(log, {
       code: "I405_STATUS_SOCKET",
       message: `i405 status won't find this tunnel: no status socket at ${path}: ${reasonOf(error)}`,
       remedy:

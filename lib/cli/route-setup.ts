@@ -2,11 +2,12 @@
 import type { Family } from "../common/address-text.js";
 import { texts } from "./config.js";
 import { applyRoutes, listIp, runIp, strictReversePath, undoSteps, type RunIp } from "./ip.js";
-import { sayWarning, type Report } from "./report.js";
+import type { Log } from "./plain-log.js";
 import { guardRoutes, type RouteGuard } from "./route-guard.js";
 import { monitorRoutes, RouteKeeper, type KeeperReport } from "./route-keeper.js";
 import { addressSteps, commandOf, describeStep, planRoutes, type RouteRequest, type RouteStep } from "./routes.js";
 import type { Settings } from "./settings.js";
+import { logWarning } from "./tunnel-log.js";
 import { DEFAULT_FWMARK, wantsDefaultRoute } from "./tunnel-settings.js";
 
 /** Routes that are set up. */
@@ -34,7 +35,7 @@ export function routeRequest(settings: Settings, device: string, peer?: string):
 export function setUpRoutes(
   settings: Settings,
   device: string,
-  report: Report,
+  log: Log,
   guarded: boolean,
   run: RunIp = runIp,
 ): TunnelRoutes {
@@ -42,11 +43,11 @@ export function setUpRoutes(
   if (wantsDefaultRoute(settings) && strictReversePath()) {
     const remedy = "sysctl net.ipv4.conf.all.rp_filter=2";
     const message = "the kernel checks return paths strictly (rp_filter 1) and may drop the other end's datagrams";
-    sayWarning(report, { code: "I405_RP_FILTER", message, remedy });
+    logWarning(log, { code: "I405_RP_FILTER", message, remedy });
   }
   applyRoutes(plan, run);
   const added = plan.steps.map((step) => commandOf(step, "add").join(" "));
-  report.say("routes", { added }, `routes added: ${added.length}`);
+  log.say("routes", { added }, `routes added: ${added.length}`);
   // Without their addresses routes lead nowhere, and IPv6's go when an interface is set down.
   const addresses = FAMILIES.flatMap((family) => addressSteps(addressesOf(settings, family), family, device));
   const kept = [...addresses, ...plan.steps];
@@ -66,7 +67,7 @@ export function setUpRoutes(
   process.on("exit", takeBack);
   return {
     watch: () => {
-      if (guard !== undefined) stopWatching ??= watch(kept, guard, report);
+      if (guard !== undefined) stopWatching ??= watch(kept, guard, log);
     },
     stopWatching: () => stopWatching?.(),
     takeBack,
@@ -77,12 +78,12 @@ function addressesOf(settings: Settings, family: Family): string[] {
   return texts(settings.get(`tun-ipv${family}`)?.value);
 }
 
-function watch(steps: readonly RouteStep[], guard: RouteGuard, report: Report): () => void {
+function watch(steps: readonly RouteStep[], guard: RouteGuard, log: Log): () => void {
   const keeper = new RouteKeeper({
     steps,
     list: listIp,
     putBack: (step) => guard.putBack(step),
-    report: keeperReport(report),
+    report: keeperReport(log),
     nowMs: () => performance.now(),
     after: (ms, act) => {
       const timer = setTimeout(act, ms).unref();
@@ -100,26 +101,26 @@ function watch(steps: readonly RouteStep[], guard: RouteGuard, report: Report): 
   };
 }
 
-function keeperReport(report: Report): KeeperReport {
+function keeperReport(log: Log): KeeperReport {
   const leaveAlone =
     "have it leave them alone (systemd-networkd: ManageForeignRoutes=no, ManageForeignRoutingPolicyRules=no)";
   return {
     lost: (steps) => {
       const message = `gone: ${steps.map(describeStep).join("; ")}. Until they are back, traffic takes other ways`;
       const remedy = `They are put back as soon as that can be done. If something on this machine removes them, ${leaveAlone}`;
-      sayWarning(report, { code: "I405_ROUTES_LOST", message, remedy });
+      logWarning(log, { code: "I405_ROUTES_LOST", message, remedy });
     },
     back: (steps) => {
-      report.say("routes", { putBack: steps.map(describeStep) }, `routes put back: ${steps.length}`);
+      log.say("routes", { putBack: steps.map(describeStep) }, `routes put back: ${steps.length}`);
     },
     refused: (step, reason) => {
       const message = `the routes could not be set again: ${describeStep(step)}: ${reason}`;
       const remedy = "It is tried again at each change. Set the interface up again, or start the command again";
-      sayWarning(report, { code: "I405_ROUTES", message, remedy });
+      logWarning(log, { code: "I405_ROUTES", message, remedy });
     },
     contested: (pauseMs) => {
       const message = `something takes the routes away again and again; they are put back after pauses of up to ${pauseMs / 1000} s`;
-      sayWarning(report, {
+      logWarning(log, {
         code: "I405_ROUTES_CONTESTED",
         message,
         remedy: `Find what does it (ip monitor), and ${leaveAlone}`,

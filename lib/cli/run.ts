@@ -1,5 +1,5 @@
 /**
- * `i405 server` and `i405 client`: opens the tunnel, adds the routes, reports, and ends it at a signal. Whatever
+ * `i405 server` and `i405 client`: opens the tunnel, adds the routes, logs, and ends it at a signal. Whatever
  * happens, routes are taken back and the tunnel is closed before this returns.
  */
 import { lookup } from "node:dns/promises";
@@ -13,15 +13,16 @@ import { explainError } from "./explain.js";
 import type { TunnelCommand } from "./flag.js";
 import { observe, type Observers } from "./observers.js";
 import { outputSettings } from "./output-settings.js";
+import type { Log } from "./plain-log.js";
 import { setUpProcess, type ProcessSetup } from "./process-setup.js";
-import { Recorder } from "./recorder.js";
-import { reportClose, reportEvents, type Report } from "./report.js";
+import { RecentLog } from "./recent-log.js";
 import { routeRequest, setUpRoutes, type TunnelRoutes } from "./route-setup.js";
 import { planRoutes } from "./routes.js";
 import { liftRtThrottle } from "./rt-throttle.js";
 import { secretReader } from "./secret-sources.js";
-import { reportToService } from "./service.js";
+import { tellService } from "./service.js";
 import type { Settings } from "./settings.js";
+import { logClose, logEvents } from "./tunnel-log.js";
 import { connectOptions, listenOptions, tunnelOptions } from "./tunnel-settings.js";
 import type { RunTunnel, World } from "./world.js";
 
@@ -36,10 +37,10 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
   // The commands that end at once do without the logger.
   const { startLog } = await import("./log.js");
   const { logFormat: format, logLevel: level } = output;
-  const report = new Recorder(startLog(world.io, { format, level, program: `i405 ${command}` }));
+  const log = new RecentLog(startLog(world.io, { format, level, program: `i405 ${command}` }));
   const failed = (error: unknown) => {
     const explained = explainError(error, command, settings);
-    report.fail(explained);
+    log.fail(explained);
     return exitCodeOf(explained.code);
   };
   // Asked to end before it began: what this machine doesn't have is no longer wanted. A wrong flag is wrong all the same.
@@ -58,7 +59,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     ({ tunnel, start } = await prepare(command, settings, world));
     // Before the timed thread begins, which reads it once.
     if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
-    observers = await observe({ command, tunnel, settings, output, world, report, user: setup.user });
+    observers = await observe({ command, tunnel, settings, output, world, log, user: setup.user });
   } catch (error) {
     putBackThrottle?.();
     return failedToBegin(error);
@@ -68,8 +69,8 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     await observers.end();
     return EXIT_OK;
   }
-  reportEvents(tunnel, report, command, settings.has("outgoing-send-deviation-stats"));
-  reportToService(setup.service, tunnel, command);
+  logEvents(tunnel, log, command, settings.has("outgoing-send-deviation-stats"));
+  tellService(setup.service, tunnel, command);
   const ended = new Promise<unknown>((resolve) => {
     let failure: unknown;
     tunnel.on("error", (error) => (failure = error));
@@ -91,13 +92,13 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     const started = start();
     await whenOpen(tunnel, started, world.stop.requested);
     if (!world.stop.isRequested() && tunnel.localAddress !== null) {
-      sayOpen(command, tunnel, settings, report);
+      sayOpen(command, tunnel, settings, log);
       opened = true;
       await observers.opened();
       if (settings.has("route") && tunnel.deviceName !== null) {
-        routes = setUpRoutes(settings, tunnel.deviceName, report, world.process !== undefined, world.runIp);
+        routes = setUpRoutes(settings, tunnel.deviceName, log, world.process !== undefined, world.runIp);
       }
-      giveUpPrivileges(setup, report);
+      giveUpPrivileges(setup, log);
       routes?.watch();
       setup.service.ready(command === "server" ? "listening" : "connecting", tunnel);
     }
@@ -115,7 +116,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     routes?.takeBack();
     putBackThrottle?.();
     await observers.end();
-    if (opened) reportClose(tunnel, report);
+    if (opened) logClose(tunnel, log);
   }
 }
 
@@ -140,11 +141,11 @@ async function prepare(command: TunnelCommand, settings: Settings, world: World)
   return { tunnel, start: () => tunnel.connect(options) };
 }
 
-function giveUpPrivileges(setup: ProcessSetup, report: Report): void {
+function giveUpPrivileges(setup: ProcessSetup, log: Log): void {
   const kept = setup.giveUp();
   if (kept === null) return;
   const but = kept.length === 0 ? "" : ` but ${kept.join(", ")}`;
-  report.say("privileges", { kept }, `privileges given up${but}`);
+  log.say("privileges", { kept }, `privileges given up${but}`);
 }
 
 /** A name is looked up here, so that the routes and the tunnel mean the same address. */
@@ -170,14 +171,14 @@ async function whenOpen(tunnel: RunTunnel, started: Promise<unknown>, stopped: P
   }
 }
 
-function sayOpen(command: TunnelCommand, tunnel: RunTunnel, settings: Settings, report: Report): void {
+function sayOpen(command: TunnelCommand, tunnel: RunTunnel, settings: Settings, log: Log): void {
   const { localAddress, deviceName } = tunnel;
   const inside = deviceName === null ? "" : `, interface ${deviceName}`;
   if (command === "server") {
-    report.say("listening", { localAddress, deviceName }, `listening on ${String(localAddress)}${inside}`);
+    log.say("listening", { localAddress, deviceName }, `listening on ${String(localAddress)}${inside}`);
   } else {
     const peer = texts(settings.get("peer")?.value).join(", ");
     const text = `connecting to ${peer} from ${String(localAddress)}${inside}`;
-    report.say("connecting", { peer, localAddress, deviceName }, text);
+    log.say("connecting", { peer, localAddress, deviceName }, text);
   }
 }

@@ -8,7 +8,7 @@
 import type { NativeProcess } from "../native/process.js";
 import { describeConnection } from "./describe.js";
 import type { TunnelCommand } from "./flag.js";
-import type { Reported } from "./report.js";
+import type { LoggedTunnel } from "./tunnel-log.js";
 
 /** What the watchdog looks at. */
 export interface Watched {
@@ -90,7 +90,7 @@ export class Service {
 }
 
 /** Has the service manager follow what becomes of a tunnel. */
-export function reportToService(service: Service, tunnel: Reported, command: TunnelCommand): void {
+export function tellService(service: Service, tunnel: LoggedTunnel, command: TunnelCommand): void {
   tunnel.on("connected", (connection) => {
     service.expectSlots(true);
     service.status(describeConnection(connection));

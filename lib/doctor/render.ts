@@ -1,7 +1,7 @@
 /** The doctor's report for people: what is wrong first, what to do as commands, what is fine in one line. */
 import { isWorse, worstOf, type Found, type Group, type Severity } from "./finding.js";
 import type { Recommendation } from "./recommend.js";
-import type { Report } from "./report.js";
+import type { DoctorReport } from "./report.js";
 
 export interface Style {
   colours: boolean;
@@ -27,7 +27,7 @@ const WIDEST = 110;
 /** Paths that are named of those that couldn't be seen. */
 const SHOWN = 3;
 
-export function renderReport({ findings, recommendation, unseen, uid }: Report, style: Style): string {
+export function renderReport({ findings, recommendation, unseen, uid }: DoctorReport, style: Style): string {
   const bad = findings.filter(({ severity }) => severity !== "ok");
   const groups = (Object.keys(GROUPS) as Group[])
     .map((group) => ({ group, findings: bad.filter((finding) => finding.group === group).sort(worstFirst) }))

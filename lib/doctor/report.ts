@@ -11,7 +11,7 @@ export interface Measured {
   uplink: UplinkMeasurement | null;
 }
 
-export interface Report extends Measured {
+export interface DoctorReport extends Measured {
   uid: number;
   cores: readonly number[];
   target: Target;
@@ -22,6 +22,6 @@ export interface Report extends Measured {
   unseen: readonly string[];
 }
 
-export function buildReport(report: Omit<Report, "worst">): Report {
+export function buildReport(report: Omit<DoctorReport, "worst">): DoctorReport {
   return { ...report, worst: worstOf(report.findings) };
 }

@@ -16,7 +16,7 @@ import type { NativeTiming, NativeTunnel } from "../native/tunnel.js";
 export type DisconnectReason = Parameters<TunnelEvents["disconnected"]>[0]["reason"];
 
 /** How a machine tells the tunnel what happened. */
-export interface Report {
+export interface MachineReport {
   connected(connection: Connection): void;
   silent(forMs: number): void;
   heard(): void;
@@ -35,7 +35,7 @@ export interface Report {
 export interface MachineContext {
   native: NativeTunnel;
   clock: Clock;
-  report: Report;
+  report: MachineReport;
 }
 
 /** What is left to end when a machine stops. */

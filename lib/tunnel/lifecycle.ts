@@ -12,7 +12,7 @@ import type { NativeEvent } from "../native/events.js";
 import type { NativeStats } from "../native/stats.js";
 import type { NativeTunnel } from "../native/tunnel.js";
 import type { LocalSettings } from "../options/settings.js";
-import type { Report } from "../session/machine.js";
+import type { MachineReport } from "../session/machine.js";
 import { Closing } from "./closing.js";
 import { claimCpu } from "./cpu-claims.js";
 import { Figures } from "./figures.js";
@@ -44,7 +44,7 @@ export class Lifecycle {
   readonly #parts: Parts;
   readonly #voice: Voice;
   readonly #hub: PacketHub;
-  readonly #report: Report;
+  readonly #report: MachineReport;
   #beginning: Beginning | null = null;
   /** From the moment on in which it is open, before there is a machine. */
   #native: NativeTunnel | null = null;

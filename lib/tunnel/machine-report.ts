@@ -1,6 +1,6 @@
 /** What a machine reports becomes the tunnel's state and its events. Nothing is told any more once the tunnel ends. */
 import type { Connection, TunnelState } from "../../index.js";
-import type { Report } from "../session/machine.js";
+import type { MachineReport } from "../session/machine.js";
 import type { Voice } from "./voice.js";
 
 /** What reports change for everybody to see. */
@@ -15,12 +15,12 @@ export interface Standing {
 export interface Consequences {
   connected(connection: Connection): void;
   rekeyed(): void;
-  failed: Report["failed"];
+  failed: MachineReport["failed"];
   /** The state while there is no session. */
   stateWithout(): TunnelState;
 }
 
-export function machineReport(standing: Standing, voice: Voice, consequences: Consequences): Report {
+export function machineReport(standing: Standing, voice: Voice, consequences: Consequences): MachineReport {
   return {
     connected: (connection) => {
       if (standing.ending) return;

@@ -25,7 +25,7 @@ import { drawLinger } from "../options/linger.js";
 import type { ClientSettings, LocalSettings, ServerSettings } from "../options/settings.js";
 import { ClientMachine } from "../session/client-machine.js";
 import { ClientPaths } from "../session/client-paths.js";
-import { hostOf, type Machine, type Report } from "../session/machine.js";
+import { hostOf, type Machine, type MachineReport } from "../session/machine.js";
 import { ServerMachine } from "../session/server-machine.js";
 import { attemptNs, repeatNs } from "../session/times.js";
 import { judgeWire, resolveDirection, resolveRekeyNs, resolveTimeoutMs, timingOf } from "../session/wire-settings.js";
@@ -37,7 +37,7 @@ export interface Opening {
   parts: Parts;
   local: LocalSettings;
   pairing: Promise<Pairing>;
-  report: Report;
+  report: MachineReport;
   onEvents(events: NativeEvent[]): void;
   /** The clock is there: what waits for the opening may be bounded from now on. Gives the one for the machine. */
   clockReady(clock: Clock): Clock;

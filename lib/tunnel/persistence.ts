@@ -1,7 +1,7 @@
 /** What a persistent client does where opening fails for a reason that may pass: it tries again. */
 import { I405Error } from "../common/errors.js";
 import { Timers, type Clock } from "../native/clock.js";
-import type { Report } from "../session/machine.js";
+import type { MachineReport } from "../session/machine.js";
 import { notOpenYet } from "../session/warnings.js";
 
 /** Ours: pause between two attempts to open, ms: a name server or an interface takes seconds to be there. */
@@ -21,7 +21,7 @@ const PASSING: ReadonlySet<string> = new Set([
 
 /** What it needs of the tunnel that opens. */
 export interface Opener {
-  report: Report;
+  report: MachineReport;
   /** Throws if the tunnel was closed meanwhile. */
   requireOpen(): void;
 }

@@ -4,44 +4,45 @@ import t, { type Test } from "tap";
 import { runCli } from "../../lib/cli/cli.js";
 import { startLog } from "../../lib/cli/log.js";
 import type { LogFormat, LogLevel } from "../../lib/cli/output-settings.js";
-import { Recorder } from "../../lib/cli/recorder.js";
-import { reportEvents, reportStrangers, type Report } from "../../lib/cli/report.js";
+import type { Log } from "../../lib/cli/plain-log.js";
+import { RecentLog } from "../../lib/cli/recent-log.js";
+import { logEvents, logStrangers } from "../../lib/cli/tunnel-log.js";
 import type { TunnelStats } from "../../index.js";
 import { SOME_STATS } from "../../lab/fake/cli-stats.js";
 import { pretendWorld } from "../../lab/fake/cli-world.js";
 
-function log(format: LogFormat, level: LogLevel) {
+function startTestLog(format: LogFormat, level: LogLevel) {
   let out = "";
   let err = "";
   const io = { out: (text: string) => (out += text), err: (text: string) => (err += text) };
   const now = () => new Date("2026-01-02T03:04:05.678Z");
-  const report = startLog(io, { format, level, program: "i405 client", now });
+  const log = startLog(io, { format, level, program: "i405 client", now });
   const records = () =>
     out
       .split("\n")
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { report, out: () => out, err: () => err, records };
+  return { log, out: () => out, err: () => err, records };
 }
 
 /** One of each. */
-function sayAll(report: Report): void {
-  report.say("stats", { n: 1 }, "so far", "debug");
-  report.say("heard", {}, "there again");
-  report.say("warning", { code: "I405_X" }, "warning: hm (I405_X)\n  mend it", "warn");
-  report.fail({ code: "ERR_I405_Y", message: "it broke\nmend it", option: "peer" });
+function sayAll(log: Log): void {
+  log.say("stats", { n: 1 }, "so far", "debug");
+  log.say("heard", {}, "there again");
+  log.say("warning", { code: "I405_X" }, "warning: hm (I405_X)\n  mend it", "warn");
+  log.fail({ code: "ERR_I405_Y", message: "it broke\nmend it", option: "peer" });
 }
 
 t.test("lines for people, errors on standard error", async (t) => {
-  const { report, out, err } = log("text", "debug");
-  sayAll(report);
+  const { log, out, err } = startTestLog("text", "debug");
+  sayAll(log);
   t.equal(out(), "debug: so far\nthere again\nwarning: hm (I405_X)\n  mend it\n");
   t.equal(err(), "i405 client: it broke (ERR_I405_Y)\n  mend it\n");
 });
 
 t.test("JSON: level, time, event, fields and the text", async (t) => {
-  const { report, records, err } = log("json", "debug");
-  sayAll(report);
+  const { log, records, err } = startTestLog("json", "debug");
+  sayAll(log);
   const time = "2026-01-02T03:04:05.678Z";
   t.same(records(), [
     { level: "debug", time, event: "stats", n: 1, msg: "so far" },
@@ -62,8 +63,8 @@ t.test("JSON: level, time, event, fields and the text", async (t) => {
 
 t.test("a level leaves out what is below it", async (t) => {
   const events = (level: LogLevel) => {
-    const { report, records } = log("json", level);
-    sayAll(report);
+    const { log, records } = startTestLog("json", level);
+    sayAll(log);
     return records().map(({ event }) => event);
   };
   t.same(events("debug"), ["stats", "heard", "warning", "error"]);
@@ -73,9 +74,9 @@ t.test("a level leaves out what is below it", async (t) => {
 });
 
 t.test("a field that is called like a secret isn't written", async (t) => {
-  const { report, out } = log("json", "info");
+  const { log, out } = startTestLog("json", "info");
   const secret = "hunter2-hunter2";
-  report.say("x", { password: secret, key: secret, a: { privateKey: secret, presharedKey: secret, key: secret } }, "x");
+  log.say("x", { password: secret, key: secret, a: { privateKey: secret, presharedKey: secret, key: secret } }, "x");
   t.notMatch(out(), secret);
   t.match(out(), "[redacted]");
 });
@@ -135,9 +136,9 @@ function minutes(t: Test) {
 
 t.test("what strangers do is one record a minute at most, and none when they do nothing", async (t) => {
   const pass = minutes(t);
-  const { report, records } = log("json", "info");
+  const { log, records } = startTestLog("json", "info");
   let stats: TunnelStats = SOME_STATS;
-  reportStrangers({ stats: () => stats }, report);
+  logStrangers({ stats: () => stats }, log);
   pass();
   t.same(records(), [], "nothing happened");
   stats = { ...stats, datagrams: { ...stats.datagrams, received: 9_000_000n, unknown: 6_000_000n, replayed: 3n } };
@@ -162,8 +163,8 @@ t.test("a client that moves to and fro is two records in ten seconds at most", a
   }) as never;
   t.teardown(() => (globalThis.setTimeout = real));
   const tunnel = Object.assign(new EventEmitter(), { stats: () => SOME_STATS });
-  const { report, records } = log("json", "info");
-  reportEvents(tunnel, report, "server", false);
+  const { log, records } = startTestLog("json", "info");
+  logEvents(tunnel, log, "server", false);
   const move = (port: number) => tunnel.emit("roamed", { endpoint: `203.0.113.7:${port}` });
   for (const port of [1, 2, 1, 2, 3]) move(port);
   waiting.shift()!();
@@ -181,28 +182,28 @@ t.test("a client that moves to and fro is two records in ten seconds at most", a
 
 t.test("new keys are a record for programs, and nothing to read", async (t) => {
   const tunnel = Object.assign(new EventEmitter(), { stats: () => SOME_STATS });
-  const { report, out } = log("text", "debug");
-  const recorder = new Recorder(report);
-  reportEvents(tunnel, recorder, "client", false);
+  const { log, out } = startTestLog("text", "debug");
+  const recent = new RecentLog(log);
+  logEvents(tunnel, recent, "client", false);
   tunnel.emit("rekeyed");
   t.equal(out(), "");
-  t.same(recorder.records, []);
-  const json = log("json", "info");
-  reportEvents(tunnel, json.report, "client", false);
+  t.same(recent.records, []);
+  const json = startTestLog("json", "info");
+  logEvents(tunnel, json.log, "client", false);
   tunnel.emit("rekeyed");
   t.match(json.records(), [{ level: "info", event: "rekeyed" }]);
 });
 
 t.test("the newest records are kept for those who look later", async (t) => {
-  const { report, out } = log("text", "warn");
-  const recorder = new Recorder(report);
-  for (let n = 0; n < 20; n += 1) recorder.say("e", {}, `number ${n}\nmore`);
-  recorder.say("e", {}, "fine detail", "debug");
-  t.equal(recorder.records.length, 12);
-  t.match(recorder.records.at(-1), { level: "info", event: "e", text: "number 19" });
-  recorder.say("w", {}, "loud", "warn");
-  recorder.quiet = true;
-  recorder.say("w", {}, "shown otherwise", "warn");
+  const { log, out } = startTestLog("text", "warn");
+  const recent = new RecentLog(log);
+  for (let n = 0; n < 20; n += 1) recent.say("e", {}, `number ${n}\nmore`);
+  recent.say("e", {}, "fine detail", "debug");
+  t.equal(recent.records.length, 12);
+  t.match(recent.records.at(-1), { level: "info", event: "e", text: "number 19" });
+  recent.say("w", {}, "loud", "warn");
+  recent.quiet = true;
+  recent.say("w", {}, "shown otherwise", "warn");
   t.equal(out(), "loud\n");
-  t.match(recorder.records.at(-1), { text: "shown otherwise" });
+  t.match(recent.records.at(-1), { text: "shown otherwise" });
 });

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import t from "tap";
 import type { RefusedClient } from "../../index.js";
 import { describeRefused } from "../../lib/cli/describe.js";
-import { reportEvents } from "../../lib/cli/report.js";
+import { logEvents } from "../../lib/cli/tunnel-log.js";
 import { CLIENT, ELSEWHERE, MS, ServerBench, wireOf } from "../../lab/fake/server-bench.js";
 import { SOME_STATS } from "../../lab/fake/cli-stats.js";
 import { Pair, record, SERVER } from "../../lab/fake/tunnel-pair.js";
@@ -103,11 +103,11 @@ t.test("the log: at level info, and one that comes again and again is summed up"
   t.teardown(() => (globalThis.setTimeout = real));
   const tunnel = new EventEmitter();
   const said: [string, object, string, string | undefined][] = [];
-  const report = {
+  const log = {
     say: (event: string, fields: object, text: string, level?: string) => said.push([event, fields, text, level]),
     fail: () => undefined,
   };
-  reportEvents(Object.assign(tunnel, { stats: () => SOME_STATS }), report, "server", false);
+  logEvents(Object.assign(tunnel, { stats: () => SOME_STATS }), log, "server", false);
   const refused = (port: number, reason = "length") =>
     tunnel.emit("refused", { endpoint: `203.0.113.7:${port}`, reason, direction: "up", asked: 2, limit: 1 });
   for (let port = 1; port <= 30; port += 1) refused(port);

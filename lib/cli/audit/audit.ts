@@ -6,7 +6,7 @@ import { warningWords } from "../../audit/warnings.js";
 import { I405Error } from "../../common/errors.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
-import { reporter } from "../report.js";
+import { plainLog } from "../plain-log.js";
 import type { GivenFlags } from "../settings.js";
 import type { World } from "../world.js";
 import { runHere } from "./here.js";
@@ -15,7 +15,7 @@ import { readAuditFlags, underFlag, type AuditFlags, type AuditRequest } from ".
 
 /** Exit code 5 if `--fail-under` asks for it, 7 if nothing can be told. A signal ends what goes on; what there is until then is reported. */
 export async function runAudit(flags: AuditFlags, given: GivenFlags, world: World): Promise<number> {
-  const output = reporter(world.io, false, "i405 audit");
+  const log = plainLog(world.io, false, "i405 audit");
   try {
     const request = readAuditFlags(flags, given.values, world.io);
     switch (request.kind) {
@@ -28,7 +28,7 @@ export async function runAudit(flags: AuditFlags, given: GivenFlags, world: Worl
     }
   } catch (error) {
     const explained = explainError(underFlag(error));
-    output.fail(explained);
+    log.fail(explained);
     return exitCodeOf(explained.code);
   }
 }

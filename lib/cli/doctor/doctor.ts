@@ -20,7 +20,7 @@ import { measureUplink, uplinkFinding } from "../../doctor/uplink.js";
 import { loadAddon } from "../../native/loader.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
-import { reporter, type Report as Output } from "../report.js";
+import { plainLog, type Log } from "../plain-log.js";
 import { usageError } from "../settings.js";
 import type { World } from "../world.js";
 import { readDoctorOptions, type DoctorFlags, type DoctorOptions } from "./options.js";
@@ -31,16 +31,16 @@ import { sayReport, saySteps } from "./say.js";
 const MEASURED_CORES = 2;
 
 export async function runDoctor(flags: DoctorFlags, world: World): Promise<number> {
-  const output = reporter(world.io, flags.json === true, "i405 doctor");
+  const log = plainLog(world.io, flags.json === true, "i405 doctor");
   try {
     const options = readDoctorOptions(flags);
     const parts = world.doctor ?? (await realParts(world, options));
-    if (options.undo) return saySteps("undone", undoFixes(parts.hands, parts.undo, options.dryRun), output);
-    return await examine(options, parts, world, output);
+    if (options.undo) return saySteps("undone", undoFixes(parts.hands, parts.undo, options.dryRun), log);
+    return await examine(options, parts, world, log);
   } catch (error) {
     if (world.stop.isRequested()) return EXIT_OK;
     const explained = explainError(error);
-    output.fail(explained);
+    log.fail(explained);
     return exitCodeOf(explained.code);
   }
 }
@@ -54,21 +54,21 @@ async function realParts({ io }: World, options: DoctorOptions): Promise<DoctorP
   return { hands, tools: { probes: addon.probes, underLoad }, undo };
 }
 
-async function examine(options: DoctorOptions, parts: DoctorParts, world: World, output: Output): Promise<number> {
+async function examine(options: DoctorOptions, parts: DoctorParts, world: World, log: Log): Promise<number> {
   const { hands } = parts;
   const target = await findTarget(options, hands);
   // Before measuring, whose own load would show.
   const findings = [...addonFinding(parts), ...lookAt(hands, target)];
   if (options.fix !== undefined) {
     const changes = selectFixes(findings, options.fix);
-    return saySteps("fixed", applyFixes(hands, parts.undo, changes, options.dryRun), output);
+    return saySteps("fixed", applyFixes(hands, parts.undo, changes, options.dryRun), log);
   }
   // A stretch may last half a minute, and nobody waits that long for a command to end.
   const measured = await Promise.race([measureAll(options, target, parts, world), world.stop.requested]);
   if (measured === undefined || world.stop.isRequested()) return EXIT_OK;
   if (measured.measurements !== null) findings.push(...measuredFindings(measured.measurements));
   if (measured.uplink !== null) findings.push(uplinkFinding(measured.uplink, target.egress));
-  return sayReport(findings, measured, target, hands, world.io, output);
+  return sayReport(findings, measured, target, hands, world.io, log);
 }
 
 /** @throws {I405Error} `ERR_I405_USAGE` for a core that isn't allowed, `ERR_I405_RESOLVE` */

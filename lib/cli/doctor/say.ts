@@ -8,7 +8,7 @@ import { buildReport, type Measured } from "../../doctor/report.js";
 import type { Hands, Target } from "../../doctor/system.js";
 import { EXIT_MACHINE, EXIT_OK, EXIT_PROBLEM, EXIT_WARNING } from "../exit-codes.js";
 import type { Io } from "../io.js";
-import type { Report as Output } from "../report.js";
+import type { Log } from "../plain-log.js";
 
 /** Columns where there is no terminal. */
 const DEFAULT_COLUMNS = 100;
@@ -27,7 +27,7 @@ export function sayReport(
   target: Target,
   hands: Hands,
   io: Io,
-  output: Output,
+  log: Log,
 ): number {
   const isolated = parseList(hands.readFile("/sys/devices/system/cpu/isolated") ?? "");
   const recommendation = recommend({
@@ -45,7 +45,7 @@ export function sayReport(
     colours: terminal !== null && (io.environment.NO_COLOR ?? "") === "",
     columns: terminal?.columns ?? DEFAULT_COLUMNS,
   };
-  output.say("doctor", report, renderReport(report, style));
+  log.say("doctor", report, renderReport(report, style));
   return EXITS[report.worst];
 }
 
@@ -69,11 +69,11 @@ const WORDS = {
 } as const;
 
 /** `fixed` or `undone`, a line for each setting. @returns the exit code */
-export function saySteps(event: "fixed" | "undone", steps: readonly Step[], output: Output): number {
+export function saySteps(event: "fixed" | "undone", steps: readonly Step[], log: Log): number {
   const nothing = event === "undone" ? "nothing to undo" : "nothing to mend that could be put back again";
   const lines = steps.map(
     ({ check, setting, outcome, detail }) => `${WORDS[outcome]}: [${check}] ${setting}: ${detail}`,
   );
-  output.say(event, { steps }, lines.length === 0 ? nothing : lines.join("\n"));
+  log.say(event, { steps }, lines.length === 0 ? nothing : lines.join("\n"));
   return steps.some(({ outcome }) => outcome === "failed") ? EXIT_MACHINE : EXIT_OK;
 }

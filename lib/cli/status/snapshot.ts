@@ -9,7 +9,7 @@ import {
 } from "../../index.js";
 import { plainCounters } from "../describe.js";
 import type { TunnelCommand } from "../flag.js";
-import type { RecentRecord } from "../recorder.js";
+import type { RecentRecord } from "../recent-log.js";
 
 /** Counters as JSON has them. */
 type Plain<Value> = Value extends bigint

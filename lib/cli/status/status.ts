@@ -3,7 +3,7 @@ import { describe, I405Error } from "../../common/errors.js";
 import { EXIT_OK, exitCodeOf } from "../exit-codes.js";
 import { explainError } from "../explain.js";
 import { showLive } from "../live/live.js";
-import { reporter } from "../report.js";
+import { plainLog } from "../plain-log.js";
 import { usageError } from "../settings.js";
 import { paint, wantsColour } from "../terminal/style.js";
 import type { World } from "../world.js";
@@ -50,7 +50,7 @@ export async function runStatus(request: StatusRequest, world: World): Promise<n
     return EXIT_OK;
   } catch (error) {
     const explained = explainError(error);
-    reporter(io, request.json, "i405 status").fail(explained);
+    plainLog(io, request.json, "i405 status").fail(explained);
     return exitCodeOf(explained.code);
   }
 }

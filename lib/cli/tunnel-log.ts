@@ -8,39 +8,14 @@ import {
   describeStrangers,
   plainCounters,
 } from "./describe.js";
-import { errorLines, inFlags, type Explained } from "./explain.js";
+import { inFlags } from "./explain.js";
 import type { TunnelCommand } from "./flag.js";
-import type { Io } from "./io.js";
-import type { LogLevel } from "./output-settings.js";
+import type { Log } from "./plain-log.js";
 
-/** What the reports need of a tunnel; the tests have a small one of their own. */
-export type Reported = Pick<I405Tunnel, "stats"> & {
+/** What the log needs of a tunnel; the tests have a small one of their own. */
+export type LoggedTunnel = Pick<I405Tunnel, "stats"> & {
   on<Name extends keyof TunnelEvents>(event: Name, listener: TunnelEvents[Name]): unknown;
 };
-
-export interface Report {
-  /** `event` and `fields` for programs, `text` for people. Level: default `info`. */
-  say(event: string, fields: object, text: string, level?: LogLevel): void;
-  fail(explained: Explained): void;
-}
-
-/** For the commands that end by themselves: everything is said, without levels. */
-export function reporter(io: Io, json: boolean, program: string, now: () => Date = () => new Date()): Report {
-  const line = (object: object) => io.out(`${JSON.stringify({ time: now().toISOString(), ...object })}\n`);
-  if (json) {
-    return {
-      say: (event, fields) => line({ event, ...fields }),
-      fail: ({ code, message, option }) => line({ event: "error", code, message, option }),
-    };
-  }
-  return {
-    // Without a text it is for programs only.
-    say: (_event, _fields, text) => {
-      if (text !== "") io.out(`${text}\n`);
-    },
-    fail: (explained) => io.err(`${errorLines(explained, program)}\n`),
-  };
-}
 
 const REASONS: Readonly<Record<string, string>> = {
   expired: "it grew too old",
@@ -50,33 +25,33 @@ const REASONS: Readonly<Record<string, string>> = {
   exhausted: "it counted to its limit",
 };
 
-/** Reports a tunnel's events; `deviation` only if it was asked for. */
-export function reportEvents(tunnel: Reported, report: Report, command: TunnelCommand, deviation: boolean): void {
+/** Logs a tunnel's events; `deviation` only if it was asked for. */
+export function logEvents(tunnel: LoggedTunnel, log: Log, command: TunnelCommand, deviation: boolean): void {
   const next = command === "client" ? "handshaking anew" : "listening on";
   tunnel.on("connected", (connection) => {
-    report.say("connected", connection, describeConnection(connection));
+    log.say("connected", connection, describeConnection(connection));
   });
   tunnel.on("silent", ({ forMs }) => {
-    report.say("silent", { forMs }, `nothing heard for ${(forMs / 1000).toFixed(1)} s; ${next}`, "warn");
+    log.say("silent", { forMs }, `nothing heard for ${(forMs / 1000).toFixed(1)} s; ${next}`, "warn");
   });
   tunnel.on("heard", () => {
-    report.say("heard", {}, "the other end is there again");
+    log.say("heard", {}, "the other end is there again");
   });
   tunnel.on("rekeyed", () => {
     // Every few minutes, as it should be: nothing that people need to read.
-    report.say("rekeyed", {}, "");
+    log.say("rekeyed", {}, "");
   });
-  reportRoaming(tunnel, report);
+  logRoaming(tunnel, log);
   tunnel.on("disconnected", ({ reason }) => {
-    report.say("disconnected", { reason }, `the session ended: ${REASONS[reason] ?? reason}; ${next}`);
+    log.say("disconnected", { reason }, `the session ended: ${REASONS[reason] ?? reason}; ${next}`);
   });
-  reportRefusals(tunnel, report);
+  logRefusals(tunnel, log);
   tunnel.on("warning", ({ code, message, remedy }) => {
-    sayWarning(report, { code, message: inFlags(message, command), remedy: inFlags(remedy, command) });
+    logWarning(log, { code, message: inFlags(message, command), remedy: inFlags(remedy, command) });
   });
   if (deviation) {
     tunnel.on("deviation", (figures) => {
-      report.say("deviation", figures, describeDeviation(figures));
+      log.say("deviation", figures, describeDeviation(figures));
     });
   }
 }
@@ -85,11 +60,11 @@ export function reportEvents(tunnel: Reported, report: Report, command: TunnelCo
 const ROAMING_MS = 10_000;
 
 /** Says where the client is: at once, and where it went on to when the time is over. */
-function reportRoaming(tunnel: Reported, report: Report): void {
+function logRoaming(tunnel: LoggedTunnel, log: Log): void {
   let waits = false;
   let newest = "";
   const say = (endpoint: string) => {
-    report.say("roamed", { endpoint }, `the client is at ${endpoint} now`);
+    log.say("roamed", { endpoint }, `the client is at ${endpoint} now`);
     waits = true;
     const look = () => {
       waits = false;
@@ -107,13 +82,13 @@ function reportRoaming(tunnel: Reported, report: Report): void {
 const REFUSED_MS = 60_000;
 
 /** Says whom a server refused and why: at once, and once a minute how often again. */
-function reportRefusals(tunnel: Reported, report: Report): void {
+function logRefusals(tunnel: LoggedTunnel, log: Log): void {
   let last = "";
   let again = 0;
   let timer: NodeJS.Timeout | undefined;
   const summary = () => {
     timer = undefined;
-    if (again > 0) report.say("refused", { times: again }, `refused ${again} more times in the last minute`);
+    if (again > 0) log.say("refused", { times: again }, `refused ${again} more times in the last minute`);
     else last = "";
     if (again > 0) timer = setTimeout(summary, REFUSED_MS).unref();
     again = 0;
@@ -127,15 +102,15 @@ function reportRefusals(tunnel: Reported, report: Report): void {
       return;
     }
     last = what;
-    report.say("refused", refused, describeRefused(refused));
+    log.say("refused", refused, describeRefused(refused));
     timer ??= setTimeout(summary, REFUSED_MS).unref();
   });
 }
 
 /** A warning as a record, whoever gives it. */
-export function sayWarning(report: Report, warning: { code: string; message: string; remedy: string }): void {
+export function logWarning(log: Log, warning: { code: string; message: string; remedy: string }): void {
   const { code, message, remedy } = warning;
-  report.say("warning", { code, message, remedy }, `warning: ${message} (${code})\n  ${remedy}`, "warn");
+  log.say("warning", { code, message, remedy }, `warning: ${message} (${code})\n  ${remedy}`, "warn");
 }
 
 /** How often strangers are spoken of at most, and at level `debug` the counters, ms. */
@@ -146,19 +121,19 @@ const SUMMARY_MS = 60_000;
  *
  * @returns What ends it.
  */
-export function reportStrangers(tunnel: Pick<Reported, "stats">, report: Report): () => void {
+export function logStrangers(tunnel: Pick<LoggedTunnel, "stats">, log: Log): () => void {
   let before = tunnel.stats();
   const timer = setInterval(() => {
     const stats = tunnel.stats();
-    sayStrangers(before, stats, report);
-    report.say("stats", { stats: plainCounters(stats) }, `so far: ${describeStats(stats)}`, "debug");
+    logStrangersBetween(before, stats, log);
+    log.say("stats", { stats: plainCounters(stats) }, `so far: ${describeStats(stats)}`, "debug");
     before = stats;
   }, SUMMARY_MS);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-function sayStrangers(before: TunnelStats, now: TunnelStats, report: Report): void {
+function logStrangersBetween(before: TunnelStats, now: TunnelStats, log: Log): void {
   const since = (of: (stats: TunnelStats) => bigint) => Number(of(now) - of(before));
   const seen = {
     forged: since(({ datagrams }) => datagrams.unknown),
@@ -168,11 +143,11 @@ function sayStrangers(before: TunnelStats, now: TunnelStats, report: Report): vo
   };
   if (Object.values(seen).every((count) => count === 0)) return;
   const level = seen.overBudget > 0 ? "warn" : "info";
-  report.say("strangers", { seconds: SUMMARY_MS / 1000, ...seen }, describeStrangers(seen), level);
+  log.say("strangers", { seconds: SUMMARY_MS / 1000, ...seen }, describeStrangers(seen), level);
 }
 
 /** The last word of a tunnel that was open, with its counters. */
-export function reportClose(tunnel: Pick<Reported, "stats">, report: Report): void {
+export function logClose(tunnel: Pick<LoggedTunnel, "stats">, log: Log): void {
   const stats = tunnel.stats();
-  report.say("closed", { stats: plainCounters(stats) }, `closed: ${describeStats(stats)}`);
+  log.say("closed", { stats: plainCounters(stats) }, `closed: ${describeStats(stats)}`);
 }

@@ -1,7 +1,7 @@
 /** Keeps the newest records for those who look at the tunnel later, and hands them on to the log. */
 import type { Explained } from "./explain.js";
 import type { LogLevel } from "./output-settings.js";
-import type { Report } from "./report.js";
+import type { Log } from "./plain-log.js";
 
 export interface RecentRecord {
   /** ISO 8601. */
@@ -15,16 +15,16 @@ export interface RecentRecord {
 /** What fits on a screen beside the figures. */
 const KEPT = 12;
 
-export class Recorder implements Report {
+export class RecentLog implements Log {
   readonly records: RecentRecord[] = [];
   /** The records are shown otherwise at the moment: they are kept and not handed on. */
   quiet = false;
   /** Called before a failure is written: whoever has the terminal gives it back. */
   beforeFailure: () => void = () => undefined;
-  readonly #log: Report;
+  readonly #log: Log;
   readonly #now: () => Date;
 
-  constructor(log: Report, now: () => Date = () => new Date()) {
+  constructor(log: Log, now: () => Date = () => new Date()) {
     this.#log = log;
     this.#now = now;
   }
