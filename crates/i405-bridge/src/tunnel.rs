@@ -1,7 +1,8 @@
 //! A tunnel's functions: each reads its arguments, calls the core once, and writes the result.
 
 use i405_proto::keys::with_clean_stack;
-use i405_rt::{EventSink, Tunnel, clock};
+use i405_rt::clock::Clock;
+use i405_rt::{EventSink, Tunnel};
 use neon::prelude::*;
 use neon::types::JsBigInt;
 use neon::types::buffer::TypedArray;
@@ -52,12 +53,12 @@ pub(crate) fn aeads(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
     Ok(cx.number(i405_proto::keys::hardware_aeads()))
 }
 
-pub(crate) fn monotonic_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
-    Ok(JsBigInt::from_u64(&mut cx, clock::monotonic_ns()))
+pub(crate) fn monotonic_ns<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
+    Ok(JsBigInt::from_u64(&mut cx, C::default().monotonic_ns()))
 }
 
-pub(crate) fn boottime_ns(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
-    Ok(JsBigInt::from_u64(&mut cx, clock::boottime_ns()))
+pub(crate) fn boottime_ns<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBigInt> {
+    Ok(JsBigInt::from_u64(&mut cx, C::default().boottime_ns()))
 }
 
 pub(crate) fn route_mtu(mut cx: FunctionContext<'_>) -> JsResult<'_, JsNumber> {
@@ -96,11 +97,11 @@ pub(crate) fn device_name(mut cx: FunctionContext<'_>) -> JsResult<'_, JsValue> 
     })
 }
 
-pub(crate) fn start_schedule(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+pub(crate) fn start_schedule<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let schedule = cx.argument::<JsObject>(1)?;
     let request = read::schedule(&mut cx, schedule)?;
-    done(&mut cx, handle.tunnel.start_schedule(request))
+    done(&mut cx, handle.tunnel.start_schedule(&C::default(), request))
 }
 
 pub(crate) fn end_at(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
@@ -175,18 +176,18 @@ pub(crate) fn handshake_sources(mut cx: FunctionContext<'_>) -> JsResult<'_, JsA
     write::endpoints(&mut cx, &handle.tunnel.handshake_sources(stamp as u64))
 }
 
-pub(crate) fn redirect(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+pub(crate) fn redirect<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let endpoint = cx.argument::<JsString>(1)?.value(&mut cx);
     let endpoint = read::endpoint(&mut cx, &endpoint)?;
     let datagram_length = read::argument_u32(&mut cx, 2, "datagramLength")?;
-    done(&mut cx, handle.tunnel.redirect(endpoint, datagram_length as usize))
+    done(&mut cx, handle.tunnel.redirect(&C::default(), endpoint, datagram_length as usize))
 }
 
-pub(crate) fn watch_silence(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+pub(crate) fn watch_silence<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
     let handle = handle(&mut cx)?;
     let timeout_ns = read::argument_optional(&mut cx, 1, "timeoutNs")?;
-    handle.tunnel.watch_silence(timeout_ns);
+    handle.tunnel.watch_silence(&C::default(), timeout_ns);
     Ok(cx.undefined())
 }
 
@@ -215,9 +216,9 @@ pub(crate) fn write_packet(mut cx: FunctionContext<'_>) -> JsResult<'_, JsBoolea
     }
 }
 
-pub(crate) fn stats(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
+pub(crate) fn stats<C: Clock + Default>(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
     let handle = handle(&mut cx)?;
-    write::stats(&mut cx, &handle.tunnel)
+    write::stats(&mut cx, &C::default(), &handle.tunnel)
 }
 
 pub(crate) fn deviation(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {

@@ -2,6 +2,7 @@
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::inbound::OtherVersion;
+use i405_rt::clock::Clock;
 use i405_rt::config::DeviationSource;
 use i405_rt::{BOUNDS_NS, Counters, DeviationReport, Distribution, Event, LossFigures, PathFigures, Tunnel};
 use neon::prelude::*;
@@ -133,7 +134,7 @@ fn event<'cx>(cx: &mut impl Context<'cx>, event: Event) -> JsResult<'cx, JsObjec
 }
 
 /// The counters.
-pub fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResult<'cx, JsObject> {
+pub fn stats<'cx>(cx: &mut impl Context<'cx>, clock: &impl Clock, tunnel: &Tunnel) -> JsResult<'cx, JsObject> {
     let to = cx.empty_object();
     let counters: &Counters = tunnel.counters();
     let Counters { send, ingress, receive, departure, .. } = counters;
@@ -189,7 +190,7 @@ pub fn stats<'cx>(cx: &mut impl Context<'cx>, tunnel: &Tunnel) -> JsResult<'cx, 
         lateness.set(cx, index as u32, value)?;
     }
     to.set(cx, "lateness", lateness)?;
-    let path = self::path(cx, &tunnel.path())?;
+    let path = self::path(cx, &tunnel.path(clock))?;
     to.set(cx, "path", path)?;
     Ok(to)
 }

@@ -3,6 +3,7 @@
 //! A tunnel's own functions are `i405-bridge`'s. Here are `sink`, which carries batches of events to the JavaScript thread,
 //! `probe`, what the doctor measures, `names`, which asks name servers, and `process`, what concerns the whole process.
 
+use i405_rt::clock::System;
 use neon::prelude::*;
 
 mod names;
@@ -15,7 +16,7 @@ use crate::sink::SharedChannel;
 /// Names are those of `lib/native/loader.ts`.
 #[neon::main]
 fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
-    i405_bridge::export::<SharedChannel>(&mut cx)?;
+    i405_bridge::export::<SharedChannel, System>(&mut cx)?;
     cx.export_function("interfaceIndex", names::interface_index)?;
     cx.export_function("askNameServer", names::ask)?;
     cx.export_function("peerCredentials", process::peer_credentials)?;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use i405_rt::clock::System;
 use i405_rt::config::{BurnerPlace, OpenConfig, PollMode, Role};
 use i405_rt::{Event, Tunnel};
 
@@ -33,7 +34,7 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
     let there = server.local_address();
     let client = open(Role::Client, Some(there), &at_client);
 
-    client.start_schedule(request(there)).unwrap();
+    client.start_schedule(&System, request(there)).unwrap();
     let message: Vec<u8> = (0..1296u32).map(|i| i as u8).collect();
     let stamp = 1_700_000_000_000;
     client.offer(initiation(stamp, message.clone(), there)).unwrap();
@@ -51,7 +52,7 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
         tunnel.install(keys(7, role)).unwrap();
         assert!(tunnel.install(keys(7, role)).is_err(), "a generation is installed once");
     }
-    server.start_schedule(request(source)).unwrap();
+    server.start_schedule(&System, request(source)).unwrap();
     client.stop_offer().unwrap();
     client.send_under(7, Some(stamp)).unwrap();
     server.send_under(7, None).unwrap();
@@ -84,11 +85,11 @@ fn a_tunnel_carries_a_handshake_and_packets(mode: PollMode, dispatchers: usize) 
 
     for tunnel in [&client, &server] {
         let until = Instant::now() + PATIENCE;
-        while tunnel.path().round_trip.is_none() {
-            assert!(Instant::now() < until, "no report: {:?}", tunnel.path());
+        while tunnel.path(&System).round_trip.is_none() {
+            assert!(Instant::now() < until, "no report: {:?}", tunnel.path(&System));
             std::thread::sleep(Duration::from_millis(2));
         }
-        let figures = tunnel.path();
+        let figures = tunnel.path(&System);
         for figures in [figures.inbound, figures.outbound] {
             assert!(figures.totals.expected > 0 && figures.recent.expected <= figures.totals.expected);
             // Two dispatchers give a slot up where its schedule ends.

@@ -18,6 +18,7 @@ mod sink;
 mod tap;
 mod world;
 
+use i405_rt::simulation::Simulated;
 use neon::prelude::*;
 
 use crate::sink::Mailbox;
@@ -25,7 +26,7 @@ use crate::sink::Mailbox;
 /// Names are those of `lib/native/loader.ts` and `lab/simulation/simulator.ts`.
 #[neon::main]
 fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
-    i405_bridge::export::<Mailbox>(&mut cx)?;
+    i405_bridge::export::<Mailbox, Simulated>(&mut cx)?;
     cx.export_function("simulationBegin", bridge::begin)?;
     cx.export_function("simulationEnter", bridge::enter)?;
     cx.export_function("simulationAdopt", bridge::adopt)?;

@@ -1,4 +1,7 @@
 //! Reading the clocks. Schedules live on CLOCK_MONOTONIC, in nanoseconds.
+//!
+//! What a simulation runs as well is told by its caller which clocks are its own: a [`Clock`], which is [`System`] on
+//! every thread of the product. What only ever runs on such a thread reads the system's.
 
 use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
 
@@ -9,31 +12,50 @@ fn nanoseconds(time: Timespec) -> u64 {
     time.tv_sec as u64 * SECOND_NS + time.tv_nsec as u64
 }
 
+/// A machine's clocks.
+pub trait Clock {
+    /// CLOCK_MONOTONIC.
+    fn monotonic_ns(&self) -> u64;
+    /// CLOCK_BOOTTIME.
+    fn boottime_ns(&self) -> u64;
+    /// CLOCK_REALTIME.
+    fn realtime_ns(&self) -> u64;
+}
+
+/// This machine's. It has no size, and a call through it is the call itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct System;
+
+impl Clock for System {
+    #[inline]
+    fn monotonic_ns(&self) -> u64 {
+        monotonic_ns()
+    }
+
+    #[inline]
+    fn boottime_ns(&self) -> u64 {
+        boottime_ns()
+    }
+
+    #[inline]
+    fn realtime_ns(&self) -> u64 {
+        realtime_ns()
+    }
+}
+
 /// CLOCK_MONOTONIC: the schedules' clock.
 #[inline]
 pub fn monotonic_ns() -> u64 {
-    #[cfg(feature = "simulation")]
-    if let Some(now) = crate::platform::simulated::now() {
-        return now.monotonic_ns;
-    }
     nanoseconds(clock_gettime(ClockId::Monotonic))
 }
 
 /// CLOCK_BOOTTIME: goes on while the machine is suspended; for ages of keys and stamps.
 pub fn boottime_ns() -> u64 {
-    #[cfg(feature = "simulation")]
-    if let Some(now) = crate::platform::simulated::now() {
-        return now.boottime_ns;
-    }
     nanoseconds(clock_gettime(ClockId::Boottime))
 }
 
 /// CLOCK_REALTIME: for stamps, and what the kernel's receive times are in.
 pub fn realtime_ns() -> u64 {
-    #[cfg(feature = "simulation")]
-    if let Some(now) = crate::platform::simulated::now() {
-        return now.realtime_ns;
-    }
     nanoseconds(clock_gettime(ClockId::Realtime))
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use crate::platform::clock::Clock;
 use i405_sys::own_address::Destination;
 use i405_sys::socket::Received;
 
@@ -20,6 +21,24 @@ pub struct Clocks {
     pub boottime_ns: u64,
     /// CLOCK_REALTIME.
     pub realtime_ns: u64,
+}
+
+/// The clocks of a simulated thread: those of the host that is moved. Any other thread has none, and they show 0 there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Simulated;
+
+impl Clock for Simulated {
+    fn monotonic_ns(&self) -> u64 {
+        now().unwrap_or_default().monotonic_ns
+    }
+
+    fn boottime_ns(&self) -> u64 {
+        now().unwrap_or_default().boottime_ns
+    }
+
+    fn realtime_ns(&self) -> u64 {
+        now().unwrap_or_default().realtime_ns
+    }
 }
 
 /// A datagram that was handed to the wire.
@@ -68,7 +87,6 @@ pub fn set_clocks(clocks: Clocks) {
 }
 
 /// The clocks of a simulated thread; None on every other.
-#[inline]
 pub fn now() -> Option<Clocks> {
     NOW.get()
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::platform::clock::monotonic_ns;
+use crate::platform::clock::{Clock, System};
 use crate::platform::waker::Waker;
 use crate::receive::ingress::Ingress;
 use crate::receive::receiving::Receiving;
@@ -15,10 +15,10 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 pub fn run(mut receiving: Receiving, waker: &Waker) {
     let socket = receiving.socket();
     while !waker.stopped() {
-        receiving.apply_commands();
-        let received = receiving.turn();
+        receiving.apply_commands(&System);
+        let received = receiving.turn(&System);
         let due_ns = receiving.timer_ns();
-        let now_ns = due_ns.map(|_| monotonic_ns()).unwrap_or_default();
+        let now_ns = due_ns.map(|_| System.monotonic_ns()).unwrap_or_default();
         if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
             receiving.on_timer(now_ns);
         } else if !received

@@ -17,7 +17,7 @@ use i405_proto::report::Report;
 use i405_proto::sources::MOST_SOURCES;
 use rtrb::{Consumer, Producer};
 
-use crate::platform::clock::{monotonic_ns, realtime_ns};
+use crate::platform::clock::Clock;
 use crate::platform::device::Tun;
 use crate::platform::socket::OuterSocket;
 use crate::receive::backlog::Backlog;
@@ -104,19 +104,19 @@ impl Receiving {
     }
 
     /// Carries out what the control side wants.
-    pub fn apply_commands(&mut self) {
+    pub fn apply_commands(&mut self, clock: &impl Clock) {
         let ReceivingParts { inbound, commands, trash, outlet, .. } = &mut self.parts;
         while let Ok(command) = commands.pop() {
             match command {
                 // A key that the control side has checked already; what is refused comes back as retired.
-                ReceiveCommand::Install(key) => drop(inbound.install(key, monotonic_ns())),
+                ReceiveCommand::Install(key) => drop(inbound.install(key, clock.monotonic_ns())),
                 ReceiveCommand::SetCurrent(generation) => {
                     inbound.set_current(generation);
                     outlet.current = generation;
                 }
                 ReceiveCommand::Forget(generation) => inbound.forget(generation),
                 ReceiveCommand::Endpoint(endpoint) => inbound.set_endpoint(endpoint),
-                ReceiveCommand::Ask(generation, source) => inbound.ask(generation, source, monotonic_ns()),
+                ReceiveCommand::Ask(generation, source) => inbound.ask(generation, source, clock.monotonic_ns()),
                 ReceiveCommand::ExpectStamps(stamps) => inbound.expect_stamps(stamps),
             }
             while let Some(key) = inbound.take_retired() {
@@ -152,10 +152,10 @@ impl Receiving {
 
     /// Handles at most one datagram, or one packet that waits for its turn, and takes at most one transmit timestamp.
     /// False: there was none of them.
-    pub fn turn(&mut self) -> bool {
+    pub fn turn(&mut self, clock: &impl Clock) -> bool {
         let ReceivingParts { departures, socket, outlet, .. } = &mut self.parts;
         let departed = departures.as_mut().is_some_and(|departures| departures.turn(socket));
-        outlet.take_turn() || self.receive() || departed
+        outlet.take_turn() || self.receive(clock) || departed
     }
 
     /// Whether packets wait for their turn.
@@ -170,14 +170,14 @@ impl Receiving {
         departures.as_mut().is_some_and(|departures| departures.drain(socket))
     }
 
-    fn receive(&mut self) -> bool {
+    fn receive(&mut self, clock: &impl Clock) -> bool {
         let received = match self.parts.socket.receive(&mut self.buffer) {
             Ok(received) => received,
             // Besides EAGAIN the socket may report an ICMP error that a stranger sent: no datagram either way.
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         };
-        let now_ns = monotonic_ns();
-        let wall_ns = realtime_ns();
+        let now_ns = clock.monotonic_ns();
+        let wall_ns = clock.realtime_ns();
         let age_ns = received.kernel_realtime_ns.map_or(0, |kernel| wall_ns.saturating_sub(kernel));
         self.parts.outlet.stamp_ns = received.kernel_realtime_ns.unwrap_or(0);
         self.parts.outlet.control_blocks = 0;

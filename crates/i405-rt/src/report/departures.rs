@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use rtrb::Consumer;
 
-use crate::platform::clock::monotonic_ns;
+use crate::platform::clock::Clock;
 use crate::platform::foreign_clock::{ForeignClock, Realtime};
 use crate::platform::launch_trial::{LaunchTrial, Verdict};
 use crate::platform::lock::lock;
@@ -76,8 +76,14 @@ impl Departures {
     }
 
     /// Brings the statistics up to date, and tells what the user should know.
-    pub fn collect(&mut self, shared: &Shared, recorder: Option<&mut Recorder>, tell: &mut Vec<Event>) {
-        if let Some(verdict) = self.settle(shared, recorder) {
+    pub fn collect(
+        &mut self,
+        clock: &impl Clock,
+        shared: &Shared,
+        recorder: Option<&mut Recorder>,
+        tell: &mut Vec<Event>,
+    ) {
+        if let Some(verdict) = self.settle(clock, shared, recorder) {
             shared.distrusts_launches.store(true, Ordering::Release);
             // Refused only if the dispatcher is dead, and then it sends nothing by any means.
             let _ = shared.command(SendCommand::Launch(None));
@@ -124,13 +130,13 @@ impl Departures {
         }
     }
 
-    fn settle(&mut self, shared: &Shared, mut recorder: Option<&mut Recorder>) -> Option<Verdict> {
+    fn settle(&mut self, clock: &impl Clock, shared: &Shared, mut recorder: Option<&mut Recorder>) -> Option<Verdict> {
         let counters = &shared.counters.departure;
         let trusts = !shared.distrusts_launches.load(Ordering::Acquire);
         let Departures { matcher, trial, unseen, .. } = self;
         let mut verdict = None;
         let mut window = lock(&shared.window);
-        matcher.settle(monotonic_ns(), |slot, left_ns| {
+        matcher.settle(clock.monotonic_ns(), |slot, left_ns| {
             let judged = match left_ns {
                 Some(left_ns) => {
                     *unseen = 0;

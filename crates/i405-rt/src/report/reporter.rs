@@ -11,7 +11,7 @@ use i405_proto::endpoint::Endpoint;
 use rtrb::Consumer;
 
 use crate::host::device_keeper::DeviceKeeper;
-use crate::platform::clock::{SECOND_NS, monotonic_ns};
+use crate::platform::clock::{Clock, SECOND_NS, System};
 use crate::platform::lock::lock;
 use crate::platform::random::throwaway;
 use crate::realtime::burner::{self, Burners};
@@ -103,7 +103,7 @@ impl Reporter {
         let period_ns = if self.packets.is_some() { PACKETS_PERIOD_NS } else { REPORTER_PERIOD_NS };
         while !self.shared.closing.stopped() {
             self.shared.closing.wait(&[], Some(period_ns));
-            if !self.period(&mut seen) {
+            if !self.period(&System, &mut seen) {
                 break;
             }
         }
@@ -111,21 +111,21 @@ impl Reporter {
     }
 
     /// What is done each period. False: the program is gone.
-    pub(crate) fn period(&mut self, seen: &mut Seen) -> bool {
-        self.collect(seen);
+    pub(crate) fn period(&mut self, clock: &impl Clock, seen: &mut Seen) -> bool {
+        self.collect(clock, seen);
         self.look_after_burners();
-        self.pending.extend(self.keeper.as_mut().map(|keeper| keeper.look(monotonic_ns())).into_iter().flatten());
-        !self.sink.idle() || self.deliver()
+        self.pending.extend(self.keeper.as_mut().map(|keeper| keeper.look(clock.monotonic_ns())).into_iter().flatten());
+        !self.sink.idle() || self.deliver(clock)
     }
 
     fn end(mut self, seen: &mut Seen) {
         self.burners.clear();
         self.shared.counters.burners.set(0);
         self.shared.end_threads(self.threads.drain(..));
-        self.collect(seen);
+        self.collect(&System, seen);
         let failure = lock(&self.shared.failure).take();
         let failed = failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail });
-        let last = self.batch(failed.into_iter().chain([Event::Closed]).collect());
+        let last = self.batch(&System, failed.into_iter().chain([Event::Closed]).collect());
         // It does not wait: the listener takes batches in order. Nothing of the tunnel is left when it is told so.
         self.release().deliver(last);
     }
@@ -135,12 +135,12 @@ impl Reporter {
         let distributions = lock(&self.shared.window).distributions();
         // Nobody else sets it.
         let _ = self.shared.final_lateness.set(distributions);
-        let figures = lock(&self.shared.path).figures(&self.shared.counters.receive, monotonic_ns());
+        let figures = lock(&self.shared.path).figures(&self.shared.counters.receive, System.monotonic_ns());
         let _ = self.shared.final_path.set(figures);
         self.sink
     }
 
-    fn collect(&mut self, seen: &mut Seen) {
+    fn collect(&mut self, clock: &impl Clock, seen: &mut Seen) {
         for trash in &mut self.trash {
             for _ in 0..trash.slots() {
                 drop(trash.pop());
@@ -152,9 +152,9 @@ impl Reporter {
         if let Some(departures) = &mut self.departures {
             departures.take(&self.shared, &mut self.pending);
         }
-        self.take_slots();
+        self.take_slots(clock);
         if let Some(departures) = &mut self.departures {
-            departures.collect(&self.shared, self.recorder.as_mut(), &mut self.pending);
+            departures.collect(clock, &self.shared, self.recorder.as_mut(), &mut self.pending);
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.take_arrivals();
@@ -164,10 +164,10 @@ impl Reporter {
         {
             self.translate(&event);
         }
-        self.look_at_counters(seen);
+        self.look_at_counters(clock, seen);
     }
 
-    fn take_slots(&mut self) {
+    fn take_slots(&mut self, clock: &impl Clock) {
         // Before the slots: what a report is about was sent, and told, before it came.
         let reports = path::waiting(&mut self.reports);
         let mut window = lock(&self.shared.window);
@@ -185,7 +185,7 @@ impl Reporter {
                 }
             }
         }
-        let now_ns = monotonic_ns();
+        let now_ns = clock.monotonic_ns();
         path.take(&reports, now_ns);
         let counters = &self.shared.counters;
         let heard = path.look(&counters.receive, counters.heard.get(), now_ns);
@@ -240,10 +240,10 @@ impl Reporter {
         }
     }
 
-    fn look_at_counters(&mut self, seen: &mut Seen) {
+    fn look_at_counters(&mut self, clock: &impl Clock, seen: &mut Seen) {
         let shared = Arc::clone(&self.shared);
         let (send, receive) = (&shared.counters.send, &shared.counters.receive);
-        let now_ns = monotonic_ns();
+        let now_ns = clock.monotonic_ns();
         if rose(&mut seen.schedules_ended, send.schedules_ended.get()) {
             self.pending.push(Event::ScheduleEnded);
         }
@@ -322,13 +322,13 @@ impl Reporter {
     }
 
     /// Delivers what there is.
-    fn deliver(&mut self) -> bool {
-        let batch = self.batch(Vec::new());
+    fn deliver(&mut self, clock: &impl Clock) -> bool {
+        let batch = self.batch(clock, Vec::new());
         batch.is_empty() || self.sink.deliver(batch)
     }
 
     /// What there is, and `last` behind it.
-    fn batch(&mut self, last: Vec<Event>) -> Vec<Event> {
+    fn batch(&mut self, clock: &impl Clock, last: Vec<Event>) -> Vec<Event> {
         let mut batch = std::mem::take(&mut self.pending);
         if let Some(packets) = &mut self.packets {
             let mut taken = Vec::new();
@@ -349,7 +349,7 @@ impl Reporter {
             }
         }
         if let Some(recorder) = &mut self.recorder {
-            let now_ns = monotonic_ns();
+            let now_ns = clock.monotonic_ns();
             if recorder.is_due(now_ns) || !last.is_empty() {
                 recorder.hand_over(now_ns, &self.shared.counters, &mut batch);
             }

@@ -12,7 +12,7 @@ use i405_proto::schedule::{Schedule, Timing};
 use i405_proto::seal::{DATA_OVERHEAD, MIN_DATAGRAM, Sealer};
 use rtrb::Producer;
 
-use crate::platform::clock::monotonic_ns;
+use crate::platform::clock::Clock;
 use crate::platform::config::{OpenConfig, PollMode, SendBy};
 use crate::platform::error::Error;
 use crate::platform::launch::{self, Launch};
@@ -136,7 +136,12 @@ impl Control {
         shape.ok_or_else(|| Error::Argument("a message needs a schedule to be carried in".to_owned()))
     }
 
-    pub(crate) fn start(&mut self, request: ScheduleRequest, shared: &Shared) -> Result<Box<Start>, Error> {
+    pub(crate) fn start(
+        &mut self,
+        clock: &impl Clock,
+        request: ScheduleRequest,
+        shared: &Shared,
+    ) -> Result<Box<Start>, Error> {
         let ScheduleRequest { datagram_length, timing, first_deadline_ns, endpoint } = request;
         if !(MIN_DATAGRAM..=LONGEST_DATAGRAM).contains(&datagram_length) {
             return Err(Error::Argument(format!(
@@ -149,7 +154,7 @@ impl Control {
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
             None => {
-                let begins_ns = monotonic_ns() + BEGINS_IN_NS + launch.map_or(0, Launch::lead_ns);
+                let begins_ns = clock.monotonic_ns() + BEGINS_IN_NS + launch.map_or(0, Launch::lead_ns);
                 Schedule::starting_after(timing, begins_ns, seed)
             }
         };
@@ -193,6 +198,7 @@ impl Control {
     /// The newest schedule with another length and to another address; its deadlines go on.
     pub(crate) fn redirect(
         &mut self,
+        clock: &impl Clock,
         endpoint: Endpoint,
         datagram_length: usize,
         shared: &Shared,
@@ -201,7 +207,7 @@ impl Control {
             .shape
             .ok_or_else(|| Error::Argument("there is no schedule yet that could be redirected".to_owned()))?;
         let mut start =
-            self.start(ScheduleRequest { datagram_length, timing, first_deadline_ns: None, endpoint }, shared)?;
+            self.start(clock, ScheduleRequest { datagram_length, timing, first_deadline_ns: None, endpoint }, shared)?;
         start.continues = true;
         Ok(start)
     }

@@ -11,7 +11,7 @@ use std::thread::Thread;
 use i405_proto::endpoint::Endpoint;
 use i405_proto::packer::inner_length;
 
-use crate::platform::clock::monotonic_ns;
+use crate::platform::clock::Clock;
 use crate::platform::config::{DeviationSource, OpenConfig, Role};
 use crate::platform::error::Error;
 use crate::platform::lock::lock;
@@ -89,10 +89,10 @@ impl Tunnel {
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Argument`].
-    pub fn start_schedule(&self, request: ScheduleRequest) -> Result<(), Error> {
+    pub fn start_schedule(&self, clock: &impl Clock, request: ScheduleRequest) -> Result<(), Error> {
         self.with(|control, shared| {
             let first = control.role == Role::Client && control.shape.is_none() && control.sending.is_none();
-            let start = control.start(request, shared)?;
+            let start = control.start(clock, request, shared)?;
             if first {
                 control.held = Some(start);
                 return Ok(());
@@ -220,18 +220,18 @@ impl Tunnel {
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::Argument`] before the first schedule, or for a length out of bounds.
-    pub fn redirect(&self, endpoint: Endpoint, datagram_length: usize) -> Result<(), Error> {
+    pub fn redirect(&self, clock: &impl Clock, endpoint: Endpoint, datagram_length: usize) -> Result<(), Error> {
         self.with(|control, shared| {
-            let start = SendCommand::Start(control.redirect(endpoint, datagram_length, shared)?);
+            let start = SendCommand::Start(control.redirect(clock, endpoint, datagram_length, shared)?);
             control.receive(ReceiveCommand::Endpoint(endpoint), &shared.receiver)?;
             shared.command(start)
         })
     }
 
     /// Reports silence of this length, measured from now; None: doesn't.
-    pub fn watch_silence(&self, timeout_ns: Option<u64>) {
+    pub fn watch_silence(&self, clock: &impl Clock, timeout_ns: Option<u64>) {
         if let Some(Live { shared, .. }) = lock(&self.live).as_ref() {
-            shared.silence.set(timeout_ns.unwrap_or(0), monotonic_ns());
+            shared.silence.set(timeout_ns.unwrap_or(0), clock.monotonic_ns());
         }
     }
 
@@ -302,11 +302,11 @@ impl Tunnel {
     }
 
     /// What is known of the path; after the end, what was.
-    pub fn path(&self) -> PathFigures {
+    pub fn path(&self, clock: &impl Clock) -> PathFigures {
         let ended = || self.final_path.get().copied();
         let running = || {
             let path = self.path.upgrade()?;
-            let figures = lock(&path).figures(&self.counters.receive, monotonic_ns());
+            let figures = lock(&path).figures(&self.counters.receive, clock.monotonic_ns());
             Some(figures)
         };
         ended().or_else(running).or_else(ended).unwrap_or_default()

@@ -14,7 +14,7 @@ use rtrb::Consumer;
 
 use crate::platform::lock::lock;
 use crate::platform::simulated;
-pub use crate::platform::simulated::{Clocks, Sent, now, set_clocks, take_sent};
+pub use crate::platform::simulated::{Clocks, Sent, Simulated, now, set_clocks, take_sent};
 use crate::receive::receiving::Receiving;
 use crate::report::reporter::{Reporter, Seen};
 use crate::report::shared::Shared;
@@ -85,7 +85,7 @@ pub struct Unmanned {
 impl Unmanned {
     /// The receiver is woken: it carries out what the control side wants.
     pub fn wake_receiver(&mut self) {
-        self.receiving.apply_commands();
+        self.receiving.apply_commands(&Simulated);
     }
 
     /// A dispatcher is released, or unparked: it carries out what the control side wants.
@@ -116,8 +116,8 @@ impl Unmanned {
     /// A datagram comes to the socket and is received. `received_realtime_ns`: when the kernel had it, CLOCK_REALTIME.
     pub fn receive(&mut self, source: SocketAddr, datagram: Vec<u8>, received_realtime_ns: u64) {
         simulated::arrive(source, datagram, received_realtime_ns);
-        self.receiving.apply_commands();
-        self.receiving.turn();
+        self.receiving.apply_commands(&Simulated);
+        self.receiving.turn(&Simulated);
     }
 
     /// When [`Self::on_timer`] is due, CLOCK_MONOTONIC.
@@ -132,7 +132,7 @@ impl Unmanned {
 
     /// One period of the reporter. Events go to the sink that the tunnel was opened with.
     pub fn report(&mut self) {
-        self.reporter.period(&mut self.seen);
+        self.reporter.period(&Simulated, &mut self.seen);
     }
 
     /// The next inner packet for the program into `into`. False: there is none.

@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Duration;
 
-use crate::platform::clock::monotonic_ns;
+use crate::platform::clock::{System, monotonic_ns};
 use crate::platform::wait::spin_until_warm;
 use crate::platform::waker::Waker;
 use crate::realtime::breath::{Breath, Breather};
@@ -105,7 +105,7 @@ impl<S: Slots> Spinner<'_, S> {
 
     /// One datagram or one packet out of it, one packet into the tunnel, one timer at most. False: there was nothing.
     fn turn(&mut self, now_ns: u64) -> bool {
-        let mut worked = self.receiving.turn();
+        let mut worked = self.receiving.turn(&System);
         if let Some(ingress) = &mut self.ingress {
             worked |= ingress.turn();
         }
@@ -117,7 +117,7 @@ impl<S: Slots> Spinner<'_, S> {
     }
 
     fn apply_commands(&mut self) {
-        self.receiving.apply_commands();
+        self.receiving.apply_commands(&System);
         self.slots.apply_commands();
     }
 

@@ -10,6 +10,7 @@ use i405_proto::handshake_wire::{Head, KIND_INITIATION, VERSION};
 use i405_proto::inner::AllowedIps;
 use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
+use i405_rt::clock::System;
 use i405_rt::config::{
     BurnerPlace, DeviationSource, DeviceConfig, OpenConfig, PairingKeys, PollMode, Role, SchedFifo, SendBy,
 };
@@ -137,7 +138,7 @@ pub fn initiation(stamp: u64, message: Vec<u8>, endpoint: SocketAddr) -> Offer {
 /// Begins a schedule of cover. A client's begins as it has something to carry, which is taken back at once.
 #[allow(dead_code, reason = "not every test that has this module begins one")]
 pub fn start_cover(tunnel: &Tunnel, endpoint: SocketAddr) {
-    tunnel.start_schedule(request(endpoint)).unwrap();
+    tunnel.start_schedule(&System, request(endpoint)).unwrap();
     tunnel.offer(initiation(1, vec![0; 1296], endpoint)).unwrap();
     tunnel.stop_offer().unwrap();
 }

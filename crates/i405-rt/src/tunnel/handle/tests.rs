@@ -9,7 +9,7 @@ use i405_proto::keys::{Aead, DirectionKeys};
 use i405_proto::schedule::{Shape, Timing};
 
 use super::*;
-use crate::platform::clock::SECOND_NS;
+use crate::platform::clock::{SECOND_NS, System, monotonic_ns};
 use crate::platform::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, SchedFifo, SendBy};
 use crate::platform::launch::Launch;
 use crate::platform::socket::OuterSocket;
@@ -70,7 +70,7 @@ fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() 
     // Loopback queues nothing, so the kernel takes the launch times and sends at once.
     let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
     tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
-    tunnel.start_schedule(request()).unwrap();
+    tunnel.start_schedule(&System, request()).unwrap();
     tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
     let mut warned = 0;
     while warned == 0 {
@@ -135,7 +135,7 @@ fn wait_for_sent(tunnel: &Tunnel, packets: u64) {
 fn what_is_written_after_a_start_that_is_replaced_before_it_begins_is_sent() {
     let (sink, _events) = channel();
     let tunnel = writable(sink);
-    tunnel.start_schedule(schedule(5_000_000, None)).unwrap();
+    tunnel.start_schedule(&System, schedule(5_000_000, None)).unwrap();
     while tunnel.counters().send.sent.get() == 0 {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -143,10 +143,10 @@ fn what_is_written_after_a_start_that_is_replaced_before_it_begins_is_sent() {
         |tunnel: &Tunnel| lock(&lock(&tunnel.live).as_ref().unwrap().shared.packets_in).as_ref().unwrap().capacity();
     let smaller = capacity(&tunnel);
     // It waits for its first deadline, an hour away, with a queue that carries more; the next one takes its place.
-    tunnel.start_schedule(schedule(500_000, Some(monotonic_ns() + 3_600 * SECOND_NS))).unwrap();
+    tunnel.start_schedule(&System, schedule(500_000, Some(monotonic_ns() + 3_600 * SECOND_NS))).unwrap();
     assert!(capacity(&tunnel) > smaller);
     let first = write(&tunnel, 3);
-    tunnel.start_schedule(schedule(500_000, None)).unwrap();
+    tunnel.start_schedule(&System, schedule(500_000, None)).unwrap();
     let second = write(&tunnel, 7);
     assert_eq!((first, second), (3, 7));
     wait_for_sent(&tunnel, 10);
@@ -156,13 +156,13 @@ fn what_is_written_after_a_start_that_is_replaced_before_it_begins_is_sent() {
 fn what_waits_when_a_larger_queue_takes_over_is_sent_first() {
     let (sink, _events) = channel();
     let tunnel = writable(sink);
-    tunnel.start_schedule(schedule(SECOND_NS, None)).unwrap();
+    tunnel.start_schedule(&System, schedule(SECOND_NS, None)).unwrap();
     let smaller = write(&tunnel, 5);
     assert!(smaller > 0);
     // Longer datagrams of the same schedule, and then shorter slots: each carries more in the bounded time.
-    tunnel.redirect(SocketAddr::from(([127, 0, 0, 1], 9)).into(), 1_000).unwrap();
-    tunnel.start_schedule(schedule(1_000_000, None)).unwrap();
-    tunnel.start_schedule(schedule(500_000, None)).unwrap();
+    tunnel.redirect(&System, SocketAddr::from(([127, 0, 0, 1], 9)).into(), 1_000).unwrap();
+    tunnel.start_schedule(&System, schedule(1_000_000, None)).unwrap();
+    tunnel.start_schedule(&System, schedule(500_000, None)).unwrap();
     let larger = write(&tunnel, 100);
     assert_eq!(larger, 100);
     wait_for_sent(&tunnel, smaller + larger);
@@ -230,7 +230,7 @@ fn descriptors_and_memory_are_gone_when_the_end_is_told_however_long_the_handle_
             let Live { shared, control, .. } = live.as_ref().unwrap();
             watched.set((Arc::downgrade(shared), Arc::downgrade(&control.socket))).unwrap();
         }
-        tunnel.start_schedule(request()).unwrap();
+        tunnel.start_schedule(&System, request()).unwrap();
         while tunnel.counters().dispatched(|each| &each.sent) < 5 {
             std::thread::sleep(Duration::from_millis(5));
         }
