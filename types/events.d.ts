@@ -3,29 +3,39 @@ import type { I405Error } from "./errors.js";
 import type { DeviationSource, Wire } from "./options.js";
 
 /**
- * `"new"` until `connect` or `listen`; then `"connecting"` or `"listening"`; `"connected"` while a session is up and
- * the peer is heard, `"silent"` while it isn't; `"closing"`; `"closed"`.
+ * - `"new"`: neither `connect` nor `listen` was called yet.
+ * - `"connecting"`, `"listening"`: a client or a server without a session.
+ * - `"connected"`: a session is up, and the peer is heard.
+ * - `"silent"`: a session is up, and the peer isn't heard.
+ * - `"closing"`, `"closed"`: the tunnel ends, or has ended.
  */
 export type TunnelState = "new" | "connecting" | "listening" | "connected" | "silent" | "closing" | "closed";
 
-/** Lateness of sends against their deadlines, over one reporting interval. Microseconds. */
+/** How late slots were sent, measured against their deadlines, over one `deviationInterval`. */
 export interface Deviation {
-  /** From what these figures really are: `"call"` where what `deviationSource` asks for did not come. */
+  /** Where these figures really come from: `"call"` if what `deviationSource` asks for did not come. */
   source: DeviationSource;
-  /** Slots in the figures. */
+  /** How many slots are in the figures. */
   count: number;
+  /** Mean lateness, microseconds. */
   mean: number;
-  /** Standard deviation. */
+  /** Standard deviation of lateness, microseconds. */
   stddev: number;
+  /** 1st percentile of lateness, microseconds. */
   p1: number;
+  /** Median of lateness, microseconds. */
   p50: number;
+  /** 90th percentile of lateness, microseconds. */
   p90: number;
+  /** 99th percentile of lateness, microseconds. */
   p99: number;
+  /** 99.9th percentile of lateness, microseconds. */
   p999: number;
+  /** Greatest lateness, microseconds. */
   max: number;
-  /** Slots skipped because later deadlines had passed. Not microseconds: a count. */
+  /** How many slots were skipped because later deadlines had passed. Not microseconds: a count. */
   missed: number;
-  /** Slots whose timestamp never came, which the figures leave out unless they are the call's. A count. */
+  /** How many slots got no timestamp. The figures leave them out, unless they are the call's. A count. */
   unreported: number;
 }
 
@@ -37,20 +47,27 @@ export interface Connection {
   cipher: "chacha20-poly1305" | "aes-256-gcm";
 }
 
-/** A client that a server refused: its initiation was genuine, and its wishes were not to be had. */
+/** A client that a server refused. Its initiation was genuine, but what it asked for can't be had here. */
 export interface RefusedClient {
   /** Address and port that the initiation came from. Nothing has come back from there yet, so it may be forged. */
   endpoint: string;
   /**
-   * Which of the server's `limits` was passed: `"length"` (or the route's MTU), `"interval"`, `"bandwidth"`; or
-   * `"notUnderstood"`: settings that make no sense; or `"version"`: another version of the protocol.
+   * Why it was refused: which of the server's `limits` it passed (`"length"`, also for the route's MTU; `"interval"`;
+   * `"bandwidth"`), `"notUnderstood"` for settings that make no sense, or `"version"` for another version of the
+   * protocol.
    */
   reason: "length" | "interval" | "bandwidth" | "notUnderstood" | "version";
-  /** Which direction passed it first; null where it isn't a direction's. */
+  /** The direction that passed the limit first. null if the reason isn't a direction's. */
   direction: "up" | "down" | null;
-  /** What was asked for: bytes, nanoseconds, bytes per second, or the version; null for `"notUnderstood"`. */
+  /**
+   * What the client asked for: bytes for `"length"`, nanoseconds for `"interval"`, bytes per second for `"bandwidth"`,
+   * or its version for `"version"`. null for `"notUnderstood"`.
+   */
   asked: number | null;
-  /** The limit, in the same unit; for `"version"` the one that is spoken here. null for `"notUnderstood"`. */
+  /**
+   * The limit, in the unit of `asked`. For `"version"` it is the version that is spoken here. null for
+   * `"notUnderstood"`.
+   */
   limit: number | null;
 }
 
@@ -58,68 +75,80 @@ export interface RefusedClient {
 export interface TunnelWarning {
   /** Stable, starts with `I405_`; docs/errors.md has all of them. */
   code: string;
+  /** What happened. */
   message: string;
   /** What to do about it. */
   remedy: string;
 }
 
 /**
- * Slots that were sent, also where the kernel refused them (`record`): one at each index of the arrays, which belong to
- * the listener. Instants are nanoseconds of CLOCK_MONOTONIC, the clock of `process.hrtime.bigint()`. Nothing here is
- * secret, but it tells more of a tunnel than the wire does: which slots belong to which session.
+ * With `record`: slots that were sent, also those that the kernel refused. Each index of the arrays is one slot. The
+ * arrays belong to the listener. Instants are nanoseconds of CLOCK_MONOTONIC, the clock of `process.hrtime.bigint()`.
+ *
+ * Nothing here is secret, but it tells more of a tunnel than the wire does: which slots belong to which session.
  */
 export interface SlotRecords {
-  /** Slots since the event before that are missing here, because the program was busy for too long. */
+  /** How many slots since the event before are missing here, because the program was busy for too long. */
   dropped: number;
-  /** When each was to leave; ascending. With `dispatchers: 2`, a slot may come one event late. */
+  /** When each slot was to leave, nanoseconds; ascending. With `dispatchers: 2`, a slot may come one event late. */
   deadlineNs: BigUint64Array;
-  /** The clock at the call that sent it. With `sendBy: "txtime"` the call comes before the deadline. */
+  /** The clock at the call that sent it, nanoseconds. With `sendBy: "txtime"` the call comes before the deadline. */
   calledNs: BigUint64Array;
   /**
-   * Under which session's keys. The numbers are this end's own and rise with each handshake and rekey; the other end has
-   * others for the same keys. 0xffffffff: under no session's, as handshakes are and slots before the first session.
+   * The number of the session's keys that sealed it. The numbers are this end's own, and rise with each handshake and
+   * rekey; the other end has other numbers for the same keys. 0xffffffff: no session's keys, as for handshakes and for
+   * slots before the first session.
    */
   generation: Uint32Array;
-  /** Its number under these keys, from 0, by which the other end's `arrivals` name it too. Says nothing without a session. */
+  /**
+   * The datagram's number under these keys, from 0. The other end's `arrivals` name it by the same number. It says
+   * nothing without a session.
+   */
   counter: Uint32Array;
   /**
-   * Slots skipped beside this one because their deadlines had passed: right after it, with `dispatchers: 2` also right
-   * before. Their sum is `stats().slots.missed`, but for a suspended machine's with `dispatchers: 2`.
+   * How many slots beside this one were skipped because their deadlines had passed: those right after it, with
+   * `dispatchers: 2` also those right before. Their sum is `stats().slots.missed`. With `dispatchers: 2` the sum leaves
+   * out those that passed while the machine was suspended.
    */
   missed: Uint32Array;
 }
 
-/** Slots whose transmit timestamp came (`record`, and a `deviationSource` or `sendBy` that asks for timestamps). */
+/** With `record`: slots whose transmit timestamp came, if `deviationSource` or `sendBy` asks for timestamps. */
 export interface DepartureRecords {
-  /** Slots since the event before that are missing here, because the program was busy for too long. */
+  /** How many slots since the event before are missing here, because the program was busy for too long. */
   dropped: number;
-  /** The deadline, as in {@link SlotRecords}, by which the two are matched. */
+  /** The deadline in nanoseconds, as in {@link SlotRecords}. It says which slot this is. */
   deadlineNs: BigUint64Array;
-  /** When it left by its timestamp, nanoseconds of CLOCK_MONOTONIC. */
+  /** When the slot left by its timestamp, nanoseconds of CLOCK_MONOTONIC. */
   leftNs: BigUint64Array;
 }
 
-/** Datagrams that opened under a session's keys (`record`), in the order in which they came. Copies are left out. */
+/**
+ * With `record`: datagrams that opened under a session's keys, in the order in which they came. Copies are left out.
+ */
 export interface ArrivalRecords {
-  /** Datagrams since the event before that are missing here, because the program was busy for too long. */
+  /** How many datagrams since the event before are missing here, because the program was busy for too long. */
   dropped: number;
   /** When the kernel received each, nanoseconds of CLOCK_MONOTONIC. */
   receivedNs: BigUint64Array;
-  /** Under which session's keys, in this end's numbering: see {@link SlotRecords}. */
+  /** The number of the session's keys that opened it, in this end's numbering: see {@link SlotRecords}. */
   generation: Uint32Array;
-  /** Its number under these keys, which the sender gave it. */
+  /** The datagram's number under these keys, which the sender gave it. */
   counter: Uint32Array;
 }
 
 /**
- * A listener that throws disturbs neither the tunnel nor the other listeners: what it threw is thrown again from an empty
- * stack, as an uncaught exception of the program's own. The same holds for those of {@link I405Tunnel.stream}. A listener
- * may call any method of the tunnel, `close` included.
+ * A listener that throws disturbs neither the tunnel nor the other listeners. What it threw is thrown again from an
+ * empty stack, as an uncaught exception of the program's own. The same holds for listeners of {@link
+ * I405Tunnel.stream}. A listener may call any method of the tunnel, `close` included.
  */
 export type TunnelEvents = {
-  /** A session is up: data may flow. Again after every new handshake. */
+  /** A session is up: data may flow. It comes again after every new handshake. */
   connected: (connection: Connection) => void;
-  /** Nothing from the peer for its timeout. A client handshakes anew on the same schedule. */
+  /**
+   * The peer was not heard for its timeout; `forMs` is for how long, milliseconds. A client handshakes anew on the same
+   * schedule.
+   */
   silent: (info: { forMs: number }) => void;
   /** The peer is there again without a new handshake. */
   heard: () => void;
@@ -128,12 +157,15 @@ export type TunnelEvents = {
   /** Server: the client sends from another address or port now, and is answered there. */
   roamed: (info: { endpoint: string }) => void;
   /**
-   * The session ended; `reason` says how: it grew too old (`"expired"`), it counted to its limit (`"exhausted"`), the
-   * peer stayed silent (`"silent"`) or closed (`"peerClosed"`), or a new one took its place (`"replaced"`). A client
-   * goes on to handshake, a server to listen.
+   * The session ended. A client goes on to handshake, a server to listen. The `reason` is one of these:
+   * - `"expired"`: it grew too old.
+   * - `"exhausted"`: it counted to its limit.
+   * - `"silent"`: the peer stayed silent.
+   * - `"peerClosed"`: the peer closed it.
+   * - `"replaced"`: a new session took its place.
    */
   disconnected: (info: { reason: "expired" | "silent" | "peerClosed" | "replaced" | "exhausted" }) => void;
-  /** Server: a client was refused, and why. It is told as well, and stops. At most one a second. */
+  /** Server: a client was refused, and why. The client is told as well, and stops. At most one a second. */
   refused: (refused: RefusedClient) => void;
   /** Once per `deviationInterval`. */
   deviation: (deviation: Deviation) => void;
@@ -149,8 +181,8 @@ export type TunnelEvents = {
   drain: () => void;
   warning: (warning: TunnelWarning) => void;
   /**
-   * Fatal, and never thrown: pending promises, streams and iterators get it too, or else the first `close()`. What the
-   * tunnel held is released when `close` is emitted.
+   * The tunnel failed. It is never thrown. Pending promises, streams and iterators get the same error; if there are
+   * none, the first `close()` does. What the tunnel held is released when `close` is emitted.
    */
   error: (error: I405Error) => void;
   /** Everything is released; the last event. */
@@ -158,47 +190,62 @@ export type TunnelEvents = {
 };
 
 /**
- * What is known of the way to the peer and back. Each end counts the other's datagrams by the numbers under their keys, and
- * tells it once a second or in eight slots, whichever is rarer, inside the slots.
+ * What is known of the way to the peer and back. Each end counts the other's datagrams by the numbers under their keys.
+ * It tells the other the counts inside the slots, once a second or once in eight slots, whichever is rarer.
  */
 export interface PathStats {
   /** Datagrams from the peer. */
   inbound: PathLoss;
-  /** Datagrams to the peer, by its own word and as of its newest report. */
+  /** Datagrams to the peer, as the peer's newest report says. */
   outbound: PathLoss;
   /**
-   * To the peer and back, without what the peer waited for its next slot; milliseconds. `smoothedMs` as TCP smooths it (RFC
-   * 6298), `leastMs` since the tunnel was opened. null before a report told it.
+   * Time to the peer and back, milliseconds, without what the peer waited for its next slot. `smoothedMs` is smoothed
+   * as TCP does it (RFC 6298). `leastMs` is the least since the tunnel was opened. null before a report told it.
    */
   roundTrip: { newestMs: number; smoothedMs: number; leastMs: number } | null;
-  /** How long ago a datagram last opened, milliseconds without time asleep; null: none yet. */
+  /**
+   * How long ago a datagram last opened, milliseconds; the time that the machine was asleep doesn't count. null: none
+   * yet.
+   */
   heardMsAgo: number | null;
-  /** How long ago the peer last reported, as above; null: it has not yet, or its version does not. */
+  /**
+   * How long ago the peer's newest report came, milliseconds, as above. null: none came yet, or the peer's version
+   * sends none.
+   */
   reportedMsAgo: number | null;
-  /** Age of the newest handshake that led to a session, whether that is up or not, milliseconds; null: none yet. */
+  /**
+   * Age of the newest handshake that led to a session, milliseconds, whether that session is still up or not. null:
+   * none yet.
+   */
   handshakeMsAgo: number | null;
-  /** Age of the newest keys: of that handshake, or of a rekey since. Milliseconds; null: none yet. */
+  /** Age of the newest keys, milliseconds: those of that handshake, or of a rekey since. null: none yet. */
   keysMsAgo: number | null;
 }
 
 /**
- * How many datagrams of one direction came. Slots that the sender skipped and handshakes are not among them, copies count
- * once, and one that comes late is not lost any more. What nothing came after is not known to be lost yet.
+ * How many datagrams of one direction came. Handshakes and slots that the sender skipped don't count, and copies count
+ * once. A datagram that comes late isn't lost any more. One after which nothing came isn't known to be lost yet.
  */
 export interface PathLoss {
-  /** Those that can have come, since the tunnel was opened. */
+  /** Datagrams that can have come, since the tunnel was opened. */
   expected: bigint;
-  /** Those of them that have not. */
+  /** How many of them have not come. */
   lost: bigint;
-  /** The same of the last ten seconds; 0: nothing came, or nothing was reported, in them. */
+  /** As `expected`, in the last ten seconds. 0: nothing came, or nothing was reported, in them. */
   recentExpected: number;
+  /** As `lost`, in the last ten seconds. */
   recentLost: number;
 }
 
-/** Counters since the tunnel was opened; zeros before, the last values after it closed. */
+/**
+ * Counters since the tunnel was opened. Before that they are zeros; after the tunnel closed they keep the last values.
+ */
 export interface TunnelStats {
   state: TunnelState;
-  /** `late`: more than 50 us after the deadline. `carrying`, `cover` and `handshake` say what the sent ones held. */
+  /**
+   * Counts of slots. `late`: sent more than 50 us after the deadline. `carrying`, `cover` and `handshake` say what
+   * those that were sent held.
+   */
   slots: {
     sent: bigint;
     missed: bigint;
@@ -206,18 +253,18 @@ export interface TunnelStats {
     carrying: bigint;
     cover: bigint;
     handshake: bigint;
-    /** With `dispatchers: 2`, sent by the second one because the first was late. */
+    /** With `dispatchers: 2`: sent by the second dispatcher because the first was late. */
     hedged: bigint;
     /**
-     * Of the cover slots, with `dispatchers: 2`: sent without what waited, because the other dispatcher was stopped
-     * while it built.
+     * With `dispatchers: 2`: cover slots that were sent without the packets that waited, because the other dispatcher
+     * was stopped while it built the slot.
      */
     emergency: bigint;
     /** Refused by the kernel; the schedule went on. */
     sendErrors: bigint;
-    /** errno of the newest of them, 0: none. */
+    /** errno of the newest of these. 0: none. */
     lastSendErrno: number;
-    /** Their transmit timestamp never came; 0 unless `deviationSource` or `sendBy` asks for timestamps. */
+    /** Slots whose transmit timestamp never came. 0 unless `deviationSource` or `sendBy` asks for timestamps. */
     unreported: bigint;
     /** Dropped by the kernel because their launch time had passed or was not acceptable (`sendBy: "txtime"`). */
     launchesMissed: bigint;
@@ -227,34 +274,42 @@ export interface TunnelStats {
     bytesSent: bigint;
     packetsReceived: bigint;
     bytesReceived: bigint;
-    /** Packets from the interface dropped because the waiting queue was full or no session was up. */
+    /** Packets from the interface that were dropped because the waiting queue was full or no session was up. */
     queueDrops: bigint;
     /**
-     * Calls of `write` that returned false: the waiting queue was full, or no session was up. The packet was not taken, and
-     * is lost unless the program writes it again. A stream does that by itself, and isn't counted here.
+     * Calls of `write` that returned false, because the waiting queue was full or no session was up. The packet was not
+     * taken, and is lost unless the program writes it again. A stream writes it again by itself, and isn't counted
+     * here.
      */
     writeRefusals: bigint;
-    /** Packets that waited for longer than `readerQueue` for a stream or an iterator to be read, and were dropped. */
+    /** Packets that waited for longer than `readerQueue` for a stream or an iterator, and were dropped. */
     readerDrops: bigint;
-    /** Neither IPv4 nor IPv6, or of a length that the header contradicts; received, from the interface, or written. */
+    /**
+     * Packets that are neither IPv4 nor IPv6, or whose header contradicts their length. They may be received, from the
+     * interface, or written.
+     */
     malformed: bigint;
     /** Received packets whose source isn't within `allowedIps`, or that are from or to this machine itself. */
     notAllowed: bigint;
     /**
-     * Received packets whose source isn't within `allowedIps`, but counts on its link only or is none: router solicitations
-     * and the like, which a kernel says by itself through any interface. Dropped without a warning.
+     * Received packets whose source isn't within `allowedIps`, and counts only on its link or is none at all: router
+     * solicitations and the like. A kernel sends them through any interface by itself, so they are dropped without a
+     * warning.
      */
     linkLocal: bigint;
     /** The tunnel's own datagrams, which a route sent into it (`I405_ROUTING_LOOP`). */
     looped: bigint;
     /** Reads and writes that the TUN interface refused (`I405_TUN_FAILING`). */
     deviceErrors: bigint;
+    /** Bytes that wait for slots now. */
     queuedBytes: bigint;
   };
   /**
-   * `unknown`: opened by no key; `forged` in log and metrics. `unopened`: the same, but from the peer's address while a
-   * handshake with it is under way, or in the 10 s after it: its cover without a session, and fragments beyond the one that
-   * was needed. `overBudget`: dropped unseen in a flood.
+   * Counts of datagrams.
+   * - `unknown`: no key opened it. Log and metrics call it `forged`.
+   * - `unopened`: no key opened it either, but it came from the peer's address during a handshake with it, or in the 10
+   *   s afterwards. Such are its cover without a session, and fragments beyond the one that was needed.
+   * - `overBudget`: dropped in a flood without being tried.
    */
   datagrams: {
     received: bigint;
@@ -265,26 +320,35 @@ export interface TunnelStats {
     overBudget: bigint;
   };
   path: PathStats;
-  /** `stale`: fragments of initiations below the floor or too old; copies of the newest two do not count. */
+  /** `stale`: fragments of initiations that are below the floor or too old. Copies of the newest two don't count. */
   handshake: { fragments: bigint; stale: bigint };
   reassembly: { payloadsLost: bigint; blocksDropped: bigint };
-  /** Events that did not fit between two turns of the event loop. */
+  /** Events that did not fit between two turns of the event loop, and were dropped. */
   eventsDropped: bigint;
-  /** Times the kernel's real-time throttle took the timed thread off its core. */
+  /** How often the kernel's real-time throttle took the timed thread off its core. */
   throttleStalls: bigint;
-  /** Cores that this tunnel keeps busy with a burner now. */
+  /** How many cores this tunnel keeps busy with a burner now. */
   burners: number;
-  /** How late all slots were: by the call, and where `deviationSource` asks for timestamps, by those. Empty before. */
+  /**
+   * How late all slots were: by the call, and by timestamps if `deviationSource` asks for those. Empty before the first
+   * slot.
+   */
   lateness: LatenessDistribution[];
 }
 
-/** Slots since the tunnel was opened, by how late they were. The newest few hundredths of a second are not in it yet. */
+/**
+ * How late the slots since the tunnel was opened were, in nanoseconds. The newest few hundredths of a second are not in
+ * it yet.
+ */
 export interface LatenessDistribution {
   source: DeviationSource;
   /** Upper bounds of the buckets, nanoseconds, each included in its bucket. */
   boundsNs: readonly number[];
-  /** Slots in each bucket, not cumulative; one more than there are bounds, for what is later than all of them. */
+  /**
+   * How many slots are in each bucket, not cumulative. It has one entry more than `boundsNs`, for what is later than
+   * all of them.
+   */
   counts: readonly number[];
-  /** Sum of all latenesses, nanoseconds. */
+  /** Sum of the latenesses of all slots, nanoseconds. */
   sumNs: bigint;
 }

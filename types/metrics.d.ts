@@ -12,8 +12,8 @@ export interface MetricsOptions {
   /** Where to register them. Default: prom-client's global `register`. */
   registry?: Registry;
   /**
-   * The label `tunnel` of this one's metrics: 1 to 63 characters, different from the other tunnels' in the registry.
-   * Default: `"default"`.
+   * Value of the label `tunnel` in this tunnel's metrics: 1 to 63 characters, different from the other tunnels' in the
+   * registry. Default: `"default"`.
    */
   name?: string;
 }
