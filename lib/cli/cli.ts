@@ -1,17 +1,11 @@
 /** The command line from its arguments to its exit code. */
 import { CommanderError } from "commander";
 import { I405Error } from "../common/errors.js";
-import { runAudit } from "./audit/audit.js";
-import { runDemo } from "./demo/demo.js";
-import { runDoctor } from "./doctor/doctor.js";
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from "./exit-codes.js";
 import { errorLines, explainError } from "./explain.js";
-import { runKeyCommand } from "./keygen.js";
 import { plainLog } from "./plain-log.js";
 import { buildProgram, type Request } from "./program.js";
-import { runTunnel } from "./run.js";
 import { mergeSettings } from "./settings.js";
-import { runStatus } from "./status/status.js";
 import type { World } from "./world.js";
 
 /** @param parameters what follows the program's name */
@@ -46,19 +40,30 @@ function usageOf(error: CommanderError): I405Error {
   return new I405Error("ERR_I405_USAGE", `${message}${hint}`, { cause: error });
 }
 
+/** Loads what this command needs and nothing else: the audit's charts and statistics take longer to load than a tunnel. */
 async function run(request: Request, world: World): Promise<number> {
   switch (request.command) {
     case "server":
-    case "client":
+    case "client": {
+      const { runTunnel } = await import("./run.js");
       return runTunnel(request.command, mergeSettings(request.command, request.given.values), world);
-    case "status":
+    }
+    case "status": {
+      const { runStatus } = await import("./status/status.js");
       return runStatus(request, world);
-    case "demo":
+    }
+    case "demo": {
+      const { runDemo } = await import("./demo/demo.js");
       return runDemo(request, world);
-    case "audit":
+    }
+    case "audit": {
+      const { runAudit } = await import("./audit/audit.js");
       return runAudit(request.flags, request.given, world);
-    case "doctor":
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor/doctor.js");
       return runDoctor(request.flags, world);
+    }
     default:
       // Best effort: keys are made without the addon, and on machines that have none.
       await world.process?.().then(
@@ -67,7 +72,7 @@ async function run(request: Request, world: World): Promise<number> {
         },
         () => undefined,
       );
-      runKeyCommand(request, world.io);
+      (await import("./keygen.js")).runKeyCommand(request, world.io);
       return EXIT_OK;
   }
 }

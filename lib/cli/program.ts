@@ -1,6 +1,6 @@
 /** The commands as commander knows them: flags from the table, help with examples, and what each one runs. */
 import { Command, Option } from "commander";
-import { version } from "../index.js";
+import { version } from "../common/version.js";
 import { addAuditCommand } from "./audit/command.js";
 import { AUDIT_TUNNEL_FLAGS, type AuditFlags } from "./audit/options.js";
 import type { DoctorFlags } from "./doctor/options.js";
