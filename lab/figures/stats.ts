@@ -69,43 +69,6 @@ export function chiSquaredUniform(counts: readonly number[]): number {
   return chiSquaredP(statistic, counts.length - 1);
 }
 
-/** Are these two sets of counts drawn alike? Places that are empty in both say nothing and are left out. */
-export function chiSquaredTwoSample(one: readonly number[], other: readonly number[]): number {
-  const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
-  const ratio = Math.sqrt(total(other) / total(one));
-  let statistic = 0;
-  let places = 0;
-  one.forEach((count, index) => {
-    const pair = count + other[index]!;
-    if (pair === 0) return;
-    places += 1;
-    statistic += (ratio * count - other[index]! / ratio) ** 2 / pair;
-  });
-  return chiSquaredP(statistic, places - 1);
-}
-
-/** Kolmogorov and Smirnov's test: are these values uniform in 0..1? Stephens' correction makes it good from 5 on. */
-export function uniformP(values: readonly number[]): number {
-  const sorted = ascending(values);
-  const n = sorted.length;
-  let distance = 0;
-  sorted.forEach((value, index) => {
-    distance = Math.max(distance, (index + 1) / n - value, value - index / n);
-  });
-  const scaled = distance * (Math.sqrt(n) + 0.12 + 0.11 / Math.sqrt(n));
-  // The series doesn't settle for small arguments, where the answer is 1 to all digits.
-  if (scaled < 0.2) return 1;
-  let sum = 0;
-  for (let k = 1; k <= 100; k += 1) sum += 2 * (k % 2 === 1 ? 1 : -1) * Math.exp(-2 * k * k * scaled * scaled);
-  return Math.min(Math.max(sum, 0), 1);
-}
-
-/** Probability of at least `hits` of `trials` by tossing a coin (normal approximation with continuity correction). */
-export function coinP(hits: number, trials: number): number {
-  const z = (hits - 0.5 - trials / 2) / Math.sqrt(trials / 4);
-  return 1 - jStat.normal.cdf(z, 0, 1);
-}
-
 /** Kernel clock ticks a second, a constant of the kernel's interface to user space. */
 const TICKS_PER_SECOND = 100;
 

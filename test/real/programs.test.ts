@@ -28,8 +28,8 @@ t.test("promise: own-schedule: an event loop that stands still for two seconds c
     // A thread that is kept from its core when the counters are read counts what it missed only afterwards, and these are
     // ordinary threads: half a second of that is allowed.
     t.ok(Math.abs(sent + missed - expected) <= 0.25 * expected, what);
-    // Were the event loop needed there would be none. What a busy machine takes away for itself is not the loop's doing;
-    // bench/eventloop.ts counts to the slot.
+    // Were the event loop needed there would be none. What a busy machine takes away for itself is not the loop's doing:
+    // the timing bench counts to the slot, in its condition `blocked`.
     t.ok(sent >= 0.5 * expected, what);
   }
   t.match(await running.event("after"), { intact: true, states: ["connected", "connected"] });
