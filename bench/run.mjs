@@ -26,12 +26,13 @@ if (name === undefined || !names.includes(name)) {
 }
 
 const parameters = rest.filter((word) => word !== "--no-setup");
-if (parameters.length === rest.length && !setUp({ tests: true })) process.exit(1);
+if (parameters.length === rest.length && !setUp({ programs: "release" })) process.exit(1);
 
 /** @param {string[]} command */
 function run(...command) {
   // The compiled helpers look for the test programs from where they are, so the place is given in full.
-  const environment = { ...process.env, CARGO_TARGET_DIR: resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target") };
+  const target = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
+  const environment = { ...process.env, CARGO_TARGET_DIR: target, I405_TESTKIT_PROFILE: "release" };
   const { status } = spawnSync(process.execPath, command, { stdio: "inherit", env: environment });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -2,6 +2,7 @@
 // Makes a fresh checkout ready: packages, addon, dist/. Nothing but Node's own modules; fast when nothing changed.
 //   node scripts/setup.mjs            what `npm start` needs
 //   node scripts/setup.mjs --tests    and the programs that the tests run
+//   node scripts/setup.mjs --benches  or those that the benches run, optimised
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildAddon, buildTestkit, compile, installPackages } from "./setup/steps.mjs";
@@ -11,18 +12,18 @@ import { nodeProblem, SetupError } from "./setup/tools.mjs";
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * @param {{ root?: string, tests?: boolean }} options
+ * @param {{ root?: string, programs?: "dev" | "release" | null }} options `programs`: of the tests, by cargo's profile
  * @returns {boolean} whether everything is ready; if not, the reason is on standard error
  */
-export function setUp({ root = ROOT, tests = false } = {}) {
+export function setUp({ root = ROOT, programs = null } = {}) {
   try {
     const problem = nodeProblem(process.versions.node, process.platform);
     if (problem !== null) throw new SetupError(problem);
     installPackages(root);
     buildAddon(root);
     compile(root);
-    if (tests) {
-      buildTestkit(root);
+    if (programs !== null) {
+      buildTestkit(root, programs);
       installTestTools();
     }
     return true;
@@ -36,5 +37,6 @@ export function setUp({ root = ROOT, tests = false } = {}) {
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  process.exitCode = setUp({ tests: process.argv.includes("--tests") }) ? 0 : 1;
+  const programs = process.argv.includes("--benches") ? "release" : process.argv.includes("--tests") ? "dev" : null;
+  process.exitCode = setUp({ programs }) ? 0 : 1;
 }

@@ -2,13 +2,11 @@
  * The simulator of crates/i405-sim: the commands of the product's addon, and those of the simulation around them. `npm
  * test` builds it beforehand.
  */
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { NativeEvent } from "../../lib/native/events.js";
 import type { NativeOpenOptions, Role } from "../../lib/native/options.js";
 import type { NativeSchedule, NativeSession } from "../../lib/native/tunnel.js";
 import type { NativeModule } from "../../lib/native/loader.js";
+import { testkit } from "../host/testkit.js";
 
 /** Mistakes that can be put in on purpose; what each does is in crates/i405-sim/src/plant.rs. */
 export const PLANTS = [
@@ -107,13 +105,9 @@ export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${strin
   simulationEnd(): Figures;
 }
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
 /** @throws if it isn't built, naming the command that builds it. */
 export function loadSimulator(): Simulator {
-  const path = join(resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target"), "release", "libi405_sim.so");
-  if (!existsSync(path)) throw new Error(`${path} is missing: build it with \`node scripts/setup.mjs --tests\``);
   const module = { exports: {} as Simulator };
-  process.dlopen(module, path);
+  process.dlopen(module, testkit("libi405_sim.so"));
   return module.exports;
 }

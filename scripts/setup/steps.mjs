@@ -94,12 +94,14 @@ export function buildAddon(root) {
 /**
  * The programs that only the tests run, and the simulator. They stay where cargo puts them, so cargo itself says what is stale.
  * @param {string} root
+ * @param {"dev" | "release"} profile of cargo: `cargo test` has compiled most of it with the first, and benches want the other
  */
-export function buildTestkit(root) {
+export function buildTestkit(root, profile) {
   needToolchain(root);
-  run(root, "cargo", ["build", "--release", "--locked", "--quiet", "-p", "i405-testkit"]);
+  say(`building the test programs (cargo build --profile ${profile})`);
+  run(root, "cargo", ["build", "--locked", "--quiet", "--profile", profile, "-p", "i405-testkit"]);
   // By itself: it wants a feature of i405-rt that nothing else may have.
-  run(root, "cargo", ["build", "--release", "--locked", "--quiet", "-p", "i405-sim"]);
+  run(root, "cargo", ["build", "--locked", "--quiet", "--profile", profile, "-p", "i405-sim"]);
 }
 
 /** @param {string} root */
