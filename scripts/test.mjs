@@ -39,15 +39,26 @@ function tapCheck(name, parameters, { tapFailures: failures }) {
 }
 
 /**
- * The files that bear company beside each other, then the others one at a time.
+ * The files that bear company beside each other, one more than there are cores, for most of them wait most of the time.
+ * Then the others one at a time.
  * @param {Failures} failures
  * @returns {Check[]}
  */
 function tapChecks(failures) {
   const { together, alone } = testFiles(ROOT);
   return [
-    tapCheck("tap together", [`--jobs=${availableParallelism()}`, ...together], failures),
+    tapCheck("tap together", [`--jobs=${availableParallelism() + 1}`, ...together], failures),
     tapCheck("tap alone", alone, failures),
+  ];
+}
+
+/** What looks at the scripts: on one core, beside what is compiled. @returns {Check[]} */
+function scriptChecks() {
+  const node = process.execPath;
+  return [
+    { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"], aside: true },
+    { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."], aside: true },
+    { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."], aside: true },
   ];
 }
 
@@ -55,13 +66,9 @@ function tapChecks(failures) {
  * @param {Failures} failures
  * @returns {Check[]}
  */
-function allChecks(failures) {
-  const node = process.execPath;
+function cargoChecks(failures) {
   const libtest = { counts: (/** @type {string} */ output) => output, failures: failures.cargoFailures };
   return [
-    { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"] },
-    { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."] },
-    { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."] },
     { name: "cargo fmt", command: ["cargo", "fmt", "--all", "--check"] },
     { name: "cargo clippy", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"] },
     { name: "cargo test", command: ["cargo", "test", "--locked", "--no-fail-fast"], ...libtest },
@@ -71,13 +78,25 @@ function allChecks(failures) {
       command: ["cargo", "test", "--locked", "-p", "i405-proto", "--features", "loom", "--test", "hedge_model"],
       ...libtest,
     },
-    ...tapChecks(failures),
   ];
+}
+
+/** One after the other; all of them run, whatever fails. @param {Check[]} checks */
+async function inTurn(checks) {
+  const results = [];
+  for (const check of checks) results.push(await runCheck(ROOT, check));
+  return results;
+}
+
+/** @param {Failures} failures */
+async function everyCheck(failures) {
+  const compiled = await Promise.all([inTurn(scriptChecks()), inTurn(cargoChecks(failures))]);
+  return [...compiled.flat(), ...(await inTurn(tapChecks(failures)))];
 }
 
 async function main() {
   delete process.env[IN_GROUP];
-  if (!setUp({ tests: true })) return 1;
+  if (!setUp({ programs: "dev" })) return 1;
   const parameters = process.argv.slice(2);
   addCargoToPath();
   const problem = parameters.length > 0 ? null : (toolchainProblem(ROOT) ?? componentsProblem());
@@ -86,12 +105,10 @@ async function main() {
     return 1;
   }
   mkdirSync(join(ROOT, ".setup"), { recursive: true });
-  const results = [];
   // Only now: what it reads tap with is set up like everything else.
   const failures = await import("./setup/failures.mjs");
-  for (const check of parameters.length > 0 ? [tapCheck("tap", parameters, failures)] : allChecks(failures)) {
-    results.push(await runCheck(ROOT, check));
-  }
+  const chosen = parameters.length > 0;
+  const results = await (chosen ? inTurn([tapCheck("tap", parameters, failures)]) : everyCheck(failures));
   process.stdout.write(`\n${summary(results)}\n`);
   return failedChecks(results).length === 0 ? 0 : 1;
 }

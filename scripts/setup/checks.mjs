@@ -1,5 +1,5 @@
 // @ts-check
-// Runs one check after the other and counts what the test runners themselves report.
+// Runs checks and counts what the test runners themselves report.
 import { spawn } from "node:child_process";
 
 /** So many failed tests are said one by one at the end: the tail of a log is what a person sees of a run elsewhere. */
@@ -12,12 +12,14 @@ const MOST_LISTED = 10;
  * @property {(output: string) => string} [counts] where a runner's counts are to be found, given its standard output
  * @property {(output: string) => string[]} [failures] a line for each failed test, given what `counts` gives
  * @property {boolean} [terminal] leave it the terminal; its output isn't read
+ * @property {boolean} [aside] it runs beside another check: what it says is shown when it has ended
  *
  * @typedef {object} Result
  * @property {string} name
  * @property {boolean} ok
  * @property {Counts} [counts]
  * @property {string[]} [failures]
+ * @property {number} seconds that it took
  *
  * @typedef {{ passed: number, failed: number }} Counts
  */
@@ -47,28 +49,36 @@ export function countTests(text) {
  * @returns {Promise<Result>}
  */
 export function runCheck(root, check) {
+  const { name, aside = false } = check;
   const [command = "", ...parameters] = check.command;
-  process.stdout.write(`\n== ${check.name}\n`);
-  const readsOutput = check.counts !== undefined && check.terminal !== true;
+  const title = `\n== ${name}\n`;
+  if (!aside) process.stdout.write(title);
+  const readsOutput = aside || (check.counts !== undefined && check.terminal !== true);
+  const began = performance.now();
   const child = spawn(command, parameters, {
     cwd: root,
-    stdio: ["ignore", readsOutput ? "pipe" : "inherit", "inherit"],
+    stdio: ["ignore", readsOutput ? "pipe" : "inherit", aside ? "pipe" : "inherit"],
   });
   let output = "";
-  child.stdout?.setEncoding("utf8").on("data", (text) => {
+  const read = (/** @type {string} */ text) => {
     output += text;
-    process.stdout.write(text);
-  });
+    if (!aside) process.stdout.write(text);
+  };
+  child.stdout?.setEncoding("utf8").on("data", read);
+  child.stderr?.setEncoding("utf8").on("data", read);
   return new Promise((resolve) => {
     child.on("error", (error) => {
       process.stderr.write(`i405: ${command} does not run: ${error.message}\n`);
-      resolve({ name: check.name, ok: false });
+      resolve({ name, ok: false, seconds: 0 });
     });
     child.on("close", (code) => {
       const ok = code === 0;
-      if (check.counts === undefined) return resolve({ name: check.name, ok });
+      const seconds = (performance.now() - began) / 1000;
+      if (aside) process.stdout.write(title + output);
+      if (check.counts === undefined) return resolve({ name, ok, seconds });
       const text = readOutput(check.counts, output);
-      return resolve({ name: check.name, ok, counts: countTests(text), failures: check.failures?.(text) ?? [] });
+      const failures = check.failures?.(text) ?? [];
+      return resolve({ name, ok, seconds, counts: countTests(text), failures });
     });
   });
 }
@@ -107,7 +117,8 @@ export function summary(results) {
   const failures = failedChecks(results);
   const lines = results.map((result) => {
     const figures = result.counts === undefined ? "" : `${result.counts.passed} passed, ${result.counts.failed} failed`;
-    return `${failures.includes(result) ? "FAILED" : "ok"}`.padEnd(8) + `${result.name.padEnd(14)}${figures}`.trimEnd();
+    const said = failures.includes(result) ? "FAILED" : "ok";
+    return `${said.padEnd(8)}${result.name.padEnd(14)}${figures.padEnd(24)}${Math.round(result.seconds)} s`;
   });
   const passed = results.reduce((sum, { counts }) => sum + (counts?.passed ?? 0), 0);
   // A check without counts, or one that broke before it could count, is one failure.

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { countTests, failedChecks, runCheck, summary } from "../../scripts/setup
 import { cargoFailures, tapFailures } from "../../scripts/setup/failures.mjs";
 import { hashOf, holdsLocked, isDone, markDone } from "../../scripts/setup/stamps.mjs";
 import { missingPackages } from "../../scripts/setup/test-tools.mjs";
-import { testFiles } from "../../scripts/setup/test-files.mjs";
+import { ALONE, testFiles } from "../../scripts/setup/test-files.mjs";
 import { compilerCommand, nodeProblem, reaches } from "../../scripts/setup/tools.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -106,28 +106,31 @@ t.test("tests are counted from what the runners say", async (t) => {
 
 t.test("the summary ends with the counts, and nothing that failed is lost in them", async (t) => {
   const good = [
-    { name: "eslint", ok: true },
-    { name: "cargo test", ok: true, counts: { passed: 5, failed: 0 } },
-    { name: "tap", ok: true, counts: { passed: 7, failed: 0 } },
+    { name: "eslint", ok: true, seconds: 1.4 },
+    { name: "cargo test", ok: true, seconds: 1.4, counts: { passed: 5, failed: 0 } },
+    { name: "tap", ok: true, seconds: 1.4, counts: { passed: 7, failed: 0 } },
   ];
   t.equal(failedChecks(good).length, 0);
-  t.match(summary(good), /^ok {6}eslint\nok {6}cargo test +5 passed, 0 failed\n[^]*\n12 passed, 0 failed$/);
+  t.match(summary(good), /^ok {6}eslint +1 s\nok {6}cargo test +5 passed, 0 failed +1 s\n[^]*\n12 passed, 0 failed$/);
   const bad = [
-    { name: "eslint", ok: false },
-    { name: "cargo test", ok: false, counts: { passed: 0, failed: 0 } },
-    { name: "tap", ok: false, counts: { passed: 7, failed: 3 } },
+    { name: "eslint", ok: false, seconds: 1.4 },
+    { name: "cargo test", ok: false, seconds: 1.4, counts: { passed: 0, failed: 0 } },
+    { name: "tap", ok: false, seconds: 1.4, counts: { passed: 7, failed: 3 } },
   ];
   t.equal(failedChecks(bad).length, 3);
-  t.match(summary(bad), /FAILED {2}eslint\n[^]*\n7 passed, 5 failed$/);
-  const nothing = [{ name: "tap", ok: true, counts: { passed: 0, failed: 0 } }];
+  t.match(summary(bad), /FAILED {2}eslint +1 s\n[^]*\n7 passed, 5 failed$/);
+  const nothing = [{ name: "tap", ok: true, seconds: 1.4, counts: { passed: 0, failed: 0 } }];
   t.match(summary(nothing), /0 passed, 1 failed$/, "a runner that ran nothing checked nothing");
 });
 
 t.test("the summary names what failed, so far as there is room", async (t) => {
   const failures = Array.from({ length: 12 }, (_, index) => `test ${index}`);
-  const said = summary([{ name: "tap", ok: false, counts: { passed: 1, failed: 12 }, failures }]);
+  const said = summary([{ name: "tap", ok: false, seconds: 1.4, counts: { passed: 1, failed: 12 }, failures }]);
   t.match(said, /^failed:\n {2}test 0\n[^]* {2}test 9\n {2}and 2 more, further up\n\nFAILED {2}tap/);
-  t.match(summary([{ name: "tap", ok: true, counts: { passed: 1, failed: 0 }, failures: [] }]), /^ok {6}tap/);
+  t.match(
+    summary([{ name: "tap", ok: true, seconds: 1.4, counts: { passed: 1, failed: 0 }, failures: [] }]),
+    /^ok {6}tap/,
+  );
 });
 
 t.test("failures are read from what the runners say", async (t) => {
@@ -206,17 +209,21 @@ t.test("a signal ends a run with everything that it has started", async (t) => {
   }
 });
 
-t.test("test files that start programs run alone, and no file is left out", async (t) => {
+t.test("no test file is left out, the longest begin, and those that change the machine are there", async (t) => {
   const root = temporaryFolder(t);
-  write(root, "test/pure.test.ts", 'import { randomSource } from "../../lab/random.js";');
-  write(root, "test/child.test.ts", 'import { spawn } from "node:child_process";');
-  write(root, "test/real/wire.test.ts", 'import { end } from "../support.js";');
-  write(root, "test/deep/net.test.ts", 'import { NetnsPair } from "../../lab/host/netns.js";');
-  write(root, "lab/host/netns.ts", "");
+  const alone = [...ALONE.keys()];
+  for (const file of ["test/unit/pure.test.ts", "test/deep/er/net.test.ts", "test/real/wire.test.ts", ...alone]) {
+    write(root, file, "");
+  }
+  write(root, "test/real/support.ts", "");
   t.same(testFiles(root), {
-    together: ["test/pure.test.ts"],
-    alone: ["test/child.test.ts", "test/deep/net.test.ts", "test/real/wire.test.ts"],
+    together: ["test/real/wire.test.ts", "test/unit/pure.test.ts", "test/deep/er/net.test.ts"],
+    alone: ["test/real/burner.test.ts", "test/real/rt-group.test.ts", "test/real/rt-throttle.test.ts"].concat([
+      "test/audit/live.test.ts",
+      "test/doctor/process.test.ts",
+    ]),
   });
+  for (const file of alone) t.ok(existsSync(join(ROOT, file)), file);
 });
 
 t.test("a check that can't run is a failure", async (t) => {
@@ -232,6 +239,12 @@ t.test("a check that can't run is a failure", async (t) => {
     },
   });
   t.equal(failedChecks([noLog]).length, 1);
+  const aside = await runCheck(ROOT, {
+    name: "aside",
+    command: ["sh", "-c", "echo a; echo b >&2; false"],
+    aside: true,
+  });
+  t.match(aside, { name: "aside", ok: false });
 });
 
 /** A checkout whose packages are there and whose addon is not, and a PATH with nothing but these programs. */
