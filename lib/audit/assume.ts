@@ -1,6 +1,6 @@
 /**
- * A capture without jitter as an observer would see it with jitter: the send errors that were measured, on deadlines
- * that are drawn. What is compared is then what the tunnel will show, and not the bare grid, where everything shows.
+ * Gives a capture without jitter the jitter that an observer would see: the send errors that were measured are put on
+ * deadlines that are drawn. So what is compared is what the tunnel will show. On the bare grid, everything would show.
  */
 import { rngChacha8 } from "@noble/ciphers/chacha.js";
 import { jitterDensity, type ShapeName } from "../statistics/jitter-density.js";

@@ -13,7 +13,7 @@ const [ROUNDS, OUTLIER] = [3, 6];
 const MOST_POINTS = 20_000;
 
 /**
- * Send errors slot by slot, nanoseconds from the fitted grid; NaN for a slot without a datagram.
+ * Send errors slot by slot, as nanoseconds from the fitted grid. NaN stands for a slot without a datagram.
  *
  * @param timesNs ascending, of one stretch
  * @param intervalNs about the interval of the grid, to a hundredth or so
@@ -53,7 +53,8 @@ export interface Line {
 }
 
 /**
- * A line through points, whatever a few of them do; through their middle, not their mean.
+ * A line through points. Outliers are left out, and the line goes through the median of the others and not their mean,
+ * so that a few points can't pull it away.
  *
  * @param start a line close by
  */

@@ -2,9 +2,9 @@
  * `i405/audit`: how many intervals an observer needs to tell conditions of a tunnel apart. Its contract is
  * types/audit.d.ts.
  *
- * What is compared was seen before: in a capture, or in live/, which alone runs a tunnel and knows of it. Reading order:
- * observation.ts, capture/, schedule.ts, grid.ts, n95-of.ts, effects/, compare.ts, analyse.ts, verdict.ts, text.ts, html/,
- * and live/ from its live.ts.
+ * What is compared was observed before, either in a capture or by live/. Only live/ runs a tunnel and knows of it.
+ * Reading order: observation.ts, capture/, schedule.ts, grid.ts, n95-of.ts, effects/, compare.ts, analyse.ts,
+ * verdict.ts, text.ts, html/, and live/ from its live.ts.
  */
 import type { AnswerOptions, Audit, AuditOptions, AuditResponder, LiveAuditOptions } from "../../types/audit.js";
 import { analyse, type Remarks, type Running, type Source } from "./analyse.js";

@@ -23,8 +23,8 @@ export interface Seen {
   /** When each datagram was seen, ascending. */
   timesNs: Float64Array;
   /**
-   * Where deadlines are known: how far from its deadline each slot was sent, to an unknown constant; NaN for a missed
-   * slot. Otherwise gaps are all that there is.
+   * If deadlines are known: how far from its deadline each slot was sent, but for an unknown constant, nanoseconds. NaN
+   * stands for a missed slot. If they aren't known, gaps are all that there is.
    */
   errorsNs?: Float64Array;
 }

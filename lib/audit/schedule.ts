@@ -55,7 +55,7 @@ export function findSchedule(gapsNs: Float64Array, known: KnownSchedule): Schedu
 }
 
 /**
- * Refuses an interval that is none of these datagrams'.
+ * Refuses an interval that can't be these datagrams' interval.
  *
  * @throws {I405Error} `ERR_I405_CAPTURE`
  */

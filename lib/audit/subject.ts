@@ -14,7 +14,7 @@ export const FEWEST_GAPS = 200;
 
 /**
  * @returns null for a direction with too few datagrams to say anything
- * @throws {I405Error} `ERR_I405_CAPTURE` where its interval can't be right
+ * @throws {I405Error} `ERR_I405_CAPTURE` if its interval can't be right
  */
 export function subjectOf(
   observation: Observation,

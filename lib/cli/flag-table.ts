@@ -1,7 +1,7 @@
 /**
- * Every flag of `i405 server` and `i405 client`, once, in the order of `--help`: its name on the command line and in a config
- * file, the option of the public API that it sets, and what `--help` says. What the values mean is parsed behind the API and
- * not here.
+ * Every flag of `i405 server` and `i405 client`, once, in the order of `--help`. An entry has the flag's name on the
+ * command line and in a config file, the option of the public API that it sets, and what `--help` says. Values are
+ * parsed behind the API and not here.
  */
 import type { Flag } from "./flag.js";
 import { OUTPUT_FLAGS } from "./output-flags.js";

@@ -8,7 +8,7 @@ export function flagsOf(command: TunnelCommand): Flag[] {
 }
 
 /**
- * What to call an option of the public API on the command line, or undefined. Where several flags set it, the one that
+ * The flag's name for an option of the public API, or undefined. If several flags set the option, it is the one that
  * was given.
  */
 export function flagOfOption(

@@ -1,7 +1,7 @@
 /**
- * A guard: a shell of a megabyte that waits at a pipe, with the privileges that this process had when it started it. In a
- * session of its own, so that Ctrl-C in a terminal doesn't reach it. What it does is fixed beforehand: whoever gets hold of
- * this process later can make it happen early, and nothing else.
+ * A guard is a shell of about a megabyte that waits at a pipe. It keeps the privileges that this process had when it
+ * started the guard, and it has a session of its own, so that Ctrl-C in a terminal doesn't reach it. What it does is
+ * fixed beforehand: somebody who gets hold of this process later can make that happen early, and nothing else.
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -54,7 +54,7 @@ export function undoSteps(done: readonly RouteStep[], run: RunIp): RouteStep[] {
 /**
  * Carries a plan out.
  *
- * @throws {I405Error} `ERR_I405_ROUTE_SETUP`; what was done by then is taken back, and nothing else.
+ * @throws {I405Error} `ERR_I405_ROUTE_SETUP`. What was done by then is taken back, and nothing else.
  */
 export function applyRoutes({ steps }: RoutePlan, run: RunIp = runIp): void {
   const done: RouteStep[] = [];
@@ -84,8 +84,8 @@ function existsHint({ what }: RouteStep): string {
 const RP_FILTER = "/proc/sys/net/ipv4/conf";
 
 /**
- * Whether the kernel checks strictly that answers would go back the way they came: under a default route through the
- * tunnel, it would then drop the server's datagrams.
+ * Whether the kernel checks strictly that answers would go back the way that packets came. Under a default route
+ * through the tunnel, it would then drop the server's datagrams.
  */
 export function strictReversePath(folder = RP_FILTER): boolean {
   const filter = (name: string) => {

@@ -1,6 +1,6 @@
 /**
  * The log of `i405 server` and `i405 client`: records with a level, a time, an event and its fields. pino makes and
- * filters them; here they become lines for people, or stay JSON.
+ * filters them. Here they become lines for people, or stay JSON.
  */
 import { pino, type DestinationStream, type Logger } from "pino";
 import { errorLines } from "./explain.js";

@@ -1,6 +1,6 @@
 /**
- * `--metrics`: an HTTP server for Prometheus that knows two paths and nothing else. Whoever reaches it may be hostile: a
- * web page that guesses the port, or, when bound to more than loopback, anybody. So requests are small, short and few,
+ * `--metrics`: an HTTP server for Prometheus that knows two paths and nothing else. Its clients may be hostile: a web
+ * page that guesses the port, or anybody, if it is bound to more than loopback. So requests are small, short and few,
  * have no bodies, and are answered from memory.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -31,8 +31,8 @@ const CONNECTIONS = 16;
 const HEALTHY: readonly TunnelState[] = ["listening", "connected"];
 
 /**
- * @param name label of the tunnel
- * @throws {I405Error} `ERR_I405_METRICS` where it can't listen there
+ * @param name Label of the tunnel.
+ * @throws {I405Error} `ERR_I405_METRICS` if it can't listen there
  */
 export async function serveMetrics(
   tunnel: MeasuredTunnel,
@@ -89,8 +89,8 @@ function refusalOf(request: IncomingMessage, local: boolean): Refusal | null {
 }
 
 /**
- * A page in a browser of this machine can send requests to a name of its own that stands for 127.0.0.1 (DNS
- * rebinding), and read the answer. It can't put an address into `Host`.
+ * A page in a browser of this machine can send requests to a name of its own that stands for 127.0.0.1, and read the
+ * answer (DNS rebinding). It can't put an address into `Host`.
  */
 function isLiteral(host: string | undefined): boolean {
   if (host === undefined) return true;

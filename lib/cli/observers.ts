@@ -34,7 +34,7 @@ export interface Observers {
 /**
  * Begins to observe, before the tunnel is opened.
  *
- * @throws {I405Error} `ERR_I405_METRICS`, `ERR_I405_STATUS` where what was asked for can't be had
+ * @throws {I405Error} `ERR_I405_METRICS`, `ERR_I405_STATUS` if what was asked for can't be had
  */
 export async function observe(observed: Observed): Promise<Observers> {
   const { tunnel, output, world, log } = observed;

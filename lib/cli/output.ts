@@ -1,7 +1,7 @@
 /**
- * Standard output and standard error, whatever becomes of them: a full disk, a pipe that nobody reads any more, a terminal
- * that was closed. Writing never throws. What a tunnel does depends on none of it; a command whose output is all that it is
- * for ends with a failure.
+ * Standard output and standard error, whatever becomes of them: a full disk, a pipe that nobody reads any more, a
+ * terminal that was closed. Writing never throws, and no tunnel depends on it. A command that is only there for its
+ * output fails if that can't be written.
  */
 import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -74,8 +74,8 @@ export class Output {
 const STANDARD = [0, 1, 2];
 
 /**
- * Has an exit keep its exit code though the terminal was closed meanwhile: Node puts a terminal's modes back when it ends,
- * and aborts where that fails. It leaves a descriptor alone that is another file by then.
+ * Keeps the exit code of a process whose terminal was closed. Node puts a terminal's modes back when it ends, and
+ * aborts if that fails. It leaves a descriptor alone that is another file by then.
  */
 export function outliveTerminals(): void {
   const terminals = STANDARD.filter((fd) => isatty(fd));

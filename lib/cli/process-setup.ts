@@ -1,6 +1,7 @@
 /**
- * What a running command does to its process: no core dumps before secrets are read; privileges given up once everything
- * is open; a service manager told. Only the real command does: the tests' process is left alone.
+ * What a running command does to its process. It forbids core dumps before secrets are read, gives up privileges once
+ * everything is open, and talks to a service manager. Only the real command does this; the tests' process is left
+ * alone.
  */
 import type { Capability, PrivilegeOptions } from "../../index.js";
 import { describe } from "../common/errors.js";
@@ -19,7 +20,7 @@ export interface ProcessSetup {
 }
 
 /**
- * @param load The addon's part; none: nothing is done to this process.
+ * @param load Loads the addon's part. Without it, nothing is done to this process.
  * @throws {I405Error} `ERR_I405_USAGE`, `ERR_I405_PRIVILEGES`, `ERR_I405_ADDON`, `ERR_I405_SYSTEM`
  */
 export async function setUpProcess(

@@ -1,10 +1,10 @@
 /**
- * Puts routes back and takes them back after this process has given up the privilege for it. What it may run is fixed when it
- * is started: whoever gets hold of this process later can have it add what `--route` asked for, or remove that, and nothing
- * else.
+ * Puts routes back and takes them back after this process has given up the privilege for it. What the guard may run is
+ * fixed when it is started. So somebody who gets hold of this process later can have it add what `--route` asked for,
+ * or remove that, and nothing else.
  *
- * Routes go with the interface that they lead to; rules don't. If this process is killed, the guard takes its rules back as
- * soon as its table is empty. If the table stays full, the next run has taken mark and rules over.
+ * Routes go with the interface that they lead to; rules don't. If this process is killed, the guard takes its rules
+ * back as soon as its table is empty. If the table stays full, the next run has taken mark and rules over.
  */
 import { startGuard } from "./guard.js";
 import { commandOf, type RouteStep } from "./routes.js";

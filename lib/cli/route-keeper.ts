@@ -1,11 +1,11 @@
 /**
- * Notices at once that routes, rules or addresses of the tunnel are gone, puts them back, and says so: an interface that is
- * set down loses its routes, a network manager removes what it hasn't made itself.
+ * Notices at once that routes, rules or addresses of the tunnel are gone, puts them back, and says so. An interface
+ * that is set down loses its routes, and a network manager removes what it hasn't made itself.
  *
- * 1. `look` at every change that the kernel tells of (rtnetlink, by way of `ip monitor`), and every half minute besides.
- * 2. Whatever is missing is put back by whoever kept the privilege for it (`route-guard.ts`). What can't be put back, because
- *    the interface is down for example, is tried at the next change.
- * 3. Whoever takes them away again and again is not fought for ever: the pauses grow.
+ * 1. `look` runs at every change that the kernel tells of (rtnetlink, by way of `ip monitor`), and every half minute
+ * besides. 2. Whatever is missing is put back by the process that kept the privilege for it (`route-guard.ts`). What
+ * can't be put back, for example because the interface is down, is tried again at the next change. 3. If somebody takes
+ * them away again and again, the keeper doesn't fight for ever: its pauses grow.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import type { ListIp } from "./ip.js";

@@ -1,13 +1,14 @@
 /**
- * What `--route` sets up, as steps: what `ip` is told to add and remove, and how to see whether it is there.
+ * What `--route` sets up, as steps. A step says what `ip` is told to add and to remove, and how to see whether it is
+ * there.
  *
  * A prefix goes into the main table, where the longest match decides as everywhere. A default route may not, or the
- * tunnel's own datagrams would go into the tunnel. It gets a table of its own, asked for everything that doesn't carry
- * the outer socket's mark, after the main table has been asked for anything but its own default route.
+ * tunnel's own datagrams would go into the tunnel. It gets a table of its own. That table is asked for everything that
+ * doesn't carry the outer socket's mark, after the main table has been asked for anything but its own default route.
  *
- * Two tunnels share nothing: the mark is in both rules and is the table's number, and the kernel lets one default route
- * into a table, so that the route is the claim to the mark. Everything carries our protocol number, by which it is told
- * from what an administrator has made himself.
+ * Two tunnels share nothing. The mark is in both rules and is the table's number. The kernel lets one default route
+ * into a table, so the route is the claim to the mark. Everything carries our protocol number, which tells it from what
+ * an administrator has made.
  */
 import {
   isInside,

@@ -1,13 +1,13 @@
 /**
- * `--lift-rt-throttle`: the kernel's limit on real-time threads is lifted while a command runs and put back at its end,
- * whatever that end is.
+ * `--lift-rt-throttle`: the kernel's limit on real-time threads is lifted while a command runs, and put back at its
+ * end, whatever that end is.
  *
  * The limit is the whole machine's, and several commands may want it lifted. Each holds it by a file in a folder of
- * `/run`; the first writes down what the limit was, and the last to go puts that back. A holder whose process is gone
- * doesn't count. The command puts it back itself at any exit that it sees; for those that it doesn't see (SIGKILL) a
- * guard waits for the end of a pipe.
+ * `/run`. The first writes down what the limit was, and the last to go puts that back. A holder whose process is gone
+ * doesn't count. The command puts the limit back itself at any exit that it sees. For those that it doesn't see
+ * (SIGKILL), a guard waits for the end of a pipe.
  *
- * The kernel's fair server (from Linux 6.12 on) is left alone: it lets starving ordinary threads in for as long as they
+ * The kernel's fair server (from Linux 6.12 on) is left alone. It lets starving ordinary threads in for as long as they
  * have work, at most 50 ms a second. Without it, the kernel's own threads of that core would starve.
  */
 import { accessSync, constants, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -41,8 +41,9 @@ const FORMER = "former";
 /**
  * Lifts the limit for this process.
  *
- * @returns What puts it back, to be called at any time and any number of times; null if there was no limit to lift.
- * @throws {I405Error} `ERR_I405_RT_THROTTLE` where that isn't permitted.
+ * @returns A function that puts it back, and may be called at any time and any number of times. null: there was no
+ *   limit to lift.
+ * @throws {I405Error} `ERR_I405_RT_THROTTLE` if that isn't permitted.
  */
 export function liftRtThrottle(places: Places = PLACES): (() => void) | null {
   const holder = holderName(process.pid, places);
@@ -162,8 +163,8 @@ function locked<Value>(places: Places, act: () => Value): Value {
 }
 
 /**
- * A line on its pipe: all is well. The end of the pipe without one: this process is gone, or could not put the limit back
- * because it has given up the privilege, and the guard lets go in its place.
+ * A line on its pipe means that all is well. If the pipe ends without one, this process is gone, or could not put the
+ * limit back because it has given up the privilege. Then the guard lets go in its place.
  */
 const GUARD = `read -r _ || "$1" "$2" "$3" "$4" "$5" "$6" || echo "$7" > "$4"`;
 

@@ -1,6 +1,6 @@
 /**
- * `i405 server` and `i405 client`: opens the tunnel, adds the routes, logs, and ends it at a signal. Whatever
- * happens, routes are taken back and the tunnel is closed before this returns.
+ * `i405 server` and `i405 client`: opens the tunnel, adds the routes, logs, and ends at a signal. Whatever happens,
+ * routes are taken back and the tunnel is closed before this returns.
  */
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";

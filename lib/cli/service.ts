@@ -2,8 +2,8 @@
  * Tells a service manager how the command is (sd_notify(3)): `READY=1` once the interface and the routes are there,
  * `STATUS=` for people, `WATCHDOG=1` while it works, `STOPPING=1` at its end. Without `NOTIFY_SOCKET` nothing happens.
  *
- * A client is ready before it is connected: a manager that gave up on it would end its schedule and begin another, for
- * all to see, because the server is away.
+ * A client is ready before it is connected. Otherwise a manager would give up on it while the server is away, end its
+ * schedule and begin another, for all to see.
  */
 import type { NativeProcess } from "../native/process.js";
 import { describeConnection } from "./describe.js";

@@ -1,6 +1,6 @@
 /**
  * What was asked for: flags, config file and environment put together. A flag goes before the config file, and the
- * config file before the environment; of two that exclude each other the nearer source wins, and both from one source
+ * config file before the environment. If two settings exclude each other, the nearer source wins; both from one source
  * are an error.
  */
 import { I405Error } from "../common/errors.js";

@@ -117,9 +117,10 @@ export function logWarning(log: Log, warning: { code: string; message: string; r
 const SUMMARY_MS = 60_000;
 
 /**
- * One record a minute of what strangers did, if they did anything: nobody outside can make the log grow faster.
+ * Logs what strangers did, if they did anything: one record a minute, so that nobody outside can make the log grow
+ * faster.
  *
- * @returns What ends it.
+ * @returns A function that ends it.
  */
 export function logStrangers(tunnel: Pick<LoggedTunnel, "stats">, log: Log): () => void {
   let before = tunnel.stats();

@@ -1,8 +1,8 @@
 /**
- * How IP addresses are written: the one place that reads and writes their text. Options, flags, what the addon and `ip`
- * print, and files of the resolver all come through here.
+ * How IP addresses are written. This is the one place that reads and writes their text: options, flags, what the addon
+ * and `ip` print, and files of the resolver.
  *
- * A link-local address is one only together with its interface, the zone (RFC 4007 section 11): `fe80::1%eth0` as people
+ * A link-local address is complete only with its interface, the zone (RFC 4007 section 11): `fe80::1%eth0` as people
  * write it, `fe80::1%2` as the kernel knows it.
  */
 import { isIPv4, isIPv6, SocketAddress as NodeSocketAddress } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * The only error class, and the one way in which a bad option is reported: which option, what came, what was expected,
- * what to do. Values that may be secret are described and never quoted.
+ * The only error class, and the one way in which a bad option is told: which option, what came, what was expected, what
+ * to do. Values that may be secret are described and never quoted.
  */
 import { types } from "node:util";
 

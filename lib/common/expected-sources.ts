@@ -15,12 +15,12 @@ const IPV6_LINK = "fe80::/10";
 const WHOLE = { 4: "0.0.0.0/0", 6: "::/0" } as const;
 
 /**
- * Whom to expect behind an interface, by family: the networks that it is in, and what is routed into it. Where these say
- * nothing, because an address comes without a network and nothing is routed, anybody of that family; nobody of a family
- * without an address.
+ * Which sources to expect behind an interface, by family: the networks that it is in, and what is routed into it. If
+ * these say nothing, because an address comes without a network and nothing is routed, any source of that family is
+ * expected. Without an address of a family, none of it is.
  *
  * @param routes Prefixes; `default` for whatever families the interface has.
- * @returns null: any source, where nothing is known.
+ * @returns null: any source, because nothing is known.
  */
 export function expectedSources(device: InnerAddresses, routes: readonly string[] = []): string[] | null {
   if (device.ipv4.length + device.ipv6.length === 0) return null;

@@ -1,6 +1,6 @@
 /**
- * How single values are read from options: each checks type and range, names the option by its path, and says what
- * came, what was expected and what to do. `options/` puts them together for tunnels, `audit/` for audits.
+ * How single values are read from options. Each reader checks type and range, names the option by its path, and says
+ * what came, what was expected and what to do. `options/` puts the readers together for tunnels, `audit/` for audits.
  */
 import { parseAddress, parseHostAndPort, WIDTH, zoneMistake, type Family } from "./address-text.js";
 import { describe, describeSecret, optionError } from "./errors.js";
@@ -20,9 +20,9 @@ export interface HostPort {
 const HOLDS_SECRETS: ReadonlySet<string> = new Set(["key", "options"]);
 
 /**
- * An object with no other fields than these; undefined counts as an empty one.
+ * Reads an object with no other fields than these. undefined counts as an empty one.
  *
- * @throws {I405Error} `ERR_I405_OPTION`, naming an unknown field and those that there are.
+ * @throws {I405Error} `ERR_I405_OPTION`, naming the unknown field and the known ones.
  */
 export function readObject(option: string, value: unknown, known: readonly string[]): Raw {
   if (value === undefined) return {};

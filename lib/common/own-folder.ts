@@ -18,9 +18,9 @@ export function isOurs(stats: Stats): boolean {
 }
 
 /**
- * Makes the folder where it is missing; the one above has to be there.
+ * Makes the folder if it is missing. The folder above has to be there.
  *
- * @throws {Error} where that isn't possible, or where others may write in it
+ * @throws {Error} if that isn't possible, or if others may write in it
  */
 export function prepareOwnFolder(folder: string): void {
   if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) mkdirSync(folder, { mode: 0o755 });

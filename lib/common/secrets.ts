@@ -16,8 +16,9 @@ export function isZero(secret: Uint8Array): boolean {
 }
 
 /**
- * A copy that lies outside of V8's heap. Up to 64 bytes V8 keeps a typed array inside of it, where the collector copies
- * it about and where native code that takes it leaves a copy behind; no overwriting reaches those.
+ * A copy that lies outside of V8's heap. V8 keeps a typed array of up to 64 bytes inside of its heap. There the
+ * collector copies it about, and native code that takes it leaves a copy behind. Overwriting the array doesn't reach
+ * those copies.
  */
 export function copyOut(secret: Uint8Array): Uint8Array<ArrayBuffer> {
   const outside = new Uint8Array(new ArrayBuffer(secret.length));

@@ -10,7 +10,7 @@ export const INTERVAL_RANGE_NS = { min: durationNs(INTERVAL_RANGE.min)!, max: du
 export const TIMEOUT_RANGE: DurationRange = { min: "1ms", max: "24h" };
 
 /**
- * Ours: default half width of the jitter as a part of the mean. What an observer needs grows with its fourth power, the
- * time that a packet waits by 2 % at this width (docs/jitter.md).
+ * Ours: default half width of the jitter as a part of the mean. How many intervals an observer needs grows with its
+ * fourth power. The time that a packet waits grows by 2 % at this width (docs/jitter.md).
  */
 export const JITTER_PART = 0.5;

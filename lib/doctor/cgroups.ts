@@ -20,7 +20,7 @@ function mounts(system: System): Mount[] {
 }
 
 /**
- * Folders of this process's group, from its own upwards to where it is mounted.
+ * Folders of this process's group, from its own upwards to where the hierarchy is mounted.
  *
  * @param controller null: version 2; otherwise a version 1 hierarchy.
  */

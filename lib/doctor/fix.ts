@@ -1,7 +1,7 @@
 /**
- * `--fix` and `--undo`. Before a setting is changed, its value is recorded; a value that is recorded already is never
- * overwritten, so that two fixes in a row are still undone to the first. An entry leaves the record only when the
- * setting is as it was.
+ * `--fix` and `--undo`. Before a setting is changed, its value is recorded. A recorded value is never overwritten, so
+ * that two fixes in a row are still undone to the first value. An entry leaves the record only when the setting is as
+ * it was.
  */
 import type { Change, Found } from "./finding.js";
 import { chosen } from "./parse.js";

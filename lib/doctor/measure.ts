@@ -1,6 +1,6 @@
 /**
  * Measures what this machine does to a timed thread: lateness of sleep and of sleep-then-spin, idle and under load, and
- * what the machine takes away by itself. Idle and loaded stretches by turns, so that the machine's own drift falls on
+ * what the machine takes away by itself. Idle and loaded stretches take turns, so that the machine's own drift falls on
  * both.
  */
 import type { NativeLateness, NativeLosses, Probes } from "../native/probes.js";

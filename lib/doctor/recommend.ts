@@ -18,8 +18,8 @@ export interface Recommendation {
   pollMode: "sleepy" | "dozy" | "spinny";
   cpu: number;
   /**
-   * `cpu` where waking up differs between idle and loaded: a core that never idles has no such difference. `all` where
-   * one busy core isn't enough for that.
+   * `cpu` if waking up differs between idle and loaded: a core that never idles has no such difference. `all` if one
+   * busy core isn't enough for that.
    */
   burner: "off" | Burnt;
   /** For `finalizeDelta`; null: the default of the poll mode. */

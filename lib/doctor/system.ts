@@ -1,6 +1,6 @@
 /**
- * What the doctor sees of a machine. Checks get this and nothing else, so that a test can hand in a machine of its own;
- * only the hands of `--fix` and `--undo` can write.
+ * What the doctor sees of a machine. Checks get this and nothing else, so that a test can hand in a machine of its own.
+ * Only the hands of `--fix` and `--undo` can write.
  */
 import type { NativeClockCorrection, NativePermissions } from "../native/probes.js";
 

@@ -1,6 +1,6 @@
 /**
- * What another flow of this machine does to slots at the egress: slots alone and beside it, by turns. The datagrams go
- * no further than the first router.
+ * What another flow of this machine does to slots at the egress. Slots are measured alone and beside that flow, by
+ * turns. The datagrams go no further than the first router.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { NativeEgress, Probes } from "../native/probes.js";

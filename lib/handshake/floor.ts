@@ -17,8 +17,8 @@ export class FloorKeeper {
   #savedMs: number;
 
   /**
-   * @param store null: the floor is remembered while the program runs.
-   * @throws what the store throws at reading, and at writing for the first time.
+   * @param store null: the floor is remembered only while the program runs.
+   * @throws Whatever the store throws when it reads, and when it writes for the first time.
    */
   constructor(clock: Clock, store: StampStore | null) {
     this.#clock = clock;

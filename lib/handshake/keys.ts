@@ -50,8 +50,8 @@ export function publicKey(privateKey: string): string {
 /**
  * A key's bytes. Space around it (the line end of a key file) is ignored.
  * @param field Name of the option, for the message.
- * @throws {I405Error} `ERR_I405_KEY` for anything but 32 bytes in canonical base64, and for the key of zeros, which
- *   stands for no key in WireGuard's tools and as a public key would make every shared secret zero.
+ * @throws {I405Error} `ERR_I405_KEY` for anything but 32 bytes in canonical base64, and for the key of zeros. That key
+ *   stands for "no key" in WireGuard's tools, and as a public key it would make every shared secret zero.
  */
 export function parseKey(field: string, value: unknown): Uint8Array {
   const text = typeof value === "string" ? value.trim() : "";

@@ -93,8 +93,8 @@ export class InitiatorHandshake extends Secret {
   }
 
   /**
-   * Reads the response with this initiation's stamp. Afterwards the attempt is over and zeroed, unless the message did
-   * not authenticate: then it is as if it had never come.
+   * Reads the response with this initiation's stamp. A message that doesn't authenticate leaves the attempt as it was.
+   * After any other, the attempt is over and zeroed.
    * @throws {I405Error} `ERR_I405_HANDSHAKE` if it doesn't authenticate, `ERR_I405_RESPONSE` if it is genuine and not
    *   acceptable (a verdict or an AEAD that nobody offered).
    */

@@ -1,6 +1,7 @@
 /**
- * What two ends share before they talk (docs/protocol.md, "Handshake and sessions"): the wrap and header-protection keys
- * of handshake datagrams, and what Noise needs. It comes from static keys, recommended, or from a password.
+ * What two ends share before they talk (docs/protocol.md, "Handshake and sessions"): the wrap and header-protection
+ * keys of handshake datagrams, and what Noise needs. It comes from static keys, which is recommended, or from a
+ * password.
  */
 import { scrypt } from "node:crypto";
 import { I405Error, optionError } from "../common/errors.js";
@@ -36,8 +37,8 @@ export interface PairingKeys {
 }
 
 /**
- * scrypt's cost: 128 MiB and about half a second per guess, once per tunnel for its owner. The protocol's, so that both
- * ends get the same key.
+ * scrypt's cost: 128 MiB and about half a second for each guess, and once per tunnel for the password's owner. It is
+ * the protocol's, so that both ends get the same key.
  */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
 /** Node stops at 32 MiB otherwise. scrypt needs 128 N r bytes and a little for its blocks. */
@@ -107,7 +108,7 @@ export function pairingFromKeys(role: Role, keys: PairingKeys): Pairing {
 }
 
 /**
- * The pairing of a password: Extract("i405 pairing", scrypt(password in NFC)). Runs scrypt on Node's thread pool.
+ * The pairing of a password: Extract("i405 pairing", scrypt(password in NFC)). scrypt runs on Node's thread pool.
  * @param password As `readPassword` gives it.
  */
 export async function pairingFromPassword(password: string): Promise<Pairing> {

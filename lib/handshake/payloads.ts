@@ -4,7 +4,7 @@
  *     initiation   AEADs, 0, up, down, timeouts, zeros to 64, encapsulation key    1248 bytes
  *     response     verdict, AEAD id, limit, zeros to 32, ciphertext                1120 bytes
  *
- * Integers are big-endian. Whoever reads these bytes has authenticated them; they may still make no sense.
+ * Integers are big-endian. These bytes are authenticated before they are read here. They may still make no sense.
  */
 import type { Wire, WireDirection } from "../../index.js";
 import { describe, I405Error, optionError } from "../common/errors.js";

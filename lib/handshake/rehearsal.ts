@@ -1,7 +1,7 @@
 /**
- * A handshake with oneself, so that the engine has compiled the real one's code before slots begin. Where timed threads spin
- * on every core, they leave others about 4 % of the time (docs/real-time.md), and a first handshake takes four times what a
- * later one does.
+ * A handshake with oneself, so that the engine has compiled the real one's code before slots begin. A first handshake
+ * takes four times as long as a later one. And where timed threads spin on every core, they leave others only about 4 %
+ * of the time (docs/real-time.md).
  */
 import { generatePrivateKey, publicKey } from "./keys.js";
 import { chooseAead, InitiatorHandshake, ResponderHandshake } from "./messages.js";
@@ -18,8 +18,9 @@ const LONG_MS = 300;
 let rehearsed = false;
 
 /**
- * Takes 200 ms, once per program; says whether it did. Where others spin on all cores it takes one round, which may be
- * seconds, and the real handshake is that much shorter. Its keys are made for it and kept by nobody.
+ * Takes 200 ms, once per program; says whether it did. Where timed threads spin on all cores it takes one round. That
+ * may be seconds, and the real handshake is shorter by as much. The keys are made for the rehearsal, and nobody keeps
+ * them.
  */
 export function rehearseHandshake(settings: InitiationSettings): boolean {
   if (rehearsed) return false;

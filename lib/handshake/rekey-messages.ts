@@ -1,6 +1,6 @@
 /**
  * The rekey from either end, as whole Noise messages in and out (docs/protocol.md, "Rekey"). They travel in control
- * blocks under the session that they replace: same pattern, psk, AEAD and settings, and no payload.
+ * blocks under the session that they replace. Pattern, psk, AEAD and settings stay the same, and there is no payload.
  *
  *     client   RekeyInitiation: `message` -> ... -> `readResponse` gives the keys
  *     server   answerRekey: the response's bytes and the keys
@@ -39,8 +39,8 @@ export class RekeyInitiation extends Secret {
   }
 
   /**
-   * The new session's keys. Afterwards the rekey is over and zeroed, unless the message did not authenticate: then it
-   * is as if it had never come.
+   * Gives the new session's keys. A message that doesn't authenticate leaves the rekey as it was. After any other, the
+   * rekey is over and zeroed.
    * @throws {I405Error} `ERR_I405_HANDSHAKE`
    */
   readResponse(message: Uint8Array): SessionKeys {

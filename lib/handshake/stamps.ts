@@ -15,8 +15,8 @@ export class StampSource {
   #last: { stamp: number; boottimeMs: number } | null = null;
 
   /**
-   * @param store null: stamps are remembered while the program runs.
-   * @throws what the store throws at reading.
+   * @param store null: stamps are remembered only while the program runs.
+   * @throws Whatever the store throws when it reads.
    */
   constructor(clock: Clock, store: StampStore | null = null) {
     this.#clock = clock;
@@ -26,9 +26,10 @@ export class StampSource {
   }
 
   /**
-   * Milliseconds: the wall clock, but never below the last one + CLOCK_BOOTTIME passed since + 1.
+   * The next stamp, milliseconds: the wall clock, but at least the last stamp + 1 + the time that has passed since by
+   * CLOCK_BOOTTIME.
    *
-   * @returns `failure`: why it could not be kept; it grows all the same while the program runs.
+   * @returns `failure`: why the stamp could not be kept. It grows all the same while the program runs.
    */
   next(): { stamp: number; failure: unknown } {
     const boottimeMs = Number(this.#clock.boottimeNs() / 1_000_000n);

@@ -1,8 +1,9 @@
 /**
  * What has to outlive a program so that no initiation counts twice: a client's newest stamp, a server's floor
- * (docs/protocol.md, "Stamp"). One small file for each tunnel, replaced as a whole, on disk when `write` returns.
+ * (docs/protocol.md, "Stamp"). Each tunnel has one small file. It is replaced as a whole, and is on disk when `write`
+ * returns.
  *
- * Writing takes as long as the disk takes. It is done at handshakes only, and blocks nothing but the event loop.
+ * Writing takes as long as the disk takes. It happens at handshakes only, and blocks nothing but the event loop.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -47,8 +48,8 @@ export class StateFile {
 
   /**
    * What was saved; null if the file isn't there.
-   * @throws {I405Error} `ERR_I405_STATE_FILE` if it can't be read, it is another user's, others may write it, or it isn't
-   *   this role's state.
+   * @throws {I405Error} `ERR_I405_STATE_FILE` if it can't be read, is another user's, can be written by others, or
+   *   isn't this role's state.
    */
   read(): SavedState | null {
     try {

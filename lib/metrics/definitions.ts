@@ -1,6 +1,7 @@
 /**
- * Every metric of a tunnel, once: name, meaning, labels, and how it is read. Names and units as Prometheus has them:
- * seconds and bytes, `_total` for what only rises. docs/operations.md explains them; a test keeps the two together.
+ * Every metric of a tunnel, once: its name, meaning and labels, and how it is read. Names and units follow Prometheus:
+ * seconds and bytes, and `_total` for what only rises. docs/operations.md explains the metrics; a test keeps the two
+ * together.
  */
 import type { Connection, TunnelState, TunnelStats } from "../../index.js";
 import type { EventCounts } from "./events.js";

@@ -7,8 +7,8 @@ const TICK_SECONDS = 0.01;
 const STEAL = 8;
 
 /**
- * Time of all cores together that the hypervisor gave to others while something here wanted to run, seconds since the
- * start; null where the kernel doesn't say.
+ * Time that the hypervisor gave to others while something here wanted to run, seconds since the start, summed over all
+ * cores. null if the kernel doesn't say.
  */
 export function stealSeconds(read: () => string = () => readFileSync("/proc/stat", "utf8")): number | null {
   try {

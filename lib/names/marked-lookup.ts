@@ -1,12 +1,12 @@
 /**
- * Looks a name up past a default route that leads into the tunnel: the questions leave out of sockets with the tunnel's own
- * mark. The system's resolver can't do that; its questions would go into the tunnel, which is dead when they are needed
- * most, because the server has moved.
+ * Looks a name up past a default route that leads into the tunnel: the questions leave from sockets with the tunnel's
+ * own mark. The system's resolver can't do that. Its questions would go into the tunnel, and they are needed most when
+ * the server has moved and the tunnel is dead.
  *
- * 1. The sources of `nsswitch.conf` in their order: `files` is `/etc/hosts`, `dns` and `resolve` are asked here.
- * 2. Names with the search list, servers with their timeouts, as resolv.conf(5) says.
- * 3. A and AAAA at once; what was cut short again over TCP.
- * 4. Where that finds nothing, and a source is left that can't be asked so: the system's resolver.
+ * 1. The sources of `nsswitch.conf` are asked in their order: `files` is `/etc/hosts`, `dns` and `resolve` are asked
+ * here. 2. The search list, the servers and their timeouts are as resolv.conf(5) says. 3. A and AAAA are asked at once.
+ * An answer that was cut short is asked for again over TCP. 4. If nothing was found, and a source is left that can't be
+ * asked here, the system's resolver is asked.
  */
 import { randomInt } from "node:crypto";
 import { domainToASCII } from "node:url";

@@ -23,7 +23,7 @@ export interface NameParts {
    * Every address of a name, best first.
    *
    * @param family 4, 6, or 0 for either.
-   * @param fwmark The outer socket's: the questions leave as its datagrams do. null: as the system asks.
+   * @param fwmark The outer socket's mark, so that the questions leave as its datagrams do. null: as the system asks.
    */
   lookup(host: string, family: 0 | Family, fwmark: number | null): Promise<ResolvedHost[]>;
 }
@@ -36,7 +36,7 @@ export interface Lookup {
 }
 
 /**
- * Looks a host up, unless it is an address already: its addresses, best first, at least one.
+ * The addresses of a host, best first, at least one. It is looked up unless it is an address already.
  *
  * @param family 4, 6, or 0 for either.
  * @throws {I405Error} `ERR_I405_RESOLVE` if there is no such name, `ERR_I405_OPTION` for an address of another family.
@@ -98,7 +98,8 @@ export async function resolveHost(host: HostPort, family: 0 | Family, by: Lookup
 }
 
 /**
- * The addresses of several hosts in their order, each once. A name that leads nowhere counts only if all do.
+ * The addresses of several hosts in their order, each once. A name without an address is passed over, unless no name
+ * has one.
  *
  * @throws {I405Error} `ERR_I405_RESOLVE` if no name has an address, `ERR_I405_OPTION` for one of another family.
  */

@@ -1,6 +1,6 @@
 /**
  * What the machine's files say about names: `resolv.conf` (resolv.conf(5)), `hosts` and the `hosts` line of
- * `nsswitch.conf`. Read anew for each lookup, because all of them change while a tunnel runs.
+ * `nsswitch.conf`. They are read anew for each lookup, because all of them change while a tunnel runs.
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";

@@ -1,12 +1,12 @@
 /**
  * The boundary between TypeScript and the Rust core: what `lib/` needs from the addon, and nothing else.
  *
- * Each command is complete in itself, so that either side can be tested alone and a slow event loop only makes a
- * handshake later. Nothing here is on the timed path: bytes are copied in, events come in batches.
- * The tests have a fake of this interface that links two tunnels in memory and in simulated time.
+ * Each command is complete in itself. So either side can be tested alone, and a slow event loop only makes a handshake
+ * later. Nothing here is on the timed path: bytes are copied in, events come in batches. The tests have a fake of this
+ * interface that links two tunnels in memory and in simulated time.
  *
- * Reading order: this, options.ts, tunnel.ts, events.ts, stats.ts; protocol-ids.ts has the numbers. probes.ts is for the
- * doctor, process.ts for the whole process.
+ * Reading order: this, options.ts, tunnel.ts, events.ts, stats.ts; protocol-ids.ts has the numbers. probes.ts is for
+ * the doctor, process.ts for the whole process.
  *
  * Instants are nanoseconds of CLOCK_MONOTONIC as bigint, stamps are milliseconds of wall clock as number (48 bits).
  */

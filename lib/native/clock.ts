@@ -1,6 +1,6 @@
 /**
- * Time as the machines see it: an argument, so that tests run them in simulated time. Timers here are for handshakes,
- * ages and reports, never for slots; those are Rust's.
+ * Time as the machines see it. It is an argument, so that tests run the machines in simulated time. Timers here are for
+ * handshakes, ages and figures, never for slots; Rust has those.
  */
 import type { Addon } from "./addon.js";
 
@@ -22,7 +22,7 @@ export interface Clock {
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
- * The real clock. Its timers don't keep the event loop alive: an open tunnel does that by itself, unless it was told
+ * The real clock. Its timers don't keep the event loop alive. An open tunnel does that by itself, unless it was told
  * not to.
  */
 export function systemClock(addon: Addon): Clock {

@@ -31,8 +31,9 @@ export type NativeEvent =
   | { type: "opened"; generation: number; source: string; receivedNs: bigint }
   | { type: "control"; generation: number; kind: number; body: Uint8Array }
   /**
-   * Server: the client is believed to be there, and slots go there already; an end of the schedule was taken back if it
-   * was the first time. `confirmed`: the generation given to `ask`; null: the client was somewhere else before.
+   * Server: the client is believed to be at `source`, and slots go there already. If it was the first time, an end of
+   * the schedule was taken back. `confirmed` is the generation given to `ask`; null: the client was believed somewhere
+   * else before.
    */
   | { type: "believed"; confirmed: number | null; source: string }
   /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */

@@ -1,8 +1,8 @@
 /**
- * The real addon behind the `Addon` interface. It is loaded on first use and not at import, so that everything which
- * opens no tunnel works without it; a failure names the platform and what is missing.
+ * The real addon behind the `Addon` interface. It is loaded on first use and not at import, so that everything that
+ * opens no tunnel works without it. A failure names the platform and what is missing.
  *
- * The addon exports plain functions; those of a tunnel take its boxed handle first. Nothing is decided here.
+ * The addon exports plain functions. A tunnel's functions take its boxed handle first. Nothing is decided here.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -40,7 +40,7 @@ let loading: Promise<Addon> | undefined;
 /**
  * The addon of this platform, loaded once.
  *
- * @throws {I405Error} `ERR_I405_ADDON` where there is none for this platform, or it does not load.
+ * @throws {I405Error} `ERR_I405_ADDON` if there is none for this platform, or it doesn't load.
  */
 export function loadAddon(): Promise<Addon> {
   loading ??= load();

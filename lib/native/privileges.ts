@@ -34,7 +34,8 @@ export async function dropPrivileges(options: PrivilegeOptions = {}): Promise<vo
 }
 
 /**
- * Checks everything that can be refused beforehand; what it returns does it.
+ * Checks everything that can be refused beforehand.
+ * @returns A function that does it.
  * @throws {I405Error} `ERR_I405_OPTION`, `ERR_I405_PRIVILEGES`
  */
 export function planPrivileges(native: NativeProcess, options: PrivilegeOptions): () => void {

@@ -44,8 +44,8 @@ export interface NativeOffer {
   /** 1: every slot carries a fragment; 8: every eighth, the others go on with the older session. */
   every: number;
   /**
-   * Server: where the initiation with this stamp came from, as far as that is known, else `endpoint`.
-   * Client: always the server.
+   * Where to send it. A server sends it to where the initiation with this stamp came from, or here if that isn't known.
+   * A client always sends it to its server.
    */
   endpoint: string;
 }
@@ -79,20 +79,21 @@ export interface NativeTunnel {
   forget(generation: number): void;
   moveEndpoint(endpoint: string): void;
   /**
-   * Server: a datagram from `source` confirmed this generation. Challenges it, the sources that the response went to, and
-   * whatever else datagrams under that generation come from, in turns; `believed` follows when one of them answers.
+   * Server: a datagram from `source` confirmed this generation. This challenges `source`, the sources that the response
+   * went to, and whatever else datagrams under that generation come from, in turns. `believed` follows when one of them
+   * answers.
    */
   ask(generation: number, source: string): void;
   /** Server: where the newest initiation came from, if it has this stamp, likeliest first. */
   handshakeSources(stamp: number): string[];
   /**
-   * Client: the server is there from the next slot on and datagrams have this UDP length; the deadlines go on as they
+   * Client: from the next slot on, the server is there and datagrams have this UDP length. The deadlines go on as they
    * were. A message in the carousel has to be offered again.
    */
   redirect(endpoint: string, datagramLength: number): void;
   /**
-   * `silent` after this long without an opened datagram, those under a replaced key aside; null: off. Restarts the
-   * measurement.
+   * Restarts the measurement of silence. `silent` follows once no datagram has opened for this long, not counting those
+   * under a replaced key. null: off.
    */
   watchSilence(timeoutNs: number | null): void;
   /** Say this control block again and again in place of the one before; null: no more. */

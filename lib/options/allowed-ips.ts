@@ -14,8 +14,8 @@ export function resolveAllowedIps(given: AllowedIps, device: NativeDevice): stri
 }
 
 /**
- * `"10.0.0.0/8"`, or an address by itself for that one only; several as a list or, as WireGuard writes them, with
- * commas.
+ * Reads `"10.0.0.0/8"`, or an address by itself for that one only. Several come as a list or, as WireGuard writes them,
+ * with commas.
  *
  * @returns `address/bits`, as the core takes it.
  * @throws {I405Error} `ERR_I405_OPTION`

@@ -1,6 +1,6 @@
 /**
  * The options of `connect` and `listen`. They are parsed once, at the edge. Nothing behind this folder checks an option
- * again, but for what needs the route to be known (`session/wire-settings.ts`).
+ * again, except what needs the route to be known (`session/wire-settings.ts`).
  */
 import { describe, optionError } from "../common/errors.js";
 import {

@@ -1,6 +1,7 @@
 /**
- * The paths that a client's attempts take: addresses looked up again while nobody answers, lengths that the interface
- * takes, and what an initiation along one asks for. Which one is next is the ladder's (`endpoint-ladder.ts`).
+ * The paths that a client's attempts take: addresses, which are looked up again while nobody answers; lengths, of those
+ * that the interface takes; and what an initiation along a path asks for. The ladder (`endpoint-ladder.ts`) says which
+ * path is next.
  */
 import type { Wire, WireDirection } from "../../index.js";
 import type { ResponseOutcome } from "../handshake/messages.js";

@@ -1,15 +1,15 @@
 /**
  * Which of the server's addresses and which length the next attempt takes. Pure: no clock, no lookup, no socket.
  *
- * An attempt that nobody answers is followed by one to the next address; after two rounds over the addresses at the
- * length that was in use, and one at each other length, the next length's turn comes. All of it follows from what was
- * answered and from a list that everybody knows; nothing that a stranger sends has a say in it.
+ * After an attempt that nobody answers, the next one goes to the next address. The length that was in use gets two
+ * rounds over the addresses, each other length gets one; then it is the next length's turn. All of it follows from what
+ * was answered and from a list that everybody knows, so nothing that a stranger sends can change it.
  */
 import type { SocketAddress } from "../names/resolve.js";
 
 /**
- * Ours: the IP lengths below the configured one, bytes, longest first. PPPoE (RFC 2516), WireGuard's interfaces, a
- * tunnel or two more, and what every IPv6 path carries (RFC 8200 section 5).
+ * Ours: the IP lengths below the configured one, bytes, longest first. They are for PPPoE (RFC 2516), for WireGuard's
+ * interfaces, for a tunnel or two more, and for what every IPv6 path carries (RFC 8200 section 5).
  */
 export const LENGTHS: readonly number[] = [1492, 1420, 1400, 1280];
 
@@ -37,7 +37,7 @@ export class EndpointLadder {
 
   /**
    * @param addresses At least one, best first.
-   * @param configured IP bytes, the longer direction's.
+   * @param configured The longer direction's length, IP bytes.
    */
   constructor(addresses: readonly SocketAddress[], configured: number) {
     this.#addresses = addresses;
@@ -61,8 +61,8 @@ export class EndpointLadder {
   /**
    * What the next attempt takes.
    *
-   * @param carries Whether there is a way to an address, and its interface takes packets of this length: what can't
-   *   leave is not worth an attempt. If nothing can, it is as if everything could.
+   * @param carries Whether there is a way to an address, and its interface takes packets of this length. What can't
+   *   leave is not worth an attempt. If nothing can leave, everything is tried as if it could.
    */
   next(carries: (rung: Rung) => boolean): Rung {
     const order = this.#order();

@@ -1,6 +1,6 @@
 /**
- * One interval drawn as Rust draws them, for the first deadline of a server's schedule: what a stranger sees there must
- * have the same density as all other gaps.
+ * Draws one interval as Rust draws them, for the first deadline of a server's schedule. That first gap must have the
+ * same density as all others, because a stranger sees it.
  */
 import { randomBytes } from "node:crypto";
 import type { WireDirection } from "../../index.js";

@@ -1,9 +1,9 @@
 /**
- * What the handshake machines and the tunnel around them have in common. A machine turns the addon's events into
- * commands to the addon and reports to the tunnel; it has no sockets, no emitter and no promises.
+ * What the handshake machines and the tunnel around them have in common. A machine takes the addon's events, gives the
+ * addon commands, and reports to the tunnel. It has no sockets, no emitter and no promises.
  *
- * Within one step a machine gives its commands first and reports last, so that a listener that closes the tunnel finds
- * the step done.
+ * Within one step a machine gives its commands first and reports last. So a listener that closes the tunnel finds the
+ * step done.
  */
 import type { Connection, RefusedClient, TunnelEvents, TunnelWarning } from "../../index.js";
 import { parseHostAndPort } from "../common/address-text.js";

@@ -1,6 +1,6 @@
 /**
- * A server's answers to initiations, until one is confirmed or they are given up: which are pending, and the newest of
- * them in the carousel (docs/protocol.md, "Confirmed").
+ * A server's answers to initiations, until one is confirmed or they are given up (docs/protocol.md, "Confirmed"). It
+ * knows which are pending, and keeps the newest of them in the carousel.
  */
 import type { Wire } from "../../index.js";
 import { PROTOCOL_VERSION } from "../handshake/messages.js";
@@ -98,8 +98,10 @@ export class ServerAnswers {
   }
 
   /**
-   * A datagram opened under this generation: what was offered with it, no longer pending, and when its attempt ends. null:
-   * it is none of these.
+   * A datagram opened under this generation.
+   *
+   * @returns What was offered with it, which is no longer pending, and when its attempt ends. null: the generation is
+   *   none of the pending ones.
    */
   confirm(generation: number): { offered: Offered; endNs: bigint } | null {
     const pending = this.#pending.find((each) => each.offered?.generation === generation);

@@ -1,6 +1,6 @@
 /**
- * A session that was confirmed while nothing has come back yet from where its client seems to be (docs/protocol.md,
- * "Sources"). The core asks; this remembers until when.
+ * A session that was confirmed, but nothing has come back yet from where its client seems to be (docs/protocol.md,
+ * "Sources"). The core asks there; this remembers until when.
  */
 import { Timers, type Clock } from "../native/clock.js";
 

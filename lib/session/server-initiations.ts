@@ -1,6 +1,6 @@
 /**
- * What a server makes of an initiation: it is read, judged where its client's route is known, and answered
- * (docs/protocol.md, "Initiation", "Refused").
+ * What a server does with an initiation (docs/protocol.md, "Initiation", "Refused"). It reads it, judges it once the
+ * route to its client is known, and answers.
  */
 import type { Wire } from "../../index.js";
 import { I405Error } from "../common/errors.js";
@@ -54,7 +54,7 @@ export interface InitiationParts {
 type HandshakeEvent = Extract<NativeEvent, { type: "handshake" }>;
 
 /**
- * Ours: how long to wait for other sources of an initiation whose source has a route that is too narrow, ms. Somebody on
+ * Ours, ms: if the route to an initiation's source is too narrow, how long to wait for other sources of it. Somebody on
  * the way may have sent a copy ahead. The answer is due 500 ms after the initiation came.
  */
 const OTHER_SOURCES_MS = 300;

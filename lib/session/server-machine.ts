@@ -7,9 +7,9 @@
  *                               │ refused, nothing opened, or no answer to a challenge: the schedule ends `attempt`
  *                               │ after its first deadline
  *
- * An initiation may come at any time; the session that is up goes on until a pending one is confirmed. What is pending
- * (accepted or refused alike) is `server-answers.ts`, how it comes about `server-initiations.ts`; when the schedule ends follows from that, `#session` and
- * `#coverEndNs` alone: see `#planEnd`.
+ * An initiation may come at any time. The session that is up goes on until a pending one is confirmed.
+ * `server-initiations.ts` makes answers, and `server-answers.ts` has those that are pending, accepted or refused alike.
+ * When the schedule ends follows from those, from `#session` and from `#coverEndNs` alone: see `#planEnd`.
  */
 import type { Wire } from "../../index.js";
 import { FloorKeeper } from "../handshake/floor.js";

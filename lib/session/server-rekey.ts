@@ -1,6 +1,6 @@
 /**
- * The server's side of rekeys (docs/protocol.md, "Rekey"): the answer to a client's initiation, said until something
- * opens under the new key.
+ * The server's side of rekeys (docs/protocol.md, "Rekey"). It answers a client's initiation, and repeats the answer
+ * until something opens under the new key.
  */
 import { I405Error } from "../common/errors.js";
 import type { SessionKeys, SessionRoot } from "../handshake/session-keys.js";

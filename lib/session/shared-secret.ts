@@ -1,6 +1,6 @@
 /**
- * Two clients with one secret at one server: each one's handshake takes the session from the other, for ever. Nothing
- * of it is wrong by the protocol, so each end looks for what one client alone would not bring about.
+ * Two clients with one secret at one server: each one's handshake takes the session from the other, for ever. The
+ * protocol allows each of these handshakes, so each end looks for what one client alone would not bring about.
  */
 import type { Wire } from "../../index.js";
 import { Timers } from "../native/clock.js";
@@ -30,8 +30,8 @@ class OncePerMinute {
 }
 
 /**
- * The server's: a client sends nothing under the old key once it has a new session, wherever it moved and however it
- * restarted. If somebody does, that is another client.
+ * The server's watch. Once a client has a new session, it sends nothing under the old key, wherever it moved and
+ * however it restarted. If somebody does send under it, that is another client.
  */
 export class ReplacedWatch {
   readonly #context: MachineContext;
@@ -90,8 +90,8 @@ const AT_ONCE_NS = 2e9;
 const ATTEMPT_BASE_NS = 5e9;
 
 /**
- * The client's: it only sees a server that falls silent and is there at once when it is asked, again and again. A path that
- * fails and comes back does the second by chance only.
+ * The client's watch. It only sees a server that falls silent and then answers at once when it is asked, again and
+ * again. If a path fails and comes back, the server answers at once only by chance.
  */
 export class TakenOverWatch {
   readonly #context: MachineContext;

@@ -1,6 +1,6 @@
 /**
- * Notices that the machine was suspended: CLOCK_BOOTTIME went on meanwhile and CLOCK_MONOTONIC, by which slots, silence
- * and timers go, did not.
+ * Notices that the machine was suspended. CLOCK_BOOTTIME went on meanwhile. CLOCK_MONOTONIC did not, and slots, silence
+ * and timers follow that one.
  */
 import { Timers, type Clock } from "../native/clock.js";
 

@@ -68,8 +68,8 @@ export function retentionNs(wire: Wire): number {
 }
 
 /**
- * Age, by CLOCK_BOOTTIME, at which a session is due for new keys. Counters are part of it: no direction builds more than
- * one datagram per mean interval in the long run.
+ * Age, by CLOCK_BOOTTIME, at which a session is due for new keys. It bounds counters too, because in the long run no
+ * direction builds more than one datagram per mean interval.
  */
 export function rekeyNs(wire: Wire): number {
   const fasterIntervalNs = Math.min(wire.up.intervalNs, wire.down.intervalNs);
@@ -92,8 +92,8 @@ export function expiryNs(wire: Wire): number {
 }
 
 /**
- * A server's first deadline: 500 ms and one drawn interval after the initiation came; if the verdict is later than that
- * base, from the next multiple of 500 ms on.
+ * A server's first deadline: a base and one drawn interval. The base is 500 ms after the initiation came. If the
+ * verdict comes later than that, it is the next multiple of 500 ms.
  */
 export function firstDeadlineNs(receivedNs: bigint, nowNs: bigint, down: WireDirection): bigint {
   let base = receivedNs + START_STEP_NS;

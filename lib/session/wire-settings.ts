@@ -1,5 +1,5 @@
 /**
- * The wire's settings where the route is known: a client's request becomes figures, a server's limits become a verdict,
+ * The wire's settings once the route is known. A client's request becomes figures, a server's limits become a verdict,
  * and either becomes what the addon runs.
  */
 import type { Wire, WireDirection } from "../../index.js";
@@ -30,8 +30,8 @@ export function headerOverhead(address: string): number {
  * One direction as the client asks the server for it.
  *
  * @param routeMtu IP bytes.
- * @throws {I405Error} `ERR_I405_OPTION`: longer than the route carries, an interval out of bounds, a jitter wider than
- *   the mean.
+ * @throws {I405Error} `ERR_I405_OPTION` if the length is more than the route carries, the interval is out of bounds, or
+ *   the jitter is wider than the mean.
  */
 export function resolveDirection(request: WireRequest, routeMtu: number): WireDirection {
   const { option, shape } = request;
@@ -67,9 +67,9 @@ export function resolveDirection(request: WireRequest, routeMtu: number): WireDi
 }
 
 /**
- * A timeout in whole ms: as given, or 10 s or 100 intervals.
+ * A timeout in whole ms: as given, or else 10 s or 100 intervals, whichever is longer.
  *
- * @param direction Of the datagrams whose silence is meant.
+ * @param direction The direction whose silence is meant.
  * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 100 intervals.
  */
 export function resolveTimeoutMs(option: string, askedNs: number | null, direction: WireDirection): number {
@@ -85,7 +85,7 @@ export function resolveTimeoutMs(option: string, askedNs: number | null, directi
 }
 
 /**
- * Age at which a session gets new keys: as given, or the protocol's, which is the most.
+ * Age at which a session gets new keys: as given, or else the protocol's, which is the most.
  *
  * @throws {I405Error} `ERR_I405_OPTION` if it is shorter than 1 s or 64 intervals, or longer than the protocol's.
  */
@@ -114,12 +114,12 @@ export function timingWith(direction: WireDirection, overhead: number): NativeTi
 }
 
 /**
- * Bytes of IP and UDP headers at the client, told by its initiation: sources can be forged, and a translator may lie
- * between the families.
+ * Bytes of IP and UDP headers at the client. Its initiation tells them, because sources can be forged, and a translator
+ * may lie between the families.
  *
  * @param askedLength IP bytes of the datagrams that it means to send.
  * @param datagramLength UDP bytes of those that it sends.
- * @param source Decides where the difference is neither of the two.
+ * @param source Decides if the difference is that of neither family.
  */
 export function clientOverhead(askedLength: number, datagramLength: number, source: string): number {
   const overhead = askedLength - datagramLength;

@@ -1,10 +1,10 @@
 /**
- * n95 from gaps alone, where deadlines are not known: histograms of the two conditions, the distance between them.
+ * n95 from gaps alone, for when deadlines are not known. It compares histograms of the two conditions.
  *
- * Bins hold about equal numbers of gaps, finer towards both ends, where the edges of a jitter's density are. A histogram
- * of K bins makes two samples of one distribution look different: the squared Hellinger distance is too large by about
- * (K - 1) / 8 x (1/N + 1/M). The bootstrap over blocks measures that where gaps hang together, and it is subtracted.
- * Unlike n95.ts this can't see far beyond the number of gaps that were watched.
+ * Bins hold about equal numbers of gaps, and are finer towards both ends, where the edges of a jitter's density are. A
+ * histogram of K bins makes two samples of one distribution look different: the squared Hellinger distance is too large
+ * by about (K - 1) / 8 x (1/N + 1/M). The bootstrap over blocks measures that, also where neighbouring gaps depend on
+ * each other, and it is subtracted. Unlike n95.ts, this can't see far beyond the number of gaps that were watched.
  */
 import { BlockBootstrap } from "./block-bootstrap.js";
 import { bhattacharyya } from "./hellinger.js";

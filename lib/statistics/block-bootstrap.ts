@@ -1,7 +1,6 @@
 /**
- * The circular block bootstrap (Politis and Romano, 1992): resamples of a sequence made of pieces of it, so that what
- * neighbours have to do with each other stays as it was. The end is followed by the beginning, so that every value is
- * drawn equally often.
+ * The circular block bootstrap (Politis and Romano, 1992). A resample of a sequence is made of pieces of it, so that
+ * neighbours depend on each other as before. The beginning follows the end, so that every value is drawn equally often.
  */
 import { rngChacha8 } from "@noble/ciphers/chacha.js";
 
@@ -17,9 +16,9 @@ export class BlockBootstrap {
   }
 
   /**
-   * One resample of as many values as there are.
+   * Draws one resample of as many values as there are.
    *
-   * @param each is told where each block begins and how many values it has; the last one is cut to fit
+   * @param each is called with the first index and the number of values of each block; the last block is cut to fit
    */
   draw(length: number, blockLength: number, each: (first: number, count: number) => void): void {
     const bytes = this.#random.randomBytes(4 * Math.ceil(length / blockLength));

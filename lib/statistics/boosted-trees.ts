@@ -1,9 +1,9 @@
 /**
- * Gradient-boosted trees for two classes (Friedman, "Greedy function approximation", 2001), small enough to be read:
- * logistic loss, trees of a few levels over features cut into quantile bins, Newton steps in the leaves.
+ * Gradient-boosted trees for two classes (Friedman, "Greedy function approximation", 2001), small enough to be read.
+ * They have logistic loss, a few levels, features cut into quantile bins, and Newton steps in the leaves.
  *
- * There is no well-kept package of it for Node; those of other languages are far larger than what is needed to see
- * whether windows of gaps can be told apart.
+ * There is no well-kept package of them for Node. Those of other languages are far larger than is needed to see whether
+ * windows of gaps can be told apart.
  */
 
 /** Trees, levels of each, share of each step that is taken, cuts per feature, least samples in a leaf. */

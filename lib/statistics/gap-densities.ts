@@ -1,10 +1,10 @@
 /**
- * The two densities of gaps that an observer compares, on one grid: each is the density of the jitter convolved with
- * the measured gap errors. So they are smooth, however few errors were measured, and differ only by what differs in
- * the errors.
+ * The two densities of gaps that an observer compares, on one grid. Each is the density of the jitter convolved with
+ * the measured gap errors. So both are smooth, however few errors were measured, and differ only by what differs in the
+ * errors.
  *
- * Everything is counted in half widths of the jitter around the mean interval. Both conditions go through one complex
- * Fourier transform, one as the real part and one as the imaginary part: the kernel is real and even, so they don't mix.
+ * The unit is half widths of the jitter around the mean interval. Both conditions go through one complex Fourier
+ * transform, one as the real part and one as the imaginary part. They don't mix, because the kernel is real and even.
  */
 import FFT from "fft.js";
 import type { JitterDensity } from "./jitter-density.js";
@@ -12,8 +12,8 @@ import type { JitterDensity } from "./jitter-density.js";
 /** Cells per half width. An error is shared between two cells, which widens it by a fourth of a cell squared at most. */
 const CELLS_PER_HALF_WIDTH = 4096;
 /**
- * Gap errors beyond this, in half widths, count as being there: such a gap is longer or shorter than any that is
- * drawn, which an observer sees at once, and by how much adds nothing.
+ * In half widths. Gap errors beyond this count as if they were at it: such a gap is longer or shorter than any that is
+ * drawn. An observer sees that at once, so it doesn't matter by how much.
  */
 const REACH = 2;
 /** Cells of the grid: a power of two with room for reach and kernel on both sides. */

@@ -1,9 +1,10 @@
 /**
  * From send errors to gap errors.
  *
- * The *send error* of a slot is how far from its deadline it was sent or seen, to an unknown constant: lateness will
- * do. A *gap error* is what the gap between two slots in a row has beside the interval that was drawn: the difference
- * of their send errors. NaN stands for a missed slot, or for the seam between two stretches; there is no gap over it.
+ * The *send error* of a slot is how far from its deadline it was sent or seen, but for an unknown constant, so lateness
+ * will do. A *gap error* is how far the gap between two slots in a row is from the interval that was drawn: the
+ * difference of their send errors. NaN stands for a missed slot, or for the seam between two stretches. No gap is taken
+ * over it.
  */
 
 /** The gap errors of a sequence of send errors, in its unit and order; shorter where slots are missing. */
@@ -18,10 +19,10 @@ export function gapErrors(errors: ArrayLike<number>): Float64Array {
 }
 
 /**
- * Send errors without both tails: what lies above the quantile, or below the one as far from the other end, becomes
+ * Send errors without both tails. What lies above the quantile, or below the one as far from the other end, becomes
  * NaN, as if those slots had been missed.
  *
- * @param quantile 0.5 to 1, nearest rank; 0.999 cuts a thousandth at each end, 1 nothing
+ * @param quantile 0.5 to 1, nearest rank; 0.999 cuts a thousandth at each end, 1 cuts nothing
  */
 export function bulkOf(errors: ArrayLike<number>, quantile: number): Float64Array {
   const all = Float64Array.from(errors);

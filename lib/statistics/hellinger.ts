@@ -3,7 +3,7 @@
 /**
  * Squared Hellinger distance, 0 (equal) to 1 (nothing in common): half the sum of (sqrt(p) - sqrt(q))^2.
  *
- * Taken from the differences: 1 minus the sum of sqrt(p q) would lose all digits below 1e-16.
+ * It is computed from the differences, because 1 minus the sum of sqrt(p q) would lose all digits below 1e-16.
  *
  * @param masses probabilities, interleaved p, q; what rounding has left below 0 counts as 0
  */

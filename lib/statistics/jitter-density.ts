@@ -1,13 +1,13 @@
 /**
- * Densities that intervals are drawn from, over the offset from the mean counted in half widths: -1 at the earliest
- * interval, 1 at the latest. `cos4` and `uniform` are what crates/i405-proto/src/schedule.rs draws; the others are what
- * other programs draw, or what is compared with them.
+ * Densities that intervals are drawn from. Their argument is the offset from the mean in half widths: -1 at the
+ * earliest interval, 1 at the latest. crates/i405-proto/src/schedule.rs draws `cos4` and `uniform`. The others are what
+ * other programs draw, or what is compared with these.
  */
 import type { JitterShape } from "../../index.js";
 
 /**
- * Density at an offset, up to a constant factor. Outside of -1..1 it must be 0, and where it jumps, the middle of the
- * jump.
+ * Density at an offset, up to a constant factor. Outside of -1..1 it must be 0. Where it jumps, it must be the middle
+ * of the jump.
  */
 export type JitterDensity = (offset: number) => number;
 

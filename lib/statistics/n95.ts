@@ -1,18 +1,20 @@
 /**
- * n95: how many intervals an observer needs to tell two conditions apart with 95 % accuracy, idle and busy for example.
+ * n95: how many intervals an observer needs to tell two conditions apart, idle and busy for example, with 95 %
+ * accuracy.
  *
  * The observer knows both distributions and is as good as anybody can be. With B the Bhattacharyya distance of the two
  * densities of gaps, the error after n intervals lies between (1 - sqrt(1 - exp(-2 n B))) / 2 and exp(-n B) / 2
- * (Kailath, "The divergence and Bhattacharyya distance measures in signal selection", 1967). Both at 5 % give
- * 0.83 / B <= n95 <= 2.30 / B; the lower bound is what is quoted.
+ * (Kailath, "The divergence and Bhattacharyya distance measures in signal selection", 1967). Both at 5 % give 0.83 / B
+ * <= n95 <= 2.30 / B; the lower bound is what is quoted.
  *
- * What goes in are *send errors* measured without jitter, or with known deadlines. The densities of gaps under a jitter
- * follow by convolution (gap-densities.ts), which resolves n95 far beyond the number of intervals that were watched: a
- * difference in the variance of the errors is seen long before an observer of the jittered gaps could see it.
+ * What goes in are *send errors* that were measured without jitter, or with known deadlines. The densities of gaps
+ * under a jitter follow by convolution (gap-densities.ts). That resolves n95 far beyond the number of intervals that
+ * were watched: a difference in the variance of the errors shows long before an observer of the jittered gaps could see
+ * it.
  *
  * Two samples of one distribution are never equal, so the distance is too large by what chance alone gives. The block
- * bootstrap measures that, since resampling adds the same amount once more, and it is subtracted. What is left may not
- * be distinguishable from nothing; then n95 is only known to be *at least* `low`.
+ * bootstrap measures that amount, since resampling adds the same once more, and it is subtracted. If what is left can't
+ * be distinguished from nothing, n95 is only known to be *at least* `low`.
  *
  * Reading order: gap-errors.ts, jitter-density.ts, gap-densities.ts, hellinger.ts, block-bootstrap.ts, this.
  */
@@ -49,8 +51,8 @@ export interface N95Options {
   /** Resamples, at least 50; each takes about 3 ms, and 100,000 errors 2 ms more. Default 400. */
   resamples?: number;
   /**
-   * Gaps in a block of the bootstrap, at least 1. Blocks must be longer than errors hang together. Default: a 64th of
-   * the gaps.
+   * Gaps in a block of the bootstrap, at least 1. A block must be longer than the distance over which errors depend on
+   * each other. Default: a 64th of the gaps.
    */
   blockLength?: number;
   /** Probability that n95 lies in low..high, 0.5 to below 1. Default 0.95. */

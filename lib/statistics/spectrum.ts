@@ -55,7 +55,7 @@ const LEAST_POWER = 1e-12;
 const AROUND = 50;
 
 /**
- * The line that stands out most from its surroundings. Of several that stand out alike, as harmonics do, the lowest.
+ * The line that stands out most from its surroundings. If several stand out alike, as harmonics do, it is the lowest.
  *
  * @returns null without enough lines to compare with, or if there is no power at all
  */

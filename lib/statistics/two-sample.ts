@@ -1,8 +1,9 @@
 /**
- * Were two samples drawn from one distribution? Probabilities of what was seen, or more, if they were.
+ * Were two samples drawn from one distribution? Each test gives the probability of what was seen, or of more, if they
+ * were.
  *
- * All three suppose independent values. Gaps in a row share a send error, which makes the tests of gaps a little too
- * careful and never too bold.
+ * All three suppose independent values. Two gaps in a row share a send error, which makes the tests of gaps a little
+ * too careful and never too bold.
  */
 import jstat from "jstat";
 
@@ -36,9 +37,9 @@ export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): Tested {
 }
 
 /**
- * Anderson and Darling's test of two samples (Pettitt, Biometrika 63, 1976), which looks at the tails more. The limit
- * is that of the test of one sample; its distribution after Marsaglia and Marsaglia, Journal of Statistical Software 9,
- * 2004, "Evaluating the Anderson-Darling distribution", good to six digits.
+ * Anderson and Darling's test of two samples (Pettitt, Biometrika 63, 1976), which looks at the tails more. Its limit
+ * distribution is that of the test of one sample. That distribution follows Marsaglia and Marsaglia, Journal of
+ * Statistical Software 9, 2004, "Evaluating the Anderson-Darling distribution", and is good to six digits.
  *
  * @param a ascending
  * @param b ascending

@@ -1,6 +1,6 @@
 /**
- * The end of a tunnel that runs: close blocks, cover slots for `linger`, the end of the schedule, then everything is
- * released. Each step has a bound of its own, so that a lost event can't keep a program from ending.
+ * The end of a tunnel that runs. First come close blocks, then cover slots for `linger`, then the schedule ends, then
+ * everything is released. Each step has a bound of its own, so that a lost event can't keep a program from ending.
  */
 import { Timers, type Clock } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";

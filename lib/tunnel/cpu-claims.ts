@@ -5,9 +5,9 @@ import type { LocalSettings } from "../options/settings.js";
 const claimed = new Set<number>();
 
 /**
- * Claims the core of a spinny, pinned tunnel; others need none.
+ * Claims the core of a spinny, pinned tunnel. Other tunnels need no claim.
  *
- * @returns What gives it back, once.
+ * @returns A function that gives the core back, once.
  * @throws {I405Error} `ERR_I405_CPU_IN_USE`
  */
 export function claimCpu({ pollMode, cpus }: LocalSettings): () => void {

@@ -1,6 +1,7 @@
 /**
- * The emitter behind the public class: typed, and deaf to what its listeners throw. A tunnel's state must not depend on
- * whether somebody's listener works, and a network's errors must not end the program for want of a listener.
+ * The emitter behind the public class. It is typed, and what listeners throw doesn't reach the tunnel. A tunnel's state
+ * must not depend on whether somebody's listener works, and a network's errors must not end a program that has no
+ * listener for them.
  */
 import { errorMonitor, EventEmitter } from "node:events";
 import type TypedEmitter from "typed-emitter";

@@ -1,5 +1,5 @@
 /**
- * A tunnel's life: opening, the machine that runs it, its end. Emits nothing by itself: it tells its voice.
+ * A tunnel's life: it opens, a machine runs it, it ends. This emits nothing by itself; it tells its voice.
  *
  *     new ──begin──> opening (`opening.ts`) ──> machine ──close──> `closing.ts` ──> closed
  *                        └──────── fatal: released at once ────────────────────────┘

@@ -1,6 +1,6 @@
 /**
- * How a tunnel opens: names, keys and the route first, the socket and the device then, the machine last. Nothing is
- * held before everything that can fail without it has gone through.
+ * How a tunnel opens: first names, keys and the route, then the socket and the device, the machine last. Everything
+ * that can fail without holding anything comes first.
  */
 import type { WireDirection } from "../../index.js";
 import type { HostPort } from "../common/option-readers.js";
@@ -55,7 +55,8 @@ export interface Running {
 }
 
 /**
- * The pairing of keys, at once, so that a bad key is told before anything happens; of a password, off this thread.
+ * The pairing of keys is made at once, so that a bad key is told before anything happens. That of a password is made
+ * off this thread.
  *
  * @throws {I405Error} `ERR_I405_KEY`
  */

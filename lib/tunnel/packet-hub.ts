@@ -76,9 +76,9 @@ export class PacketHub {
   }
 
   /**
-   * Each reader gets bytes of its own.
+   * Gives each reader the packet, in bytes of its own.
    *
-   * @param isShared Somebody else has these already, or will.
+   * @param isShared Somebody else has these bytes already, or will have them.
    */
   deliver(packet: Uint8Array, isShared: boolean): void {
     let isTaken = isShared;

@@ -1,7 +1,7 @@
 /**
- * Packets that wait for a reader of the program's. Bounded in time, as the waiting queue towards the slots is: who reads
- * more slowly than packets come, gets the newest ones and loses the oldest, so that a hop that is joined to a slower one
- * builds up no delay.
+ * Packets that wait for a reader of the program's. The queue is bounded in time, as the waiting queue towards the slots
+ * is. If the reader is slower than packets come, it gets the newest ones and loses the oldest. So a hop that is joined
+ * to a slower one builds up no delay.
  */
 
 /** Ours: bytes that wait for one reader at most, whatever the bound: 1 Gbit/s for 130 ms. */

@@ -1,8 +1,8 @@
 /**
- * The packet device as Node's streams have it. Writing is pushed back while the waiting queue is full; reading is
- * bounded in time, and what waits for longer is dropped and counted, as an IP network does.
+ * The packet device as a stream of Node's. Writing is pushed back while the waiting queue is full. Reading is bounded
+ * in time: a packet that waits for longer is dropped and counted, as in an IP network.
  *
- * The program's listeners and callbacks never run within the tunnel's own steps: what they throw is theirs.
+ * The program's listeners and callbacks never run within the tunnel's own steps, so what they throw doesn't disturb it.
  */
 import { Duplex } from "node:stream";
 import { I405Error } from "../common/errors.js";
@@ -20,9 +20,9 @@ export interface PacketPort extends PacketBound {
   /** True: taken. False: wait for `ready`. Throws if it can't ever be. */
   write(packet: unknown): boolean;
   /**
-   * Calls back once, when the tunnel is open and its queue has room, or it is over.
+   * Calls back once, when the tunnel is open and its queue has room, or when it is over.
    *
-   * @returns What takes it back.
+   * @returns A function that takes the callback back.
    */
   ready(callback: () => void): () => void;
   /** What was written is no packet; the stream goes on. */

@@ -8,8 +8,8 @@ import { notOpenYet } from "../session/warnings.js";
 const AGAIN_MS = 2000;
 
 /**
- * What passes by itself, or when somebody else gets on: a network that is not there yet, a name server, an address or
- * interface that an earlier process still has.
+ * Errors that may pass by themselves, or when somebody else gets on: a network that is not there yet, a name server, an
+ * address or interface that an earlier process still has.
  */
 const PASSING: ReadonlySet<string> = new Set([
   "ERR_I405_RESOLVE",

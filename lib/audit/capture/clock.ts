@@ -1,7 +1,7 @@
 /**
- * The capturing machine's clock: where it was set back, packets are out of order from there on until the old time is
- * reached again, and those before and after lie between each other. Captures of several cores are out of order, too, by a
- * little; there what is behind fits into a hole that was left for it.
+ * The capturing machine's clock. If it was set back, the packets after that are out of order until the old time is
+ * reached again, and those before and after are mixed. Captures of several cores are out of order too, by a little.
+ * There, a packet that comes late fits into a hole that was left for it.
  */
 import { median } from "../../statistics/quantile.js";
 
@@ -97,7 +97,7 @@ export interface SetBack {
 }
 
 /**
- * Agrees on steps: what one list shows is looked for in the others, and what is added afterwards is the same for all.
+ * Agrees on steps. A step that one list shows is looked for in the others, and each step adds the same to all lists.
  *
  * @param lists each with its order, whose steps become the agreed ones, one for one
  */

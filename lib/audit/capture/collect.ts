@@ -104,7 +104,7 @@ class Collector {
 }
 
 /**
- * Reads a capture, twice: once for the flow, once for what is in it.
+ * Reads a capture twice: first to find the flow, then for what is in it.
  *
  * @param stretches in the order of time, as `checkStretches` gives them
  * @throws {I405Error} `ERR_I405_CAPTURE`; `ERR_I405_STRETCHES` if no packet lies in any stretch

@@ -1,8 +1,9 @@
 /**
- * Tells a datagram from a copy of one. On a machine with a VLAN, a bridge or a router in it, a capture of all interfaces has
- * every datagram once per interface; one of a mirrored port may have it twice on the same.
+ * Tells a datagram from a copy of one. If a machine has a VLAN, a bridge or a router, a capture of all its interfaces
+ * has every datagram once per interface. A capture of a mirrored port may have it twice on the same interface.
  *
- * Copies have the same payload, which a tunnel sends once. Where a tunnel's payloads are alike, contents can't tell.
+ * A copy has the same payload, and a tunnel sends each payload once. If a tunnel's payloads are all alike, contents
+ * can't tell.
  */
 import type { Headers } from "./headers.js";
 

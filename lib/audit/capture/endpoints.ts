@@ -28,7 +28,7 @@ const IPV4 = /^(\d+\.\d+\.\d+\.\d+)(?::(\d{1,5}))?$/;
 const IPV6 = /^(?:\[([0-9a-fA-F:.]+)\](?::(\d{1,5}))?|([0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*))$/;
 
 /**
- * An endpoint that a user chose; port 0: any.
+ * Reads an endpoint that a user chose. Port 0 means any.
  *
  * @throws {I405Error} `ERR_I405_OPTION`
  */

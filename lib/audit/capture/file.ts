@@ -1,6 +1,6 @@
 /**
- * A capture that can be read from the front as often as needed: a file as it is; what comes through a pipe is first copied
- * into a temporary file that has no name any more, so that nothing of it stays behind however this ends.
+ * A capture that can be read from the front as often as needed. A file is read as it is. What comes through a pipe is
+ * first copied into a temporary file without a name, so that nothing of it stays behind however this ends.
  */
 import { closeSync, constants, mkdtempSync, openSync, fstatSync, rmSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
@@ -34,7 +34,7 @@ export function openCaptureFile(path: string): Capture {
 }
 
 /**
- * A regular file, or all that comes through a pipe until its end.
+ * Opens a regular file, or copies all that comes through a pipe until its end.
  *
  * @param signal ends the copying of a pipe; what came until then is the capture
  * @throws {I405Error} `ERR_I405_CAPTURE`

@@ -1,8 +1,8 @@
 /**
  * Which flows a capture has, and which of them is the tunnel.
  *
- * A flow is its protocol and its two endpoints, both addresses and both ports: another client on the server's port is
- * another flow, and so is the same tunnel behind a translation of addresses.
+ * A flow is a protocol and two endpoints, each with address and port. So another client on the server's port is another
+ * flow, and so is the same tunnel behind a translation of addresses.
  */
 import type { Stretch } from "../observation.js";
 import { captureError } from "./errors.js";
@@ -119,7 +119,7 @@ class Survey {
 }
 
 /**
- * The flow that most packets inside of the stretches are of, among those that fit.
+ * Chooses, among the flows that fit, the one with most packets inside of the stretches.
  *
  * @throws {I405Error} `ERR_I405_CAPTURE` if there is no packet that can be read, or none of a flow that was asked for
  */
@@ -179,8 +179,9 @@ function fits(flow: Counted, { port, endpoints = [] }: Wanted): boolean {
 }
 
 /**
- * Is the server where the first packet went? By the port that was given; else the port that more flows have, as the clients
- * of a server do; else the lower one. Where both ends have the same, whoever sent first is the client.
+ * Is the server where the first packet went? If a port was given, the server has that port. Otherwise it has the port
+ * that more flows have, as the clients of one server do; or else the lower one. If both ends have the same port,
+ * whoever sent first is the client.
  */
 function serverIsSecond({ ports, protocol }: Counted, all: readonly Counted[], { port }: Wanted): boolean {
   const [source, destination] = ports;

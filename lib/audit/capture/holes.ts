@@ -1,6 +1,7 @@
 /**
- * Spans in which nothing at all was captured: the clock was set forward, or the capture lost packets, or the network stood
- * still. No sender makes both directions silent alike, and then go on as if nothing had been.
+ * Spans in which nothing at all was captured. The clock was set forward, or the capture lost packets, or the network
+ * stood still. A sender is not the cause: it can't make both directions silent alike and then go on as if nothing had
+ * happened.
  */
 import { median } from "../../statistics/quantile.js";
 import { gapsOf } from "../gaps.js";

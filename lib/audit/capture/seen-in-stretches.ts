@@ -1,6 +1,6 @@
 /**
- * From the times of one direction to what was seen in each stretch. Where the clock was set back, a stretch is cut there: no
- * gap is taken over the seam, and times go on behind those before.
+ * From the times of one direction to what was seen in each stretch. Where the clock was set back, the stretch is cut:
+ * no gap is taken over that seam, and the times behind it go on after those before it.
  */
 import { Growing } from "../growing.js";
 import type { Seen, Stretch } from "../observation.js";

@@ -1,10 +1,10 @@
 /**
- * Echoes: does something that happens just before a slot (an inner packet that comes in, a datagram of the other
- * direction that arrives) delay it?
+ * Echoes: is a slot delayed by something that happens just before it? That is an inner packet that comes in, or a
+ * datagram of the other direction that arrives.
  *
- * Where deadlines are known, the send error of the slot is looked at. Where not, the gap *after* the slot, which is
- * shorter by what the slot was late. The gap before would say as much, but a longer gap also holds more events, so that
- * it goes with them even if nothing leaks.
+ * If deadlines are known, the slot's send error is looked at. If not, the gap *after* the slot is, which is shorter by
+ * the slot's lateness. The gap before would say as much, but a longer gap also holds more events, so its length goes
+ * with their number even if nothing leaks.
  */
 import { median } from "../../statistics/quantile.js";
 import { welch } from "../../statistics/two-sample.js";

@@ -48,7 +48,7 @@ export function autocorrelationEffect(a: readonly Seen[], b: readonly Seen[], cl
 
 /**
  * Spectrum of how far the stream of datagrams is behind: what is sent in each bin of four intervals, less what a steady
- * stream has. A stall shows as bins without any.
+ * stream sends. A stall shows as bins without datagrams.
  */
 export function sendSpectrum(seen: readonly Seen[], { intervalNs }: Schedule): Spectrum {
   const binNs = 4 * intervalNs;

@@ -4,8 +4,8 @@
  */
 
 /**
- * Conditions, in order: Okabe and Ito's palette, made for colour-blind readers, with lighter ones for dark pages; then
- * further ones, for the many conditions of an audit of one's own.
+ * Colours of the conditions, in order. First comes the palette of Okabe and Ito, made for colour-blind readers, with
+ * lighter colours for dark pages; then further ones, because an audit of one's own has many conditions.
  */
 const LIGHT = [
   ...["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#555555"],

@@ -1,6 +1,6 @@
 /**
- * The other end of an audit: sends what it is asked to send, and tells when it received what, and when its own slots were
- * due. It does nothing of its own accord, and remembers one stretch, within bounds.
+ * The other end of an audit. It sends what it is asked to send, and tells when it received what, and when its own slots
+ * were due. It does nothing of its own accord. It remembers one stretch, within bounds.
  */
 import type { I405Tunnel, TunnelEvents } from "../../index.js";
 import { decode, encode, recordsIn, VERSION, type Message } from "./messages.js";

@@ -1,9 +1,9 @@
 /**
- * From records of both ends to what an observer has seen: which datagram was which slot's, and how far from its deadline
- * it came.
+ * Joins the records of both ends to what an observer has seen: which datagram was which slot's, and how far from its
+ * deadline it came.
  *
- * Counters say which belongs to which. Generations are numbered by each end for itself, but in the same order. The clocks
- * of two machines differ and drift, so a line is fitted to each stretch and taken away; on one machine it is flat.
+ * Records are matched by counter. Each end numbers generations for itself, but in the same order. The clocks of two
+ * machines differ and drift, so a line is fitted to each stretch and taken away; on one machine that line is flat.
  */
 import { robustLine } from "../grid.js";
 import type { Seen, Stretch } from "../observation.js";

@@ -1,6 +1,6 @@
 /**
- * The process of a load: `load-process.js KIND LIMIT_MS`. This thread only watches, so that it notices the end of whoever
- * started it at once; the work is done in others.
+ * The process of a load: `load-process.js KIND LIMIT_MS`. This thread only watches, so that it notices at once if the
+ * process that started it ends. Other threads do the work.
  */
 import { statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * Makes this machine busy without any program but Node's own. The work is done in a process of its own, so that the tunnel's
- * has no part in it but for the machine that both share; it ends when this process does, however that ends.
+ * Makes this machine busy without any program but Node's own. A process of its own does the work, so that it disturbs
+ * the tunnel's process only through the machine that both share. It ends when this process does, however that ends.
  */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ export interface Load {
   /** Of the process that does the work. */
   readonly pid: number;
   /**
-   * Resolves once the process has ended; nothing of it is left then. Idempotent.
+   * Resolves once the process has ended; nothing of it is left then. It may be called again.
    * @throws {I405Error} `ERR_I405_AUDIT_HERE` if the load had ended before, and why
    */
   stop(): Promise<void>;

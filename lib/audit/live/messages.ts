@@ -1,6 +1,6 @@
 /**
- * What the two ends of an audit say to each other, in inner packets. The client asks and repeats until it is answered;
- * the other end answers whatever it is asked, any number of times. Integers are big-endian.
+ * What the two ends of an audit say to each other, in inner packets. The client asks, and repeats until it is answered.
+ * The other end answers whatever it is asked, any number of times. Integers are big-endian.
  *
  *     hello    1 | version                      -> welcome  2 | version
  *     start    3 | stretch (4) | pattern | seed (4)      -> done
@@ -9,7 +9,7 @@
  *     get      6 | stretch (4) | series | records each | count | first records (4 each)     -> chunks
  *     chunk    7 | stretch (4) | series | first record (4) | records
  *
- * What comes is an authenticated peer's, which may still mean harm: whatever isn't exactly this is ignored.
+ * The peer is authenticated and may still mean harm, so whatever isn't exactly this is ignored.
  */
 import { PATTERNS, type Pattern } from "./patterns.js";
 import { RECORD, SERIES, type SeriesName } from "./series.js";

@@ -1,8 +1,9 @@
 /**
- * Network namespaces joined by a virtual cable: how they are made with `ip`, and how they go again. Their names say whose they
- * are, PREFIX-PID-RANDOM-x, so that those of a process that was killed can be told from those in use.
+ * Network namespaces joined by a virtual cable: how `ip` makes them, and how they go again. Their names,
+ * PREFIX-PID-RANDOM-x, say which process made them. So those of a process that was killed can be told from those in
+ * use.
  *
- * Synchronous: an exit handler may not wait.
+ * All of it is synchronous, because an exit handler may not wait.
  */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -13,7 +14,7 @@ import { hereError } from "./errors.js";
 const NAMES = "/run/netns";
 
 /**
- * Runs `ip`; its standard output.
+ * Runs `ip`, and returns its standard output.
  * @throws {I405Error} `ERR_I405_AUDIT_HERE`, with what `ip` said
  */
 export function ip(parameters: readonly string[], input = ""): string {
@@ -95,7 +96,7 @@ export class NetnsCable {
 
   /**
    * @param mtu of the cable, bytes
-   * @throws {I405Error} `ERR_I405_AUDIT_HERE`; nothing is left then
+   * @throws {I405Error} `ERR_I405_AUDIT_HERE`; nothing is left behind then
    */
   constructor(ends: readonly [CableEnd, CableEnd], mtu: number) {
     this.#names = ends.map(({ name }) => name);

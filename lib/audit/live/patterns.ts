@@ -3,9 +3,10 @@ import { rngChacha8 } from "@noble/ciphers/chacha.js";
 import { fillingOf, type Sender } from "./packets.js";
 
 /**
- * `saturated`: as much as fits. `now-and-then`: one small packet, on average once a second. `bursts`: as of somebody who
- * reads web pages: many packets at once, then nothing for a while. `stream`: small packets at a constant rate, as of a
- * call.
+ * - `saturated`: as much as fits.
+ * - `now-and-then`: one small packet, on average once a second.
+ * - `bursts`: many packets at once, then nothing for a while, as of somebody who reads web pages.
+ * - `stream`: small packets at a constant rate, as of a call.
  */
 export const PATTERNS = ["nothing", "saturated", "now-and-then", "bursts", "stream"] as const;
 export type Pattern = (typeof PATTERNS)[number];
@@ -30,8 +31,8 @@ const MOST_IN_BURST = 1000;
 /**
  * Begins a pattern.
  *
- * @param seed what is drawn follows from it
- * @returns what ends it
+ * @param seed everything that is drawn follows from it
+ * @returns a function that ends it
  */
 export function startPattern(pattern: Pattern, sender: Sender, seed: number, { write, longest }: Outlet): () => void {
   let timer: NodeJS.Timeout | undefined;

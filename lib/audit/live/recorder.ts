@@ -34,7 +34,7 @@ export class Recorder {
 
   /**
    * @param originNs of the experiment, CLOCK_MONOTONIC
-   * @param nowNs from that origin
+   * @param nowNs nanoseconds since that origin
    */
   constructor(tunnel: RecordedTunnel, originNs: bigint, nowNs: () => number) {
     this.#tunnel = tunnel;

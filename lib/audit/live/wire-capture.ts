@@ -1,6 +1,6 @@
 /**
- * Writes down what a tunnel's wire shows, with tcpdump: the kernel's own timestamps in nanoseconds, and headers of one UDP
- * port. A shell holds it by a pipe, so that it ends with this process, however that ends.
+ * Writes down what a tunnel's wire shows, with tcpdump: the kernel's own timestamps in nanoseconds, and the headers of
+ * one UDP port. A shell holds tcpdump by a pipe, so that it ends with this process, however that ends.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -30,8 +30,8 @@ export interface CaptureCounts {
 
 export interface WireCapture {
   /**
-   * Ends it, once everything that was on the wire by now is in the file. Idempotent.
-   * @throws {I405Error} `ERR_I405_AUDIT_HERE` if it had ended before, and why
+   * Ends the capture once everything that is on the wire by now is in the file. It may be called again.
+   * @throws {I405Error} `ERR_I405_AUDIT_HERE` if the capture had ended before, and why
    */
   stop(): Promise<CaptureCounts>;
 }
@@ -67,7 +67,7 @@ export function tcpdumpProblem(program = "tcpdump"): string | null {
 }
 
 /**
- * Resolves once it captures.
+ * Resolves once tcpdump captures.
  * @throws {I405Error} `ERR_I405_AUDIT_HERE`
  */
 export async function startWireCapture(options: WireCaptureOptions): Promise<WireCapture> {

@@ -1,6 +1,6 @@
 /**
  * `i405 audit --here`: both ends on this machine, in two network namespaces joined by a cable. The other end answers in
- * one of them, and the same command runs in the other with `--against` in the place of `--here`.
+ * one of them. In the other, the same command runs with `--against` in place of `--here`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

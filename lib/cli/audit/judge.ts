@@ -22,8 +22,8 @@ export function judge(report: AuditReport, failUnder?: number): { code: number; 
 }
 
 /**
- * The least n95 of any two conditions. `known`: of those that were told apart, 0 where something tells at once. `open`: of
- * those of which only "at least" can be said; with more watching it would be more.
+ * The least n95 of any two conditions. `known` is the least of those that were told apart, and 0 if something tells at
+ * once. `open` is the least of those of which only "at least" can be said; more watching would raise it.
  */
 function weakest({ pairs, findings }: AuditReport): { known: number; open: number } {
   const least = { known: Infinity, open: Infinity };

@@ -1,6 +1,6 @@
 /**
- * `i405 demo`: two tunnels over 127.0.0.1 in one program, with packet devices and without privileges; between them a
- * relay that sees what a watcher sees; quiet and busy stretches by turns.
+ * `i405 demo`: two tunnels over 127.0.0.1 in one program, with packet devices and without privileges. Between them, a
+ * relay sees what a watcher sees. Quiet and busy stretches take turns.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { describe } from "../../common/errors.js";

@@ -1,5 +1,5 @@
 /**
- * The watcher of the demo: a relay between the two ends, in a thread of its own so that the demo's traffic does not
+ * The watcher of the demo: a relay between the two ends. It has a thread of its own, so that the demo's traffic doesn't
  * disturb it. It notes when each datagram came and how long it was, and nothing else; it could not read them.
  */
 import { createSocket } from "node:dgram";

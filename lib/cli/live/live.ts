@@ -14,8 +14,8 @@ export interface LiveView {
 }
 
 /**
- * @param take the newest snapshot; null: none could be had, and the last one stays
- * @param frameMs time between two frames
+ * @param take Gives the newest snapshot. null: there was none to be had, and the last one stays.
+ * @param frameMs Time between two frames.
  */
 export function showLive(io: Io, take: () => Promise<Snapshot | null>, frameMs = FRAME_MS): LiveView {
   const history = new History();

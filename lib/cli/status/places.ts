@@ -67,9 +67,9 @@ export interface StatusSocket {
 }
 
 /**
- * The sockets in a folder that are its owner's; none where it can't be read. In a folder where only root can put
- * anything, another user's was given to him by root (`--user`). Links are not followed: where root looks, they could lead
- * to any program's socket.
+ * The sockets in a folder that are its owner's; none if it can't be read. If only root can put anything into the
+ * folder, a socket of another user was given to him by root (`--user`), and counts too. Links are not followed: where
+ * root looks, they could lead to any program's socket.
  */
 export function socketsIn(folder: string): StatusSocket[] {
   try {

@@ -1,6 +1,6 @@
 /**
- * The status socket of a running tunnel: a line asks, a line answers. Only this user and root get an answer: the file's
- * mode says so, and for each connection the kernel's word for who it is (SO_PEERCRED).
+ * The status socket of a running tunnel: a line asks, a line answers. Only this user and root get an answer. The file's
+ * mode ensures that, and for each connection the kernel says who it is (SO_PEERCRED).
  */
 import { chownSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";

@@ -103,8 +103,9 @@ const TEMPLATE = {
 };
 
 /**
- * What came through a socket, which may be anybody's where root looks: a snapshot whose texts are printable and short,
- * or null.
+ * Reads what came through a socket, which may be anybody's where root looks.
+ *
+ * @returns A snapshot whose texts are printable and short, or null.
  */
 export function readSnapshot(text: string): Snapshot | null {
   let value: unknown;

@@ -4,8 +4,8 @@ import { remedyOf, type Check } from "../finding.js";
 import { numberAt } from "../parse.js";
 
 /**
- * Features as `ethtool -k` lists them, and as `ethtool -K` takes them. TSO one by one: switched on as a whole, it also
- * switches on what was off before.
+ * Features as `ethtool -k` lists them, and as `ethtool -K` takes them. TSO's are listed one by one: switching it on as
+ * a whole would also switch on what was off before.
  */
 const FEATURES: readonly (readonly [string, string])[] = [
   ["tx-tcp-segmentation", "tx-tcp-segmentation"],

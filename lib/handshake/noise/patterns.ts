@@ -1,6 +1,6 @@
 /**
- * Handshake patterns (Noise rev 34 sections 7 and 9): a table of the plain ones, and the psk modifiers that are applied
- * to them by name.
+ * Handshake patterns (Noise rev 34 sections 7 and 9): a table of the plain ones, and the psk modifiers, which are
+ * applied to them by name.
  */
 import { stateError, SUITE_NAME } from "./suite.js";
 

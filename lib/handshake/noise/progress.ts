@@ -1,6 +1,6 @@
 /**
  * The part of a HandshakeState that changes from message to message, and the tokens that change it. It is cloned before
- * each message and replaced after it, so whatever fails half-way is thrown away whole.
+ * each message and replaced afterwards. If a message fails half-way, the whole clone is thrown away.
  */
 import { copyOut, Secret, zero } from "../../common/secrets.js";
 import type { Token } from "./patterns.js";
