@@ -114,3 +114,86 @@ impl Carousel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use i405_proto::handshake_wire::{KIND_RESPONSE, Unwrapper, VERSION};
+    use i405_proto::seal::MIN_DATAGRAM;
+
+    use super::*;
+
+    const STAMP: u64 = 7;
+    const INTERVAL_NS: u64 = 1_000_000;
+
+    fn wrapper() -> Wrapper {
+        Wrapper::new(&[1; 32], &[2; 32])
+    }
+
+    fn endpoint(last: u8) -> Endpoint {
+        SocketAddr::from(([192, 0, 2, last], 1405)).into()
+    }
+
+    fn sources(lasts: &[u8]) -> HandshakeSources {
+        let mut sources = HandshakeSources { stamp: STAMP, ..HandshakeSources::default() };
+        sources.sources.iter_mut().zip(lasts).for_each(|(place, last)| *place = Some(endpoint(*last)));
+        sources
+    }
+
+    /// A message of three fragments that goes to the first endpoint.
+    fn carousel(sources: &HandshakeSources, interval_ns: u64) -> (Carousel, Box<Copies>) {
+        let head = Head { version: VERSION, kind: KIND_RESPONSE, fragment: 0, stamp: STAMP };
+        let message = vec![9; 3 * (MIN_DATAGRAM - 44)];
+        let offer = Offer { head, message, every: 1, endpoint: endpoint(1) };
+        Carousel::new(offer, sources, MIN_DATAGRAM, interval_ns, &wrapper())
+    }
+
+    /// So many copies from the ring: where to, which fragment, and its nonce.
+    fn take(carousel: &mut Carousel, copies: &mut Copies, count: usize) -> Vec<(Endpoint, u8, [u8; NONCE])> {
+        let unwrapper = Unwrapper::new(&[1; 32], &[2; 32]);
+        let next = |_| {
+            let copy = copies.ring.pop().expect("copies are ready");
+            carousel.refill(&wrapper());
+            let mut scratch = [0; MIN_DATAGRAM];
+            let unwrapped = unwrapper.unwrap(&copy.bytes, &mut scratch).expect("a copy under the pairing's key");
+            assert_eq!((unwrapped.head.kind, unwrapped.head.stamp), (KIND_RESPONSE, STAMP));
+            (copy.endpoint, unwrapped.head.fragment, unwrapped.nonce)
+        };
+        (0..count).map(next).collect()
+    }
+
+    #[test]
+    fn fragments_go_round_and_each_copy_is_wrapped_anew() {
+        let (mut carousel, mut copies) = carousel(&HandshakeSources::default(), INTERVAL_NS);
+        let taken = take(&mut carousel, &mut copies, 100);
+        for (number, (to, fragment, nonce)) in taken.iter().enumerate() {
+            assert_eq!((*to, usize::from(*fragment)), (endpoint(1), number % 3));
+            assert!(taken[..number].iter().all(|(_, _, before)| before != nonce));
+        }
+    }
+
+    #[test]
+    fn each_destination_gets_every_fragment_and_goes_on_where_it_was() {
+        let (mut carousel, mut copies) = carousel(&sources(&[5, 6]), INTERVAL_NS);
+        let mut taken = take(&mut carousel, &mut copies, 30);
+        // Copies that were ready before go where they were to go.
+        carousel.set_sources(&sources(&[6, 7]));
+        taken.extend(take(&mut carousel, &mut copies, 200));
+        for last in [5, 6, 7] {
+            let fragments = taken.iter().filter(|(to, ..)| *to == endpoint(last)).map(|(_, fragment, _)| *fragment);
+            let fragments: Vec<u8> = fragments.collect();
+            assert!(fragments.len() > 12 && fragments[0] == 0, "{fragments:?}");
+            assert!(fragments.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 3), "{fragments:?}");
+        }
+        assert!(taken.iter().all(|(to, ..)| *to != endpoint(1)), "they are of this initiation");
+        let (mut others, mut copies) = self::carousel(&HandshakeSources { stamp: 8, ..sources(&[5]) }, INTERVAL_NS);
+        assert_eq!(take(&mut others, &mut copies, 1)[0].0, endpoint(1), "they are of another one");
+    }
+
+    #[test]
+    fn copies_of_short_slots_keep_their_distance() {
+        let every = |interval_ns| carousel(&HandshakeSources::default(), interval_ns).1.every;
+        assert_eq!([10_000, 100_000, 250_000, INTERVAL_NS].map(every), [25, 2, 1, 1]);
+    }
+}
