@@ -17,10 +17,10 @@ import { adviceFor, tells, wordsFor } from "./verdict.js";
 import type { AuditWarning } from "./warnings.js";
 import { clipped } from "./windows.js";
 
-/** What the source knows; the rest of the report is made here. */
+/** What the source of the observations knows. The rest of the report is made here. */
 export type Source = AuditReport["source"];
 
-/** What the source has to say beside what was seen. */
+/** What the source of the observations says beside what was seen. */
 export interface Remarks {
   warnings: AuditWarning[];
   /** Directions of which there is too little to make a subject of. */
@@ -56,7 +56,7 @@ export async function analyse(
     },
   ]);
   for (const [done, { say, take }] of steps.entries()) {
-    // Signals arrive, and whoever waits is told.
+    // So that signals arrive, and callbacks of the caller run.
     await new Promise(setImmediate);
     if (running.signal?.aborted) {
       report.complete = false;
@@ -72,7 +72,7 @@ export async function analyse(
   return report;
 }
 
-/** Of a datagram in fragments the first one speaks for all, but in saying where they begin. */
+/** If a datagram is fragmented, its first fragment speaks for all, except for where they begin. */
 function shownHeaders({ headers, fragments = [] }: Observation, field: keyof HeaderFields): HeaderCount[] {
   return field === "fragmentOffset" ? [...headers, ...fragments] : headers;
 }

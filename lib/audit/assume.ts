@@ -6,7 +6,7 @@ import { rngChacha8 } from "@noble/ciphers/chacha.js";
 import { jitterDensity, type ShapeName } from "../statistics/jitter-density.js";
 import type { Observation, Seen } from "./observation.js";
 
-/** The jitter that n95 is told for. */
+/** The jitter that n95 is given for. */
 export interface Assumed {
   jitterNs: number;
   shape: ShapeName;

@@ -10,7 +10,9 @@ export function adviceOnce(pairs: readonly AuditPair[]): { words: string; where:
   return [...where].map(([words, places]) => ({ words, where: [...places] }));
 }
 
-/** Of the findings of single conditions the clearest of each effect in each direction, and where else it was found. */
+/**
+ * The clearest finding of each effect in each direction, of those of single conditions, and where else it was found.
+ */
 export function findingsOnce(findings: AuditReport["findings"]): string[] {
   const groups = new Map<string, AuditReport["findings"]>();
   for (const finding of findings) {

@@ -5,7 +5,10 @@
  * each stretch. That takes away what grows steadily over a stretch, and nothing else.
  */
 
-/** Share of an interval that a datagram may be early by. What is later than the rest of it counts for the next slot. */
+/**
+ * Share of an interval that a datagram may be early by. A datagram that is later than the rest of it counts for the
+ * next slot.
+ */
 const EARLY = 0.25;
 /** Rounds of fitting, each without what lies outside of so many times the median deviation. */
 const [ROUNDS, OUTLIER] = [3, 6];

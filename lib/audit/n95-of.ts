@@ -20,7 +20,7 @@ export interface Distinguished {
   method: "deconvolved" | "histogram";
 }
 
-/** @param schedule with the jitter that n95 is told for */
+/** @param schedule with the jitter that n95 is given for */
 export function distinguish(a: readonly Seen[], b: readonly Seen[], schedule: Schedule): Distinguished {
   const known = [...a, ...b].every(({ errorsNs }) => errorsNs !== undefined);
   if (known && schedule.jitterNs > 0) {

@@ -77,7 +77,7 @@ export interface Observation {
   /** `up` (to the server's port), `down`, or what the source calls it. */
   direction: string;
   seen: Seen[];
-  /** Of datagrams; of those in fragments, what their first one says. */
+  /** Header fields of datagrams. If a datagram is fragmented, what its first fragment says. */
   headers: HeaderCount[];
   /** Of later fragments. */
   fragments?: HeaderCount[];

@@ -1,4 +1,4 @@
-/** What the schedule of a direction is: interval, half width and shape of its jitter, as said or as they look. */
+/** The schedule of a direction: interval, half width and shape of its jitter, as they were given or as they look. */
 import { formatDuration } from "../common/units.js";
 import { JITTER_SHAPES, jitterDensity, type ShapeName } from "../statistics/jitter-density.js";
 import { captureError } from "./capture/errors.js";

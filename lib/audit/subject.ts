@@ -25,7 +25,7 @@ export function subjectOf(
   if (gaps.length < FEWEST_GAPS) return null;
   const schedule = findSchedule(gaps, known);
   requireInterval(observation, schedule);
-  // Sorts the gaps, which nobody needs in order any more.
+  // Sorts the gaps in place: nobody needs their order any more.
   const clip = clipOf(gaps);
   if (schedule.jitterNs === 0) {
     for (const seen of observation.seen) seen.errorsNs ??= gridErrors(seen.timesNs, schedule.intervalNs);

@@ -70,7 +70,7 @@ export function verdictLines({ verdict, untold }: AuditReport): string[] {
   return [first!, ...more.map((why) => `  ${why}`)];
 }
 
-/** The verdict, and what nothing can be told of. */
+/** The verdict, and what could not be judged. */
 export function verdictWords({ verdict, untold }: Pick<AuditReport, "verdict" | "untold">): string[] {
   switch (verdict) {
     case "leaks":

@@ -1,4 +1,4 @@
-/** What nothing can be told of. Without packets nothing is found, and that is not the same as finding nothing. */
+/** What could not be judged. Without packets nothing is found, and that is not the same as finding nothing. */
 import type { AuditPair, AuditReport } from "../../types/audit.js";
 import { formatDuration } from "../common/units.js";
 import type { Subject } from "./compare.js";

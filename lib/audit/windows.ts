@@ -25,7 +25,7 @@ export function windowsOf(seen: readonly Seen[], gapsEach = GAPS_PER_WINDOW): Wi
   });
 }
 
-/** Where gaps are cut before variances are taken of them: single stalls have effects of their own. */
+/** Gaps are cut here before their variance is taken, because single stalls have effects of their own. */
 export interface Clip {
   low: number;
   high: number;
@@ -63,7 +63,7 @@ export const FEATURES = [
 /** Gaps that are added up for the smooth spread. */
 const SMOOTH = 8;
 
-/** What a learned attacker sees of a window: nothing in it depends on where the window lies. */
+/** What a learned attacker sees of a window. Nothing in it depends on where the window lies. */
 export function features({ gaps }: Window, clip: Clip): Float64Array {
   const count = gaps.length;
   const { mean, variance } = clipped(gaps, clip);

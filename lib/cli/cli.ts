@@ -40,7 +40,7 @@ function usageOf(error: CommanderError): I405Error {
   return new I405Error("ERR_I405_USAGE", `${message}${hint}`, { cause: error });
 }
 
-/** Loads what this command needs and nothing else: the audit's charts and statistics take longer to load than a tunnel. */
+/** Loads only what this command needs. The audit's charts and statistics take longer to load than a tunnel. */
 async function run(request: Request, world: World): Promise<number> {
   switch (request.command) {
     case "server":

@@ -12,7 +12,7 @@ export interface Guard {
   say(line: string): void;
   /** The end of its pipe. */
   leave(): void;
-  /** Hears its lines from now on; `null`: it is gone. */
+  /** Is called with each line of the guard's from now on. `null`: the guard is gone. */
   hear(listener: (line: string | null) => void): void;
   /** Waits, without an event loop, as an exit handler has to, until the guard is gone. False: it takes too long. */
   join(timeoutMs: number): boolean;

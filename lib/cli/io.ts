@@ -8,7 +8,7 @@ export interface Io {
   environment: NodeJS.ProcessEnv;
   /** Descriptor that secrets are read from with `-`. */
   stdin: number;
-  /** Of the terminal that standard output is, or null if it is none. */
+  /** Size of the terminal that standard output is. null: it is no terminal. */
   terminal(): { columns: number; rows: number } | null;
 }
 
@@ -25,7 +25,7 @@ export function processIo(): ProcessIo {
     stdin: 0,
     terminal: () => {
       const { size } = output;
-      // One that doesn't know its size says 0.
+      // A terminal that doesn't know its size says 0.
       return size && { columns: size.columns || USUAL.columns, rows: size.rows || USUAL.rows };
     },
     standardOutput: output,

@@ -56,7 +56,7 @@ export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Log 
   };
 }
 
-/** What can't be written is counted, and the count is written before the next record that can. */
+/** Counts the records that can't be written, and writes the count before the next record that can. */
 function withLosses(write: (text: string) => unknown, notice: (records: number) => string): (text: string) => void {
   let lost = 0;
   return (text) => {

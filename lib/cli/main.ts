@@ -25,11 +25,11 @@ if (!isTunnel) standardOutput.onFailure = () => stop.request();
 
 const nativeProcess = async () => (await loadAddon()).process;
 let code = await runCli(parameters, { io, stop, process: nativeProcess });
-// A pipe says in the next turn that nobody reads it.
+// A pipe that nobody reads says so only in the next turn.
 await turn();
 const { failure } = standardOutput;
 if (!isTunnel && failure !== null) {
-  // Whoever closes a pipe (`i405 doctor | head`) has read enough, and knows it.
+  // Somebody who closes a pipe (`i405 doctor | head`) has read enough, and knows it.
   if (failure.code !== "EPIPE") io.err(`i405: standard output can't be written: ${failure.message}\n`);
   if (code === EXIT_OK) code = EXIT_MACHINE;
 }

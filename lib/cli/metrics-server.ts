@@ -56,7 +56,7 @@ export async function serveMetrics(
     else sendHealth(tunnel.state, response);
   });
   server.maxConnections = CONNECTIONS;
-  // One that waits for "100 Continue" wants to send a body.
+  // A client that waits for "100 Continue" wants to send a body.
   server.on("checkContinue", (_request, response: ServerResponse) => refuse(response, 413, "no bodies"));
   const end = () => {
     remove();
@@ -128,7 +128,7 @@ function listen(server: Server, { address, port }: { address: string; port: numb
       server.removeListener("error", reject);
       // The tunnel keeps the program alive, and not who looks at it.
       server.unref();
-      // An accept that fails for want of descriptors is no reason to end.
+      // If an accept fails because descriptors have run out, that is no reason to end.
       server.on("error", () => undefined);
       resolve();
     });

@@ -72,7 +72,7 @@ export async function observe(observed: Observed): Promise<Observers> {
   };
 }
 
-/** Whether the metrics are to be had at an address of the tunnel's own interface, which is there when that is. */
+/** Whether the metrics are served at an address of the tunnel's own interface, so that they have to wait for it. */
 function isInner({ settings, output: { metrics } }: Observed): boolean {
   if (metrics === null) return false;
   const own = ["tun-ipv4", "tun-ipv6"].flatMap((flag) => texts(settings.get(flag)?.value));
@@ -140,7 +140,7 @@ async function beginStatus(
   }
 }
 
-/** Without the path and the remedies, which are said anyway. */
+/** Leaves out the path and the remedies, which are said anyway. */
 function reasonOf(error: unknown): string {
   const { cause } = error as { cause?: unknown };
   const reason = cause instanceof Error ? cause : error;

@@ -31,14 +31,17 @@ export class Output {
     this.#stream = stream;
   }
 
-  /** Of the terminal that it is; null: it is none. */
+  /** Size of the terminal. null: it is no terminal. */
   get size(): { columns: number; rows: number } | null {
     if (this.#stream?.isTTY !== true) return null;
     const { columns, rows } = this.#stream;
     return { columns, rows };
   }
 
-  /** Whether it was written, so far as can be told at once. A file is tried anew each time: its disk may have room again. */
+  /**
+   * Whether it was written, as far as can be told at once. A file is tried anew each time: its disk may have room
+   * again.
+   */
   write(text: string): boolean {
     if (this.#stream === null) return this.#writeFile(text);
     if (this.failure !== null) return false;

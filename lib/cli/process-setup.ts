@@ -47,7 +47,9 @@ export async function setUpProcess(
   };
 }
 
-/** Where a timed thread may change its class as long as it runs: the right to, as a limit or else as the capability. */
+/**
+ * Keeps the right to change class, as a limit or else as the capability, if a timed thread may need it while it runs.
+ */
 function withRealtime(options: PrivilegeOptions, settings: Settings, native: NativeProcess): PrivilegeOptions {
   const mode = settings.get("poll-mode")?.value;
   if ((mode !== "spinny" && mode !== "dozy") || settings.has("no-sched-fifo")) return options;
@@ -80,7 +82,8 @@ function keptCapabilities(settings: Settings): "all" | Capability[] {
   const kept = new Set(asked as Capability[]);
   // A new socket is marked, and a server's is given launch times, when there is a peer to send to: after the opening.
   if (settings.get("send-by")?.value === "txtime" || wantsMark(settings)) kept.add("net-admin");
-  // Who asks for a tunnel that comes back gets its interface made again as well; a list that is given is the user's own.
+  // A tunnel that is to come back needs its interface made again as well. A list that is given is the user's own
+  // choice.
   const makesDevice = (settings.get("device")?.value ?? "tun") === "tun";
   if (text === undefined && settings.has("persistent") && makesDevice) kept.add("net-admin");
   return [...kept];

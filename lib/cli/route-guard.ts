@@ -14,7 +14,7 @@ export interface RouteGuard {
   putBack(step: number): Promise<string | null>;
   /** Takes everything back and waits for the end of that. */
   takeBack(): void;
-  /** It is not needed any more. */
+  /** The guard is not needed any more. */
   dismiss(): void;
 }
 

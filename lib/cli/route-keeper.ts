@@ -36,7 +36,10 @@ export interface KeeperParts {
 const LOOK_MS = { least: 20, most: 1000 };
 /** Without any news, ms. */
 const IDLE_LOOK_MS = 30_000;
-/** Whoever makes the interface anew adds its addresses itself, and would fail on ours: how long that is left alone, ms. */
+/**
+ * A program that makes the interface anew adds its addresses itself, and would fail if ours were there first: how long
+ * it is left alone, ms.
+ */
 const SETTLE_MS = 300;
 /** Losses in a row that are mended at once, and how long without one ends the row, ms. */
 const FREE_LOSSES = 3;
@@ -53,7 +56,7 @@ export class RouteKeeper {
   #dueMs = 0;
   #lookMs = LOOK_MS.least;
   #lastLookMs = -Infinity;
-  /** What is gone, and whether a refusal was told; null: all is there. */
+  /** What is gone, and whether a refusal was told. null: all is there. */
   #lost: { steps: Set<number>; told: boolean } | null = null;
   #losses = 0;
   #backAtMs = -Infinity;

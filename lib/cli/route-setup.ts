@@ -12,7 +12,7 @@ import { DEFAULT_FWMARK, wantsDefaultRoute } from "./tunnel-settings.js";
 
 /** Routes that are set up. */
 export interface TunnelRoutes {
-  /** From now on what is lost is put back. After privileges were given up: the one who watches needs none. */
+  /** From now on, what is lost is put back. Call it after privileges were given up, because watching needs none. */
   watch(): void;
   /** The tunnel is about to end, and takes routes along. */
   stopWatching(): void;
@@ -48,7 +48,7 @@ export function setUpRoutes(
   applyRoutes(plan, run);
   const added = plan.steps.map((step) => commandOf(step, "add").join(" "));
   log.say("routes", { added }, `routes added: ${added.length}`);
-  // Without their addresses routes lead nowhere, and IPv6's go when an interface is set down.
+  // Routes lead nowhere without their addresses, and IPv6 addresses go when an interface is set down.
   const addresses = FAMILIES.flatMap((family) => addressSteps(addressesOf(settings, family), family, device));
   const kept = [...addresses, ...plan.steps];
   const guard = guarded ? guardRoutes(kept) : undefined;

@@ -45,7 +45,7 @@ export interface RouteStep {
 }
 
 export interface RoutePlan {
-  /** In the order in which they are added; they are removed in the other one. */
+  /** In the order in which they are added. They are removed in the opposite order. */
   steps: RouteStep[];
 }
 
@@ -182,7 +182,7 @@ function readRoute(text: string): IpPrefix {
 function refusePeerInside(prefix: IpPrefix, peer: string | undefined): void {
   const address = peer === undefined ? null : parseAddress(peer);
   if (address === null) return;
-  // What is written as ::ffff:203.0.113.7 leaves as IPv4.
+  // A packet to ::ffff:203.0.113.7 leaves as IPv4.
   const onWire = travelsOverIpv4(address.text) ? parseAddress(address.text.split(":").at(-1) ?? "") : null;
   if (!isInside(address, prefix) && (onWire === null || !isInside(onWire, prefix))) return;
   throw optionError({

@@ -2,5 +2,5 @@
 import { letGo } from "./rt-throttle.js";
 
 const [holder = "", limit = "", folder = "", processes = ""] = process.argv.slice(2);
-// Failing, the shell that runs this writes the limit by itself.
+// If this fails, the shell that runs it writes the limit by itself.
 process.exitCode = letGo(holder, { limit, folder, processes }) ? 0 : 1;

@@ -22,7 +22,7 @@ import { startGuard, type Guard } from "./guard.js";
 export interface Places {
   /** The limit, in microseconds of each period; -1: none. */
   limit: string;
-  /** What the commands know of each other. */
+  /** Folder in which the commands see each other. */
   folder: string;
   /** `/proc`. */
   processes: string;
@@ -104,7 +104,7 @@ function hold(holder: string, places: Places): string | null {
   const { folder, limit } = places;
   // Nothing is left in /run where the limit can't be written.
   accessSync(limit, constants.W_OK);
-  // What is written there as the former limit is put back by whoever comes last, root maybe.
+  // The last one to go, root maybe, puts back what is written there as the former limit.
   prepareOwnFolder(dirname(folder));
   prepareOwnFolder(folder);
   return locked(places, () => {
@@ -168,7 +168,7 @@ function locked<Value>(places: Places, act: () => Value): Value {
  */
 const GUARD = `read -r _ || "$1" "$2" "$3" "$4" "$5" "$6" || echo "$7" > "$4"`;
 
-/** Without a shell there is no guard; the limit is put back at every exit but a SIGKILL. */
+/** Without a shell there is no guard. The limit is then put back at every exit but a SIGKILL. */
 function startThrottleGuard(holder: string, former: string, { limit, folder, processes }: Places): Guard {
   const script = join(dirname(fileURLToPath(import.meta.url)), "rt-guard.js");
   return startGuard(GUARD, [process.execPath, script, holder, limit, folder, processes, former]);

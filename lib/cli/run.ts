@@ -132,7 +132,7 @@ async function prepare(command: TunnelCommand, settings: Settings, world: World)
   }
   const options = connectOptions(settings, secrets);
   const peers = [options.peer].flat();
-  // Only default routes leave the tunnel's own datagrams out whatever address they go to.
+  // Only a default route leaves the tunnel's own datagrams out, whatever address they go to.
   if (texts(settings.get("route")?.value).some((route) => route !== "default")) {
     options.peer = await Promise.all(peers.map(resolvedPeer));
   }

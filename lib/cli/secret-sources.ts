@@ -43,7 +43,7 @@ function readSecretFile(flag: string, file: string): string {
     throw secretError(flag, `${file} cannot be read: ${(cause as Error).message}`, cause);
   }
   try {
-    // Of the open file, not of the name, which somebody could change in between.
+    // Asks the open file and not the name, which somebody could change in between.
     refuseOpenToOthers(flag, file, fstatSync(descriptor));
     return oneLine(flag, file, readAll(flag, file, descriptor));
   } finally {

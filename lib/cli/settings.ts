@@ -62,7 +62,7 @@ function readText(flag: Flag, text: string | undefined): FlagValue {
   if (flag.kind === "switch") return true;
   if (text === undefined) return "";
   if (flag.kind === "texts") return [text];
-  // What isn't a number stays as it is, so that the option's own message quotes it.
+  // A value that isn't a number stays as it is, so that the option's own message quotes it.
   if (flag.kind === "integers" && /^\d+(,\d+)+$/.test(text)) return text.split(",").map(Number);
   const isNumber = flag.kind === "integer" || flag.kind === "integers";
   return isNumber && /^(\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : text;

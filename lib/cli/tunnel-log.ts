@@ -56,7 +56,10 @@ export function logEvents(tunnel: LoggedTunnel, log: Log, command: TunnelCommand
   }
 }
 
-/** Who copies datagrams on the way can have a client seem to move to and fro: one record in this time at most, ms. */
+/**
+ * Somebody who copies datagrams on the way can have a client seem to move to and fro. One record in this time at most,
+ * ms.
+ */
 const ROAMING_MS = 10_000;
 
 /** Says where the client is: at once, and where it went on to when the time is over. */
@@ -78,7 +81,7 @@ function logRoaming(tunnel: LoggedTunnel, log: Log): void {
   });
 }
 
-/** The same refusal again is told once in this time, ms: a client that is refused and asked to restart asks for ever. */
+/** The same refusal is told once in this time, ms: a client that is refused and restarted each time asks for ever. */
 const REFUSED_MS = 60_000;
 
 /** Says whom a server refused and why: at once, and once a minute how often again. */

@@ -96,7 +96,7 @@ function peerOptions(command: TunnelCommand, settings: Settings): Options {
   return routed === null ? options : { allowedIps: routed, ...options };
 }
 
-/** With routes of the command's own, more is expected out of the tunnel than the library knows of. */
+/** If the command has routes of its own, more sources are expected out of the tunnel than the library knows of. */
 function routedSources(settings: Settings): string[] | null {
   const given = (flag: string) => texts(settings.get(flag)?.value);
   if (!settings.has("route") || (settings.get("device")?.value ?? "tun") !== "tun") return null;

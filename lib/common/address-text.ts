@@ -34,7 +34,7 @@ export const WIDTH = { 4: 32, 6: 128 } as const;
 /** An interface's name is of 1 to 15 bytes without a slash, colon or space (dev_valid_name of the kernel). */
 const ZONE = /^[^\s/:[\]%]{1,15}$/;
 
-/** An address by itself, with its zone if it has one; null: it is none. */
+/** Reads an address by itself, with its zone if it has one. null: it is none. */
 export function parseAddress(text: string): IpAddress | null {
   if (isIPv4(text)) return { family: 4, text, value: valueOf4(text), zone: null };
   const [bare = "", zone = null, ...rest] = text.split("%");
@@ -106,7 +106,10 @@ export interface HostAndPort {
 const IN_BRACKETS = /^\[([^[\]\s]+)\]:(\d{1,5})$/;
 const PLAIN = /^([^[\]:\s/%]+):(\d{1,5})$/;
 
-/** `203.0.113.7:1405`, `[2001:db8::7]:1405`, `[fe80::1%eth0]:1405`, `host.example:1405`; null: it is none of these. */
+/**
+ * Reads `203.0.113.7:1405`, `[2001:db8::7]:1405`, `[fe80::1%eth0]:1405`, `host.example:1405`. null: it is none of
+ * these.
+ */
 export function parseHostAndPort(text: string): HostAndPort | null {
   const bracketed = IN_BRACKETS.exec(text);
   const [, host = "", digits] = bracketed ?? PLAIN.exec(text) ?? [];

@@ -24,7 +24,7 @@ export class I405Error extends Error {
   }
 
   static {
-    // On the prototype, as with Node's own errors, so that printing an error does not list its name as a property.
+    // It is on the prototype, as with Node's own errors, so that printing an error doesn't list its name as a property.
     Object.defineProperty(this.prototype, "name", { value: "I405Error", configurable: true, writable: true });
   }
 }

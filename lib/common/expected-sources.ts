@@ -10,7 +10,7 @@ export interface InnerAddresses {
 /** The core's: it goes through the list for each packet. */
 export const MOST_PREFIXES = 1024;
 
-/** What a kernel says on an IPv6 link by itself; an answer to it stays on the link. */
+/** What a kernel sends on an IPv6 link by itself comes from these addresses. An answer to it stays on the link. */
 const IPV6_LINK = "fe80::/10";
 const WHOLE = { 4: "0.0.0.0/0", 6: "::/0" } as const;
 

@@ -1,4 +1,4 @@
-/** Files and folders that nobody else may have put there: what root reads there it believes. */
+/** Files and folders that nobody else may have put there, because root believes what it reads there. */
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
 
 const WRITABLE_BY_OTHERS = 0o022;

@@ -11,7 +11,7 @@ const NS_PER: Readonly<Record<string, number>> = {
   ms: 1e6,
   s: 1e9,
   min: 60e9,
-  // As sleep(1) and systemd have it; no length is meant by a duration.
+  // `m` is minutes, as sleep(1) and systemd have it: no duration is a length.
   m: 60e9,
   h: 3600e9,
 };

@@ -38,7 +38,7 @@ export const CHECKS: readonly Check[] = [
   ...[memoryLock, memoryPressure],
 ];
 
-/** All of them. One that fails says so and doesn't keep the others from looking. */
+/** All checks. One that fails says so, and doesn't keep the others from looking. */
 export function lookAt(system: System, target: Target, checks: readonly Check[] = CHECKS): Found[] {
   return checks.flatMap((check) => {
     const { id, title, group } = check;

@@ -13,7 +13,7 @@ export function findEgress(system: System, address: string | undefined): string 
       if (device !== undefined) return device;
     }
   }
-  // Without `ip`, the default route is the best guess for a peer out there as well.
+  // Without `ip`, the default route is the best guess for a distant peer as well.
   const first = address !== undefined && familyOf(address) === 6 ? [default6, default4] : [default4, default6];
   return first.map((look) => look(system)).find((name) => name !== undefined);
 }

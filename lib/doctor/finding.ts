@@ -27,15 +27,15 @@ export type Change =
 
 export interface Fix {
   changes: readonly Change[];
-  /** Not done by a plain `--fix`: it has to be asked for by the check's name, for this reason. */
+  /** Why a plain `--fix` doesn't do it: it has to be asked for by the check's name. */
   onlyIfAsked?: string;
 }
 
 export interface Finding {
   severity: Severity;
-  /** What it is, in one line. */
+  /** What was found, in one line. */
   what: string;
-  /** What it costs in lateness, or shows to who watches. */
+  /** What it costs in lateness, or shows to an observer. */
   cost?: string;
   /** Where it was read or how it was measured, and what was there. */
   evidence: string;

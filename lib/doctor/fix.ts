@@ -100,7 +100,7 @@ function write(hands: Hands, path: string, text: string): string | null {
 }
 
 function restore(hands: Hands, { path, text, effective }: FileBefore): string | null {
-  // Only a wish: the value itself follows, and is what counts.
+  // This is only a wish. The value itself is set next, and is what counts.
   if (effective !== undefined && effective !== "") write(hands, path, effective);
   return write(hands, path, text);
 }

@@ -70,7 +70,7 @@ export async function measure(tools: MeasureTools, request: MeasureRequest): Pro
     return { cpu, sleep: none(), spin: none(), burner, losses: [], stolenMs: null };
   });
   const stolenBefore = cpus.map((cpu) => request.stolenMs(cpu));
-  // Of each round: every way to wait in both conditions, and the losses once.
+  // Each round measures every way to wait in both conditions, and the losses once.
   const stretches = cores.reduce((sum, { burner }) => sum + CONDITIONS.length * (burner === null ? 2 : 4) + 1, 0);
   const stretchNs = (seconds * 1e9) / (ROUNDS * stretches);
   const slots = Math.max(1, Math.floor(stretchNs / INTERVAL_NS));

@@ -56,7 +56,10 @@ export function chosen(text: string): string | undefined {
   return /[[(]([\w-]+)[\])]/.exec(text)?.[1];
 }
 
-/** `y`, `m` or a value of the running kernel's configuration, `n` if it is unset; undefined if none is to be had. */
+/**
+ * `y`, `m` or a value of the running kernel's configuration; `n` if it is unset; undefined if there is no configuration
+ * to read.
+ */
 export function kernelOption(system: System, name: string): string | undefined {
   const release = system.readFile("/proc/sys/kernel/osrelease") ?? "";
   const places = ["/proc/config.gz", `/boot/config-${release}`, `/lib/modules/${release}/config`];

@@ -52,7 +52,7 @@ const BUILD_NS = 20_000;
 const LEAST_MARGIN_NS = 50_000;
 const MOST_MARGIN_NS = 500_000;
 const MARGIN_STEP_NS = 10_000;
-/** With fewer cores one that never rests is missed elsewhere. */
+/** With fewer cores, a core that never rests is missed elsewhere. */
 const CORES_FOR_SPINNY = 4;
 /** One core's losses are this many times another's before the quieter one by interrupts is passed over. */
 const MUCH_WORSE = 3;
@@ -143,7 +143,7 @@ function chooseBurner(core: CoreMeasurement, isVirtual: boolean, reasons: string
   return burner;
 }
 
-/** What all but one in a thousand wake-ups take, and the build. */
+/** How long 999 of 1000 wake-ups take, and the build. */
 function chooseMargin(core: CoreMeasurement, reasons: string[]): number {
   const worst = (of: (one: NativeLateness) => number) =>
     Math.max(
@@ -164,7 +164,7 @@ function chooseMargin(core: CoreMeasurement, reasons: string[]): number {
   return marginNs;
 }
 
-/** By what differs between idle and loaded: what is the same in both tells nothing. */
+/** Judged by what differs between idle and loaded, because what is the same in both tells nothing. */
 function shortestInterval(core: CoreMeasurement, pollMode: Recommendation["pollMode"]): number {
   const stretches = core[pollMode === "sleepy" ? "sleep" : "spin"];
   const sd = (condition: "idle" | "loaded") =>

@@ -5,7 +5,7 @@ import type { Recommendation } from "./recommend.js";
 import type { Target } from "./system.js";
 import type { UplinkMeasurement } from "./uplink.js";
 
-/** Null: not asked for, or not to be had. */
+/** null: it was not asked for, or could not be measured. */
 export interface Measured {
   measurements: Measurements | null;
   uplink: UplinkMeasurement | null;

@@ -34,7 +34,7 @@ export interface UndoEntry {
   before: FileBefore | { kind: "command"; command: string[] };
 }
 
-/** Settings of the kernel are gone after a restart, and a record of before it would put back what nobody changed. */
+/** Settings of the kernel are gone after a restart. A record from before it would put back what nobody changed. */
 interface Contents {
   version: 1;
   bootId: string;
@@ -91,7 +91,7 @@ function parse(path: string): Contents | undefined {
   throw failure(path, "is no record of i405 doctor. Look at it, and remove it if it isn't needed", undefined);
 }
 
-/** Its commands are run, as root if the doctor is: nobody else may have written it. */
+/** Its commands are run, as root if the doctor is, so nobody else may have written it. */
 function readOurs(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {

@@ -11,7 +11,7 @@ import { INTERVAL_NS } from "./measure.js";
 /** Turns of alone and beside; how long each takes, ns. */
 const ROUNDS = 3;
 const STRETCH_NS = 500_000_000;
-/** What a flow has left in a queue goes out before the next stretch, ms. */
+/** Time for what a flow has left in a queue to go out before the next stretch, ms. */
 const DRAIN_MS = 100;
 /** A flow that delays the p99 by more than this, us, shows in the send times. */
 const MUCH_US = 50;

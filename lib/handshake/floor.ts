@@ -46,7 +46,7 @@ export class FloorKeeper {
     if (this.#laterIsSet || this.#store === null) return;
     this.#laterIsSet = true;
     this.#timers.set("later", LATER_MS, () => {
-      // What fails now fails again at the next initiation, where it is told.
+      // A failure that lasts comes again at the next initiation, where it is told.
       this.flush();
     });
   }

@@ -41,7 +41,7 @@ export function generatePassword(): string {
   return groups.join("-");
 }
 
-/** Whether nobody made it up, as far as can be seen. */
+/** Whether the password was generated and not made up, as far as can be seen. */
 export function looksGenerated(password: string): boolean {
   return GENERATED_PASSWORD.test(password);
 }

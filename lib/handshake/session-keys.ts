@@ -64,7 +64,7 @@ export class SessionKeys extends Secret {
   readonly down: DirectionKeys;
   /** Goes into the session that a rekey puts in this one's place. */
   readonly chain: Uint8Array;
-  /** Not a secret; a rekey's prologue names the session by it. */
+  /** It is not a secret. A rekey's prologue names the session by it. */
   readonly handshakeHash: Uint8Array;
 
   /** @internal Use {@link deriveSessionKeys}. */

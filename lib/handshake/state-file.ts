@@ -62,15 +62,16 @@ export class StateFile {
     }
   }
 
-  /** What is looked at and what is read is one file, whatever becomes of its name meanwhile. */
+  /** Both look at one open file, whatever becomes of its name meanwhile. */
   #readText(): string {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-    // Of the name itself: what a link leads to would not be replaced by writing. A pipe would be waited for.
+    // Opens the name itself: writing would not replace what a link leads to. A pipe would be waited for.
     const file = openSync(this.#path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     try {
       const stats = fstatSync(file);
       if (!stats.isFile()) throw this.#notOrdinary();
-      // The folder's owner can take the file away anyhow, and a program that becomes another user writes it as that one.
+      // The folder's owner can take the file away in any case, and a program that becomes another user writes it as
+      // that user.
       if (!isOwnedByUs(stats) && stats.uid !== statSync(dirname(this.#path)).uid) {
         const remedy = `Look at it, and run: chown ${process.geteuid?.() ?? 0} ${this.#path}; or give another path`;
         throw this.#error(`belongs to another user (uid ${stats.uid}). ${remedy}`);

@@ -14,7 +14,7 @@ export interface Measured {
   events: EventCounts;
 }
 
-/** One value with its labels, but for `tunnel`. */
+/** One value with its labels, except for `tunnel`. */
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number | bigint];
 
 export interface Definition {
@@ -125,7 +125,7 @@ const PATH: readonly Definition[] = [
     sent: ({ stats }) => stats.path.outbound.expected,
     received: ({ stats }) => stats.path.inbound.expected,
   }),
-  // Not those lost: one that is late would make that fall.
+  // It doesn't count lost datagrams, because a late one would make the count fall.
   counterBy("i405_path_arrived_total", "Those of them that came; sent ones by the peer's reports.", "direction", {
     sent: ({ stats: { path } }) => path.outbound.expected - path.outbound.lost,
     received: ({ stats: { path } }) => path.inbound.expected - path.inbound.lost,

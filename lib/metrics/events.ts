@@ -51,7 +51,7 @@ export class EventCounts {
     tunnel.on("disconnected", disconnected);
     tunnel.on("refused", refused);
     tunnel.on("warning", warning);
-    // One that is registered late has a session already.
+    // A tunnel that is registered late has a session already.
     if (tunnel.connection !== null) this.sessions = 1;
   }
 

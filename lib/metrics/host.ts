@@ -1,7 +1,7 @@
 /** What of the machine belongs beside a tunnel's figures. */
 import { readFileSync } from "node:fs";
 
-/** Of USER_HZ on every architecture that this runs on (proc_stat(5)), seconds. */
+/** One tick of USER_HZ, on every architecture that this runs on (proc_stat(5)), seconds. */
 const TICK_SECONDS = 0.01;
 /** Column of the first line, after its name: user nice system idle iowait irq softirq steal. */
 const STEAL = 8;

@@ -1,4 +1,4 @@
-/** A histogram that somebody else has counted: prom-client's own can only be told of one observation after another. */
+/** A histogram that was counted elsewhere. prom-client's own takes only one observation after another. */
 import { Histogram } from "prom-client";
 import type { LatenessDistribution } from "../../index.js";
 

@@ -49,7 +49,7 @@ export interface MarkedLookupParts {
 const DNS_PORT = 53;
 const TYPES = { 4: "A", 6: "AAAA" } as const;
 
-/** What the servers say of a name. `unknown`: nobody could tell. */
+/** What the servers say of a name. `unknown`: no server could tell. */
 type Outcome = { kind: "found"; addresses: FoundAddress[] } | { kind: "absent" } | { kind: "unknown"; why: string };
 
 /**

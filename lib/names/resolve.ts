@@ -79,7 +79,7 @@ function withZone(
   addon: Pick<Addon, "interfaceIndex">,
 ): string {
   if (zone === null) return host;
-  // As getaddrinfo(3) does: a name first, because one may consist of digits.
+  // A name is tried first, as getaddrinfo(3) does it, because a name may consist of digits.
   const index = addon.interfaceIndex(zone) ?? (/^[1-9]\d*$/.test(zone) ? Number(zone) : null);
   if (index !== null) return `${text}%${index}`;
   const message = `${option}: there is no interface "${zone}" for "${host}". Check its name (ip link)`;

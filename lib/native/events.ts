@@ -1,4 +1,4 @@
-/** What the addon tells of a tunnel. It comes in batches, in the order in which it happened. */
+/** What the addon tells of a tunnel. Events come in batches, in the order in which they happened. */
 import type { ArrivalRecords, DepartureRecords, SlotRecords } from "../../index.js";
 import type { HandshakeKind } from "./protocol-ids.js";
 

@@ -164,7 +164,7 @@ function adaptTunnel(native: NativeModule, handle: Handle): NativeTunnel {
   };
 }
 
-/** What the addon throws has a `code`; without one it is a mistake of ours, a panic for example. */
+/** What the addon throws has a `code`. If there is none, it is a mistake of ours, a panic for example. */
 function own<Result>(call: () => Result): Result {
   try {
     return call();

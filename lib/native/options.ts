@@ -41,7 +41,7 @@ export interface NativeOpenOptions {
   pairing: NativePairing;
   /** Server: bytes of an initiation, by the pairing's Noise pattern: 1344 (IKpsk2) or 1296 (NNpsk0). */
   initiationLength: number;
-  /** Server: initiations with a stamp at or below this are dropped. Rises by itself. Client: 0. */
+  /** Server: initiations with a stamp at or below this are dropped. It rises by itself. Client: 0. */
   floorMs: number;
   /** Server: oldest initiation accepted, in ms of wall clock; null: off. */
   maxStampAgeMs: number | null;

@@ -39,7 +39,7 @@ export interface NativeLatenessRequest {
   slots: number;
   /** null: sleep to the deadline; otherwise sleep until this long before it, and spin the rest. */
   marginNs: number | null;
-  /** What is kept busy meanwhile; other than `off` it wants a `cpu`. */
+  /** What is kept busy while it measures. Anything but `off` needs a `cpu`. */
   burner: BurnerName;
 }
 

@@ -13,10 +13,13 @@ export interface NativeProcess {
   forbidDumps(): void;
   /** One datagram to a service manager's socket: a path, or `@name`. Never waits. */
   notify(socket: string, state: string): void;
-  /** By name or number; a group of null means the user's own ones. Throws where this process may not become that user. */
+  /**
+   * User and group, by name or number. A null group: the user's own groups. Throws if this process may not become that
+   * user.
+   */
   findUser(user: string, group: string | null): NativeIdentity;
   /** Raises limits so that threads can come back to SCHED_FIFO without CAP_SYS_NICE. By what they can afterwards. */
   reserveRealtime(): "limit" | "capability" | "none";
-  /** Of every thread, for good, once. `keep`: numbers of capabilities. `user`: null for the present one. */
+  /** Does it for every thread, for good, once. `keep`: numbers of capabilities. `user`: null for the present one. */
   giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void;
 }

@@ -12,7 +12,7 @@ export interface NativeStats {
   slotsHandshake: bigint;
   /** Sent by the second dispatcher. */
   slotsHedged: bigint;
-  /** Of the cover slots: a dispatcher's own datagram, because the other one was stopped while it built. */
+  /** How many cover slots were a dispatcher's own datagram, because the other one was stopped while it built. */
   slotsEmergency: bigint;
   sendErrors: bigint;
   lastSendErrno: number;
@@ -24,7 +24,7 @@ export interface NativeStats {
   queueDrops: bigint;
   /** Not IPv4 or IPv6, or a length that its header contradicts. */
   malformedInner: bigint;
-  /** From an address outside `allowedIps`, or from or to the machine itself. */
+  /** Packets from an address outside `allowedIps`, or from or to the machine itself. */
   innerNotAllowed: bigint;
   /** Outside `allowedIps` as well, and from an address that counts on its link only, or from none. */
   innerLinkLocal: bigint;
@@ -35,7 +35,7 @@ export interface NativeStats {
   queuedBytes: bigint;
   datagramsReceived: bigint;
   datagramsOpened: bigint;
-  /** Of them, those under a key that another one has replaced. */
+  /** How many of them opened under a key that another one has replaced. */
   openedReplaced: bigint;
   /** Authenticated by no key. */
   datagramsUnknown: bigint;

@@ -54,7 +54,7 @@ export interface NativeOffer {
 export interface NativeControl {
   kind: number;
   body: Uint8Array;
-  /** From one copy to the next; rounded up to whole slots. The first is in the next slot with room for it. */
+  /** Time from one copy to the next, rounded up to whole slots. The first copy is in the next slot with room for it. */
   everyNs: number;
 }
 

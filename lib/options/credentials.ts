@@ -19,7 +19,7 @@ export function readCredentials(raw: Raw): Credentials {
   }
   if (raw.password !== undefined) return { kind: "password", password: readPassword(raw.password) };
   const key = readObject("key", raw.key, ["privateKey", "peerPublicKey", "presharedKey"]);
-  // What isn't a key, or isn't even text, is told when the keys are read.
+  // If it isn't a key, or not even text, that is told when the keys are read.
   const { privateKey, peerPublicKey, presharedKey } = key as unknown as PairingKeys;
   return { kind: "keys", keys: { privateKey, peerPublicKey, presharedKey } };
 }

@@ -71,7 +71,7 @@ export interface ServerLimits {
   maxRateDown: number;
   minIntervalNs: number;
   maxLength: number;
-  /** What a client asks for beyond this is not refused, but cut. */
+  /** Timeouts that are longer than this are not refused, but cut. */
   maxServerTimeoutMs: number;
 }
 
@@ -83,7 +83,7 @@ export interface ServerSettings {
   allowedIps: AllowedIps;
   maxStampAgeMs: number | null;
   stateFile: string | null;
-  /** Where its client is and what it is sent, known beforehand; null: the client says. */
+  /** The client and what it is sent, if that is known beforehand. null: the client says. */
   client: { endpoint: HostPort; down: WireRequest } | null;
   signal: AbortSignal | null;
 }

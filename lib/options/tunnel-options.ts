@@ -18,14 +18,14 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
   const dispatchers = readDispatchers(raw.dispatchers);
   const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
   const sendBy = readSendBy(raw.sendBy, dispatchers);
-  // With launch times the call is long before the slot leaves, and says little.
+  // With launch times the call is long before the slot leaves, and its lateness says little.
   const source = sendBy === "txtime" ? "software" : "call";
   return {
     pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),
     cpus: readCpus(raw.cpu, dispatchers),
     dispatchers,
-    // A spinning thread costs its core's power anyhow, and idle time is left only by the pauses of its own.
+    // A spinning thread costs its core's power in any case, and only its own pauses leave the core idle.
     burner: readChoice("burner", raw.burner, ["off", "cpu", "all"], pollMode === "spinny" ? "cpu" : "off"),
     device: readDevice(raw.device),
     queueNs: parseDuration("queue", raw.queue ?? "50ms", { min: "1ms", max: "10s" }),

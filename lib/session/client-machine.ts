@@ -150,7 +150,7 @@ export class ClientMachine implements Machine {
     this.#context.report.silent(forMs);
   }
 
-  /** Nothing of the time asleep shows in CLOCK_MONOTONIC, so nobody else would notice before the next timeout. */
+  /** CLOCK_MONOTONIC doesn't show the time asleep, so nothing else would notice before the next timeout. */
   #resumed(sleptMs: number): void {
     const session = this.#session;
     if (session === null) return;
@@ -259,13 +259,13 @@ export class ClientMachine implements Machine {
     const { paths } = this.#config;
     const ageNs = Number(this.#context.clock.boottimeNs() - madeAtNs);
     if (outcome.verdict === "accepted" && ageNs >= expiryNs(path.wire)) {
-      // The machine slept meanwhile: such a session would be over as it begins.
+      // The machine slept meanwhile, so such a session would be over as soon as it begins.
       outcome.session.destroy();
       this.#attempts = this.#attempts.filter((each) => each !== made);
       this.#attempt(path);
     } else if (outcome.verdict === "accepted") this.#accept(outcome.session, path, stamp, madeAtNs, datagramLength);
     else if (outcome.verdict === "length" && paths?.shorten(outcome.limit)) {
-      // It is over: another copy of its answer is for nobody.
+      // The attempt is over: another copy of its answer is of no use.
       this.#attempts = this.#attempts.filter((each) => each !== made);
       this.#attempt(paths.next("lost"));
     } else this.#context.report.failed(refusalError(outcome.verdict, outcome.limit));

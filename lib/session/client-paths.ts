@@ -56,7 +56,7 @@ export interface PathParts {
   wire: Wire;
   /** MTU of the interface towards an address, IP bytes; throws where there is no route. */
   routeMtu(address: string): number;
-  /** What the names lead to now; null: there is no name. */
+  /** The addresses that the names have now. null: there is no name. */
   lookUp: (() => Promise<SocketAddress[]>) | null;
   attemptNs(up: NativeTiming, down: NativeTiming): number;
   initiate(wire: Wire, stamp: number): Attempt;
@@ -85,7 +85,7 @@ export class ClientPaths implements Paths {
   next(after: "lost" | "unanswered"): ClientPath {
     if (after === "lost") this.#ladder.begin();
     this.#lookUpAgain();
-    // Without a network an attempt proves nothing: it would only cost the length.
+    // Without a network, an unanswered attempt proves nothing, and would only cost the length.
     const reachable = this.#ladder.addresses.some(({ address }) => this.#mtuTowards(address) > 0);
     if (!reachable && this.#last !== null) return this.#last;
     const due = this.#climbAtNs !== null && this.#parts.clock.boottimeNs() >= this.#climbAtNs;

@@ -62,7 +62,7 @@ export class ClientRekey {
     }
   }
 
-  /** Nothing is due and nothing under way any more. */
+  /** Nothing is due and nothing is under way from now on. */
   stop(): void {
     this.#timers.clearAll();
     if (this.#underWay === null) return;

@@ -76,7 +76,7 @@ export class EndpointLadder {
     return rung;
   }
 
-  /** What a client that had to go down tries again: the configured length, where it was answered. */
+  /** A client that had to go down tries the configured length again, at the address where it was answered. */
   climb(): Rung {
     return { address: this.#addresses[this.#firstAddress]!, length: this.top };
   }
@@ -100,7 +100,7 @@ export class EndpointLadder {
     return true;
   }
 
-  /** What the names lead to now. Where that is the same in another order, everything stays. */
+  /** The addresses that the names have now. If they are the same in another order, everything stays. */
   replace(addresses: readonly SocketAddress[]): void {
     const known = (each: SocketAddress) => this.#addresses.some((other) => sameAddress(each, other));
     if (addresses.length === 0 || (addresses.length === this.#addresses.length && addresses.every(known))) return;
@@ -109,7 +109,7 @@ export class EndpointLadder {
     this.begin();
   }
 
-  /** Lengths of one series, round by round: the one in use, those below it, then those above. */
+  /** The lengths of one series, round by round: the one in use, those below it, then those above it. */
   #order(): number[] {
     const before = this.#lengths.slice(0, this.#firstLength);
     const [first, ...below] = this.#lengths.slice(this.#firstLength);

@@ -18,7 +18,7 @@ export interface Offered {
   generation: number;
   aead: AeadId;
   wire: Wire;
-  /** Of the schedule that its response was answered on. */
+  /** Timing of the schedule on which its response was sent. */
   timing: NativeTiming;
   serverTimeoutMs: number;
   /** CLOCK_BOOTTIME of its response. */

@@ -14,7 +14,7 @@ export interface Asking {
   replaces: boolean;
 }
 
-/** Ours: this end gives up so long before the schedule ends by itself, ms, so that the one comes before the other. */
+/** Ours: this end gives up so long before the schedule ends by itself, ms, so that giving up comes first. */
 const EARLIER_MS = 100;
 
 export class ServerAsking {

@@ -16,7 +16,7 @@ import type { Pending } from "./server-answers.js";
 import { firstDeadlineNs } from "./times.js";
 import { clientOverhead, timingWith, type Judgement } from "./wire-settings.js";
 
-/** One initiation as read; `ResponderHandshake` is one. Who reads it destroys it, answered or not. */
+/** One initiation as read; `ResponderHandshake` is one. The reader destroys it, answered or not. */
 export interface Answer {
   readonly settings: InitiationSettings;
   readonly understood: boolean;

@@ -43,7 +43,7 @@ import { sameTiming } from "./wire-settings.js";
 export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey">, InitiationConfig {
   /** How long cover goes on after a session's end; asked at each. */
   drawLingerNs(): number;
-  /** What is sent, and where to, from the start on and whenever nothing else is; null: nothing. */
+  /** What is sent, and to where, from the start on and whenever there is nothing else to send. null: nothing. */
   ownStart: { timing: NativeTiming; endpoint: string } | null;
   /** Default: one that is remembered while the program runs. */
   floor?: FloorKeeper;
@@ -110,7 +110,9 @@ export class ServerMachine implements Machine {
     });
   }
 
-  /** A server sends nothing before it is asked, unless it was told everything beforehand: then its start answers nobody. */
+  /**
+   * A server sends nothing before it is asked, unless it was told everything beforehand. Then its start answers nobody.
+   */
   start(): void {
     const { ownStart } = this.#config;
     if (ownStart === null) return;
@@ -130,7 +132,7 @@ export class ServerMachine implements Machine {
     this.#replaced.stop();
     this.#keepFloor(null);
     this.#session?.root.destroy();
-    // To whom a close would be said, and cover be sent, is not known.
+    // It is not known to whom a close would be said and cover be sent.
     if (asking) return { timing: null, session: false };
     return { timing: this.#schedule.timing, session: this.#session !== null };
   }
@@ -176,7 +178,10 @@ export class ServerMachine implements Machine {
     }
   }
 
-  /** On disk before it is acted on; null: what isn't there yet. False: it couldn't be written, and nothing is done. */
+  /**
+   * Writes to disk what isn't there yet, before it is acted on. False: it couldn't be written, and nothing is to be
+   * done.
+   */
   #keepFloor(stamp: number | null): boolean {
     const failure = stamp === null ? this.#floor.flush() : this.#floor.raise(stamp);
     if (failure !== null) this.#context.report.warning(stateNotKept("server", failure));
@@ -342,7 +347,7 @@ export class ServerMachine implements Machine {
     const asking = this.#asking.now;
     this.#forgetSession();
     this.#coverFor(asking === null ? coverNs : 0);
-    // Nobody was told of a session that was not believed, but perhaps of the one that it replaced.
+    // Listeners know nothing of a session that was not believed, but perhaps of the one that it replaced.
     if (asking === null) this.#context.report.disconnected(reason);
     else if (asking.replaces) this.#context.report.disconnected("replaced");
   }

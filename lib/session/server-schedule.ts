@@ -23,7 +23,7 @@ export class ServerSchedule {
     return this.#running?.timing ?? null;
   }
 
-  /** One that runs ends as this one begins. Its end has to be planned afterwards. */
+  /** A schedule that runs ends when this one begins. Its end has to be planned afterwards. */
   start(timing: NativeTiming, endpoint: string, firstDeadlineNs: bigint | null): void {
     this.#context.native.startSchedule({ ...timing, firstDeadlineNs, endpoint });
     this.#running = { timing, endpoint, firstDeadlineNs };

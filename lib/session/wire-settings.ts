@@ -143,10 +143,10 @@ export interface WireRefusal {
   asked: number;
 }
 
-/** What a server makes of a client's wishes. */
+/** A server's verdict on a client's wishes. */
 export interface Judgement {
   refusal: WireRefusal | null;
-  /** As asked, clipped to the limits: the schedule that carries the verdict. */
+  /** What was asked for, clipped to the limits: the schedule that carries the verdict. */
   wire: Wire;
 }
 

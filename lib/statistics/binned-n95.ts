@@ -86,7 +86,7 @@ export function binEdges(samples: readonly Float64Array[], most = MOST_BINS): Fl
   const middle = Array.from({ length: bins - 1 }, (_, bin) => (bin + 1) / bins);
   const tails = TAILS.filter((share) => share * least >= PER_BIN / 2);
   const shares = [...tails, ...middle, ...tails.map((share) => 1 - share)];
-  // As many of each, evenly taken, so that a long stretch doesn't place the edges by itself.
+  // As many of each, evenly taken, so that a long stretch doesn't place the edges alone.
   const pooled = new Float64Array(least * samples.length);
   samples.forEach((gaps, index) => {
     for (let at = 0; at < least; at += 1) {

@@ -28,7 +28,7 @@ import { quantile } from "./quantile.js";
 
 /** Probability of being wrong that is left, 5 %. */
 const ERROR = 0.05;
-/** n B below which nobody is right so often, 0.83: the lower bound of the error, solved for n B. */
+/** n B below which no observer is right so often, 0.83: the lower bound of the error, solved for n B. */
 export const LEAST = -Math.log(1 - (1 - 2 * ERROR) ** 2) / 2;
 /** n95 is at most this many times what is quoted, 2.77: there the upper bound of the error has come down to it, too. */
 export const N95_UPPER_FACTOR = -Math.log(2 * ERROR) / LEAST;

@@ -49,7 +49,7 @@ export interface Line {
   p: number;
 }
 
-/** Of the most: below, a line is rounding, and a perfectly regular series has nothing else. */
+/** As a part of the greatest power: below it a line is rounding, which is all that a perfectly regular series has. */
 const LEAST_POWER = 1e-12;
 /** Lines on either side that the median is taken of. */
 const AROUND = 50;
@@ -75,7 +75,7 @@ export function strongestLine({ power, stepHz, segments }: Spectrum): Line | nul
   // The median of chi-squared over its degrees (Wilson and Hilferty).
   const median = (1 - 2 / (9 * degrees)) ** 3;
   const p = chiSquaredP(greatest * median * degrees, degrees);
-  // Of as many lines; neighbours share a little, so this is careful.
+  // Corrected for as many lines as there are. Neighbours share a little, so this is careful.
   return {
     hz: centre(power, first) * stepHz,
     ratio,
@@ -83,7 +83,7 @@ export function strongestLine({ power, stepHz, segments }: Spectrum): Line | nul
   };
 }
 
-/** Where between lines a peak lies, by its neighbours' power; counted from 1. */
+/** Where a peak lies between lines, judged by its neighbours' power; counted from 1. */
 function centre(power: Float64Array, line: number): number {
   let [sum, weighted] = [0, 0];
   for (let at = Math.max(line - 1, 0); at <= Math.min(line + 1, power.length - 1); at += 1) {

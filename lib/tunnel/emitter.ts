@@ -9,7 +9,7 @@ import type { TunnelEvents } from "../../index.js";
 
 type Listener = (...values: unknown[]) => unknown;
 
-/** What the program threw within our steps is thrown again from an empty stack. */
+/** Throws again, from an empty stack, what the program threw within our steps. */
 function throwLater(thrown: unknown): void {
   setImmediate(() => {
     throw thrown;

@@ -46,7 +46,7 @@ export class Lifecycle {
   readonly #hub: PacketHub;
   readonly #report: MachineReport;
   #beginning: Beginning | null = null;
-  /** From the moment on in which it is open, before there is a machine. */
+  /** Set as soon as it is open, before there is a machine. */
   #native: NativeTunnel | null = null;
   #running: Running | null = null;
   #closing: Closing | null = null;
@@ -137,7 +137,7 @@ export class Lifecycle {
     this.#applyRef();
   }
 
-  /** Ends the tunnel. Rejects with a fatal error that nobody was told of, once. */
+  /** Ends the tunnel. Rejects, once, with a fatal error that nobody was told of. */
   close(): Promise<void> {
     if (!this.ending) this.#beginClosing(new I405Error("ERR_I405_CLOSED", "the tunnel was closed before it was up"));
     const fatal = this.#fatal;
@@ -146,7 +146,7 @@ export class Lifecycle {
     const failed = this.#closed.then(() => {
       throw fatal;
     });
-    // Whoever awaits it gets it all the same; a program that closes and goes on is not ended by it.
+    // A caller that awaits it gets the error all the same. A program that closes and goes on is not ended by it.
     failed.catch(() => undefined);
     return failed;
   }
@@ -215,7 +215,7 @@ export class Lifecycle {
 
   #reportDeviationLater(): void {
     this.#timers?.set("deviation", this.#local.deviationIntervalMs, () => {
-      // Taken even if nobody listens, so that each report is of one interval only.
+      // Taken even if nobody listens, so that each event has the figures of one interval only.
       const deviation = this.ending ? undefined : this.native?.deviation();
       this.#reportDeviationLater();
       if (deviation !== undefined) this.#voice.emit("deviation", publicDeviation(deviation));
@@ -293,7 +293,7 @@ export class Lifecycle {
     }
   }
 
-  /** Whoever awaits the end must not be left by an empty event loop. */
+  /** A program that awaits the end must not be ended by an empty event loop. */
   #stayAlive(): void {
     try {
       this.#native?.ref();
@@ -302,14 +302,14 @@ export class Lifecycle {
     }
   }
 
-  /** What the addon holds goes, and says so by its last event; the tunnel is closed then. */
+  /** Has the addon release what it holds. Its last event says that this is done, and the tunnel is closed then. */
   #release(): void {
     this.#stayAlive();
     if (this.#native === null) this.#finish();
     else this.#native.close();
   }
 
-  /** An end that nobody asked for: everything is released at once. */
+  /** Ends the tunnel for a reason of its own: everything is released at once. */
   #fail(error: I405Error): void {
     if (this.ending) return;
     this.state = "closing";
@@ -326,7 +326,8 @@ export class Lifecycle {
         // A machine that failed half-way can't be asked to end well; what it held goes with the addon's side.
       }
     }
-    // Before it is told: a listener that closes the tunnel must not get it a second time, in a promise.
+    // This comes before the event: a listener that closes the tunnel must not get the error a second time, in a
+    // promise.
     this.#fatal = told || this.#voice.listenerCount("error") > 0 ? null : error;
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- index.d.ts declares this class
     this.#voice.emit("error", error);
@@ -347,7 +348,7 @@ export class Lifecycle {
     this.#timers?.clearAll();
     for (const release of this.#releases) release();
     this.#releases = [];
-    // Whoever keeps a closed tunnel keeps what it counted, and nothing else.
+    // A program that keeps a closed tunnel keeps its counters, and nothing else.
     this.#native = null;
     this.#running = null;
     this.#closing = null;

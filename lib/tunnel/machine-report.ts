@@ -1,4 +1,4 @@
-/** What a machine reports becomes the tunnel's state and its events. Nothing is told any more once the tunnel ends. */
+/** Turns what a machine reports into the tunnel's state and its events. Once the tunnel ends, nothing is told. */
 import type { Connection, TunnelState } from "../../index.js";
 import type { MachineReport } from "../session/machine.js";
 import type { Voice } from "./voice.js";

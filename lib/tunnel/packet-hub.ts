@@ -62,7 +62,7 @@ export class PacketHub {
   stream(): Duplex {
     const before = this.#stream;
     if (before?.whole === true || (before !== null && this.#over && !before.destroyed)) return before;
-    // One that was only written to would drop packets, and count them, for ever.
+    // A stream that was only written to would drop packets, and count them, for ever.
     if (before !== null && !before.destroyed && !before.isRead) {
       this.#readers.delete(before);
       before.endReading();
@@ -96,7 +96,7 @@ export class PacketHub {
     for (const callback of waiting) callback();
   }
 
-  /** The tunnel is over. True: somebody was told of the error. */
+  /** The tunnel is over. Returns true if somebody was told of the error. */
   finish(error: I405Error | null): boolean {
     if (this.#over) return false;
     this.#over = true;

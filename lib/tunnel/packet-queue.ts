@@ -13,7 +13,7 @@ export interface PacketBound {
   nowMs(): number;
   /** Longest wait, ms. */
   readonly boundMs: number;
-  /** A packet was dropped for want of a reader. */
+  /** A packet was dropped because its reader was too slow. */
   dropped(): void;
 }
 
@@ -47,7 +47,7 @@ export class PacketQueue {
     return this.#take();
   }
 
-  /** Nobody reads any more: what waits is not counted as dropped. */
+  /** Nobody reads from now on, so what waits is not counted as dropped. */
   clear(): void {
     this.#waiting = [];
     this.#head = 0;

@@ -47,7 +47,7 @@ class Outgoing {
 
   constructor(public packet: unknown) {}
 
-  /** Whoever wrote it may use its memory for something else from now on. */
+  /** Its writer may use the packet's memory for something else from now on. */
   own(): void {
     if (!this.taken && this.packet instanceof Uint8Array) this.packet = new Uint8Array(this.packet);
   }
@@ -104,7 +104,7 @@ export class PacketStream extends Duplex implements PacketReader {
     return told;
   }
 
-  /** Nothing is delivered any more; what waits may still be read. */
+  /** Nothing is delivered from now on. What waits may still be read. */
   endReading(): void {
     this.#over = true;
     this.#wanted = true;
@@ -112,14 +112,14 @@ export class PacketStream extends Duplex implements PacketReader {
   }
 
   override emit(event: string | symbol, ...values: unknown[]): boolean {
-    // Who destroys a stream with an error and doesn't listen for it is told as of any stream.
+    // A program that destroys a stream with an error and doesn't listen for it is told as with any stream.
     if (event === "error" && this.listenerCount("error") === 0) return super.emit(event, ...values);
     return emitIsolated(this, event, values);
   }
 
   override write(packet: unknown, encoding?: BufferEncoding | Done, callback?: Done): boolean {
     const told = typeof encoding === "function" ? encoding : callback;
-    // null would end the stream, and is told as of any.
+    // null would end the stream, and is refused as in any stream.
     if (packet === null) return super.write(packet, told);
     const outgoing = new Outgoing(packet);
     const tell = told && isolated(told);
@@ -144,7 +144,7 @@ export class PacketStream extends Duplex implements PacketReader {
   override _write(packet: Outgoing, _encoding: BufferEncoding, done: Done): void {
     try {
       if (!this.#port.write(packet.packet)) {
-        // From an empty stack: the program's callbacks come right behind what `done` does.
+        // Called from an empty stack, because the program's callbacks come right behind what `done` does.
         const again = (): void => {
           process.nextTick(() => {
             this.#writeAgain();
@@ -177,7 +177,7 @@ export class PacketStream extends Duplex implements PacketReader {
     callback(error);
     if (outgoing === null) return;
     const reason = error ?? new I405Error("ERR_I405_CLOSED", "the stream was destroyed before the packet was taken");
-    // Node tells the packets behind it by itself.
+    // Node calls back for the packets behind it by itself.
     process.nextTick(outgoing.done, reason);
   }
 
@@ -188,7 +188,7 @@ export class PacketStream extends Duplex implements PacketReader {
     this._write(outgoing.packet, "binary", outgoing.done);
   }
 
-  /** Not at once: listeners of `data` are the program's, and run from an empty stack. */
+  /** Not at once: listeners of `data` are the program's, and have to run from an empty stack. */
   #feedSoon(): void {
     if (!this.#wanted || this.#feeding) return;
     this.#feeding = true;

@@ -1,4 +1,4 @@
-/** What a persistent client does where opening fails for a reason that may pass: it tries again. */
+/** A persistent client tries again if opening fails for a reason that may pass. */
 import { I405Error } from "../common/errors.js";
 import { Timers, type Clock } from "../native/clock.js";
 import type { MachineReport } from "../session/machine.js";

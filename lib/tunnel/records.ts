@@ -2,7 +2,7 @@
 import type { NativeRecords } from "../native/events.js";
 import type { Voice } from "./voice.js";
 
-/** Tells whoever listens. The arrays are nobody else's, so they are handed on as they are. */
+/** Tells the listeners. Nobody else has the arrays, so they are handed on as they are. */
 export function tellRecords(voice: Voice, event: NativeRecords): void {
   switch (event.type) {
     case "slots": {

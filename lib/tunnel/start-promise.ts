@@ -11,7 +11,7 @@ export class StartPromise {
     });
   }
 
-  /** A server's has no connection yet. */
+  /** null: a server's promise resolves before there is a connection. */
   resolve(connection: Connection | null): void {
     this.#waiting?.resolve(connection);
     this.#waiting = null;

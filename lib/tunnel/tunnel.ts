@@ -1,4 +1,4 @@
-/** The public class but for its addon: what can be asked of a tunnel. How it lives is `lifecycle.ts`. */
+/** The public class without its addon: what can be asked of a tunnel. `lifecycle.ts` says how it lives. */
 import type { Duplex } from "node:stream";
 import type {
   ConnectOptions,
@@ -68,7 +68,7 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
         connectTimeoutNs,
         open: (opening) => openClient(opening, settings),
       });
-      // A client's promise resolves with its first session and nothing else.
+      // A client's promise resolves only with its first session.
       return kept(up as Promise<Connection>);
     } catch (error) {
       return Promise.reject(asError(error));
@@ -109,7 +109,7 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
     if (native === null) {
       throw new I405Error("ERR_I405_STATE", "the tunnel is not open yet: await connect or listen before write");
     }
-    // What another thread can change while it is looked at is looked at in a copy.
+    // Another thread can change shared memory while it is looked at, so a copy is looked at.
     return native.write(packet.buffer instanceof SharedArrayBuffer ? new Uint8Array(packet) : packet);
   }
 
@@ -150,7 +150,7 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
     this.#life.requireNew();
     const pairing = beginPairing(role, credentials);
     if (credentials.kind === "password" && !looksGenerated(credentials.password)) {
-      // Not within the call: whoever calls it has no listener of this tunnel's future yet.
+      // Not within the call, because its caller had no chance yet to add a listener to what it returns.
       setImmediate(() => {
         if (!this.#life.ending) this.emit("warning", WEAK_PASSWORD);
       });

@@ -33,7 +33,7 @@ export class ByteSource {
     return Math.min(this.#end - this.at, count);
   }
 
-  /** Takes bytes unseen, however many. What is beyond the end shows when more is wanted. */
+  /** Skips any number of bytes unseen. If they go beyond the end, that shows when more is wanted. */
   skip(count: number): void {
     const at = this.at + count;
     if (at <= this.#end) {

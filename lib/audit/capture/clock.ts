@@ -52,7 +52,7 @@ export function orderOf(timesNs: Float64Array): Order {
     }
     const block = end - at;
     const { between, above } = countBefore(timesNs, begin, at, from, to);
-    // Of the shorter of the two rows: one may reach to where there was nothing yet.
+    // The shorter of the two rows decides, because one may reach to where there was nothing yet.
     const interleaved = block >= FEWEST_BEHIND && between >= Math.min(block, between + above) / 2 && between > 1;
     if (order.steps.length < MOST_STEPS && (interleaved || latest - time > MOST_DISORDER_NS)) {
       order.steps.push({ index: at, beforeNs: latest, afterNs: time });
@@ -66,7 +66,7 @@ export function orderOf(timesNs: Float64Array): Order {
   return order;
 }
 
-/** Of those since the last step, how many lie in a span, and above it; they are in order but for a little. */
+/** Of the packets since the last step: how many lie in a span, and above it. They are almost in order. */
 function countBefore(timesNs: Float64Array, begin: number, end: number, from: number, to: number) {
   let [between, above] = [0, 0];
   let strays = 0;

@@ -53,7 +53,7 @@ export async function openCapture(
   return await copyOf(path, descriptor, signal);
 }
 
-/** Without waiting for whoever writes into a pipe: a signal has to be heard meanwhile. */
+/** Doesn't wait for somebody to write into a pipe, because a signal has to be heard meanwhile. */
 function opened(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -13,7 +13,7 @@ import { knownLink } from "./link.js";
 import { readPackets } from "./packets.js";
 import { stretchFinder } from "./stretch-finder.js";
 
-/** Flows that are counted at once; when there are more, those with the fewest packets are forgotten. */
+/** How many flows are counted at once. If there are more, those with the fewest packets are forgotten. */
 const MOST_FLOWS = 20_000;
 /** Flows that a report names beside the one that it is about. */
 export const MOST_NAMED = 5;

@@ -1,4 +1,4 @@
-/** To which direction later fragments belong: they have no ports, but the identification of a first one. */
+/** The direction that later fragments belong to: they have no ports, but the identification of a first one. */
 import { addressesOf, type Headers } from "./headers.js";
 
 /** Datagrams whose fragments are waited for at once. */
@@ -9,7 +9,7 @@ const MOST_WAITING = 128;
 /** What a datagram's fragments have in common. */
 function keyOf(bytes: Buffer, headers: Headers): string {
   const { version, protocol, fragmentId } = headers;
-  // In IPv6, what is carried is said by the first fragment alone where headers lie between.
+  // In IPv6, if headers lie between, only the first fragment says what is carried.
   return `${addressesOf(bytes, headers)}${fragmentId},${version === 4 ? protocol : 6}`;
 }
 

@@ -12,7 +12,7 @@ export interface Headers extends Place {
   ecn: number;
   /** The three bits over the fragment offset, of IPv6 with a fragment header its last one; 2 is "don't fragment". */
   flags: number;
-  /** In 8 bytes; above 0 there are no ports, and no headers behind that of IP. */
+  /** Offset in units of 8 bytes. Above 0 there are no ports, and no headers behind the one of IP. */
   fragmentOffset: number;
   /** More fragments follow. */
   more: boolean;

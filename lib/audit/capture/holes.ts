@@ -11,7 +11,10 @@ import type { Seen } from "../observation.js";
 const [LONG, LEAST_NS] = [20, 50e6];
 /** Usual gaps by which the ends of both directions' gaps may differ. */
 const TOLERANCE = 3;
-/** Gaps after a hole that must be as usual: a machine that stood still has what arrived meanwhile all at once. */
+/**
+ * How many gaps after a hole must be as usual. A machine that stood still has everything that arrived meanwhile at
+ * once.
+ */
 const AFTERWARDS = 3;
 /** More holes than these are a property of what is watched, and compared like everything else. */
 const MOST_HOLES = 3;

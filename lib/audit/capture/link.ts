@@ -13,7 +13,7 @@ interface Link {
   length: number;
   /** Where the Ethernet type is. */
   type: number;
-  /** Where the interface's index is, and the kind of packet (incoming, outgoing), if it says so. */
+  /** Offset of the interface's index, and of the kind of packet (incoming, outgoing), if the header has them. */
   interface?: number;
   kind?: number;
 }
@@ -27,13 +27,13 @@ const LINKS: Readonly<Record<number, Link>> = {
 /** LINKTYPEs without: the version in the IP header says what it is. Bytes in front of it. */
 const RAW: Readonly<Record<number, number>> = { 0: 4, 12: 0, 14: 0, 101: 0, 108: 4, 228: 0, 229: 0 };
 
-/** Where a packet was seen: one datagram may pass several places of a machine, and is seen at each. */
+/** The place where a packet was seen. One datagram may pass several places of a machine, and is seen at each. */
 export interface Place {
   /** The interface's index or its number in the file; 0: unknown. */
   interface: number;
   /** Both tags' numbers, 12 bits each; 0: none. */
   vlan: number;
-  /** As the "cooked" header says: 0 for this machine, 4 outgoing, others. */
+  /** As the "cooked" header says: 0 for this machine, 4 for outgoing, others. */
   kind: number;
 }
 

@@ -1,4 +1,4 @@
-/** What a file is, by its first bytes; of one that is no capture, what to do about it. */
+/** Tells by its first bytes what a file is. If it is no capture, says what to do about it. */
 import { PCAP_MAGICS } from "./pcap.js";
 import { PCAPNG_MAGIC } from "./pcapng.js";
 

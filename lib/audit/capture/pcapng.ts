@@ -16,11 +16,11 @@ const ENHANCED_PACKET = 6;
 const AROUND = 12;
 /** A section's own: all around it, byte order, version, length of the section. */
 const SECTION = AROUND + 16;
-/** What is read of a block at once, bytes: a packet with room for options, an interface. What is behind that is skipped. */
+/** How much of a block is read at once, bytes: a packet with room for options, an interface. The rest is skipped. */
 const READ_OF_BLOCK = 2 * LONGEST_RECORD;
 /** Interfaces of a section that are believed: more are a damaged file, or an attack on memory. */
 const MOST_INTERFACES = 65_536;
-/** In front of a packet's bytes: interface, time, lengths. */
+/** Bytes in front of a packet's own: interface, time, lengths. */
 const PACKET_HEADER = 20;
 
 class PcapngReader {

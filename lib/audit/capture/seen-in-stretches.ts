@@ -32,7 +32,7 @@ export function seenInStretches(
     setBacks.slice(0, era).reduce((sum, step) => sum + step.addNs, 0),
   );
   const edges = stretches.flatMap(({ from, to }) => [(from - originS) * 1e9, (to - originS) * 1e9]);
-  // Times that came twice, if a stretch begins or ends among them: nobody knows which side such a datagram is of.
+  // If a stretch begins or ends among times that came twice, nobody knows on which side such a datagram is.
   const twice = setBacks.filter(({ beforeNs, afterNs }) => edges.some((edge) => afterNs < edge && edge < beforeNs));
   const spans = extents(lists, eras);
   let ambiguous = 0;

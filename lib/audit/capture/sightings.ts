@@ -34,7 +34,7 @@ export interface Sighted {
   at: Place;
   /** Datagrams left out because they were counted already. */
   copies: number;
-  /** Left out because nobody can say whether they are copies: contents are alike. */
+  /** Datagrams that are left out because nobody can say whether they are copies: their contents are alike. */
   unclear: number;
   headers: HeaderCount[];
   /** Later fragments. */
@@ -49,7 +49,7 @@ export class Sightings {
   /** In the order of the file: when, and the spot's number. */
   readonly #times = new Growing();
   readonly #spotOf = new Growing();
-  /** Of datagrams that the same spot had seen: which, and how long ago. */
+  /** Datagrams that the same spot had seen before: which, and how long ago. */
   readonly #again = new Growing();
   readonly #sinceNs = new Growing();
 
@@ -88,7 +88,7 @@ export class Sightings {
     const key = (((headers.interface % 65_536) * 2 ** 24 + headers.vlan) * 16 + (headers.kind & 15)) * 256 + ttl;
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
-    // Of more places than can be told apart, the rest are one.
+    // If there are more places than can be told apart, the rest counts as one.
     const number = Math.min(this.#spots.length, MOST_PLACES - 1);
     this.#numbers.set(key, number);
     this.#spots[number] ??= {

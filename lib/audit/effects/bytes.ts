@@ -14,7 +14,7 @@ function uniformity(counts: Float64Array): { statistic: number; p: number } | nu
   return { statistic, p: chiSquaredP(statistic, 255) };
 }
 
-/** Under one condition: all bytes together, and the place that is least uniform. */
+/** The figures of one condition: all bytes together, and the place that is least uniform. */
 export function uniformityEffects(counts: ByteCounts): Effect[] {
   const effects: Effect[] = [];
   const all = uniformity(counts.all);

@@ -35,7 +35,7 @@ export function autocorrelation(seen: readonly Seen[], clip: Clip): { values: Fl
 export function autocorrelationEffect(a: readonly Seen[], b: readonly Seen[], clip: Clip): Effect[] {
   const [one, other] = [autocorrelation(a, clip), autocorrelation(b, clip)];
   if (Math.min(one.count, other.count) < 10 * LAGS) return [];
-  // Of gaps that have a send error in common, lag 1 scatters less than Bartlett's 1/n says, never more.
+  // Two gaps in a row share a send error, so lag 1 scatters less than Bartlett's 1/n says, never more.
   const error = Math.sqrt(1 / one.count + 1 / other.count);
   let worst = 0;
   const z = (lag: number) => (other.values[lag]! - one.values[lag]!) / error;
@@ -106,7 +106,7 @@ export function changePointEffect(seen: readonly Seen[], clip: Clip): Effect[] {
     tried += 1;
     const logs = windows.map(({ gaps }) => Math.log(clipped(gaps, clip).variance + 1));
     const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
-    // By differences of neighbours, so that the change itself doesn't hide itself.
+    // Taken from the differences of neighbours, so that the change doesn't hide itself.
     const noise = logs.slice(1).reduce((sum, log, at) => sum + (log - logs[at]!) ** 2, 0) / (2 * (logs.length - 1));
     let [excursion, greatest, place] = [0, 0, 1];
     logs.forEach((log, at) => {

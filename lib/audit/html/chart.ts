@@ -2,7 +2,9 @@
 import { createRequire } from "node:module";
 import { FAINT, INK, themed } from "./colours.js";
 
-/** The part of echarts that is used here. Its own types need a browser's, which nothing else of i405 should see. */
+/**
+ * The part of echarts that is used here. Its own types need a browser's types, which nothing else of i405 should see.
+ */
 interface Echarts {
   init(
     element: null,
@@ -45,7 +47,7 @@ function label(value: number): string {
   return size < 0.001 || size >= 1e5 ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(3)));
 }
 
-/** What is said of a chart to those who don't see it, and the chart. */
+/** The chart, and the text for those who don't see it. */
 export function chart(title: string, x: Axis, y: Axis, curves: readonly Curve[]): string {
   const drawn = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   try {

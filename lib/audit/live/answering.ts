@@ -10,7 +10,7 @@ import { Series } from "./series.js";
 
 /** Answers that wait for room in the tunnel at most; the client asks again for what was dropped. */
 const MOST_WAITING = 64;
-/** A stretch that nobody ended goes on no longer than this, ms: its client is gone. */
+/** A stretch that nobody ends goes on for no longer than this, ms, because its client is gone. */
 const LONGEST_STRETCH_MS = 3_600_000;
 
 /** What of a tunnel this needs. */

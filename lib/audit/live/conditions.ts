@@ -3,7 +3,7 @@ import type { LoadKind } from "./load.js";
 import { randomFrom, type Pattern } from "./patterns.js";
 
 export interface Condition {
-  /** What it is called in reports. */
+  /** Its name in reports. */
   label: string;
   up: Pattern;
   down: Pattern;
@@ -40,7 +40,7 @@ const OTHERS_PER_QUIET = 3;
 const ROUNDS = 4;
 /** A stretch is of this length, s, unless there is no time for it. */
 const [SHORTEST_S, LONGEST_S] = [2, 30];
-/** What a stretch costs beside its own length, s: settling, and fetching the other end's records. */
+/** What a stretch takes beside its own length, s: settling, and fetching the other end's records. */
 export const OVERHEAD_S = 2.5;
 
 export interface Plan {

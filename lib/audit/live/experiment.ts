@@ -41,7 +41,7 @@ export interface Experiment {
   observations: Observation[];
   /** When what was, by the wall clock. */
   spans: Span[];
-  /** Slots that nobody could tell of. */
+  /** Slots of which nobody could tell. */
   dropped: number;
 }
 

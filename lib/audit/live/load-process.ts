@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { LoadKind, LoadMessage } from "./load.js";
 import type { Task } from "./load-worker.js";
 
-/** Of what is free, all threads together take no more than this share: the tunnel isn't to run out of memory. */
+/** All threads together take no more than this share of the free memory, so that the tunnel doesn't run out of it. */
 const MEMORY_SHARE = 0.25;
 /** What each thread writes over and over, bytes: far more than the caches hold. */
 const MEMORY_BYTES = 128 * 1024 * 1024;

@@ -15,12 +15,12 @@ export type Task =
 /** Arithmetic between two looks at anything else, a few milliseconds. */
 const STEPS = 1_000_000;
 
-/** Of memory, in words of 4 bytes: each cache line in order, then with a page and a line between two. */
+/** Steps through memory, in words of 4 bytes: each cache line in order, then with a page and a line between two. */
 const STRIDES = [16, 1040];
 /** A cache line, words. */
 const LINE = 16;
 
-/** What is written to disk before it is read again, in pieces, and how much of it at most waits in memory, bytes. */
+/** How much is written to disk before it is read again, in pieces, and how much of it may wait in memory, bytes. */
 const FILE_BYTES = 64 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 const SYNC_BYTES = 4 * PIECE_BYTES;

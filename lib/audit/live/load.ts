@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { I405Error } from "../../common/errors.js";
 import { hereError } from "./errors.js";
 
-/** What a load wears out: `cpu` and `memory` on every core, `disk` and `interrupts` (of the network) on one or two. */
+/** What a load keeps busy: `cpu` and `memory` on every core, `disk` and `interrupts` (of the network) on one or two. */
 export type LoadKind = "cpu" | "memory" | "disk" | "interrupts";
 
 export interface Load {
@@ -21,7 +21,7 @@ export interface Load {
 }
 
 export interface LoadOptions {
-  /** It ends by itself after this long, ms: a forgotten load isn't there for ever. Default 10 minutes. */
+  /** The load ends by itself after this time, ms, so that a forgotten one doesn't stay for ever. Default 10 minutes. */
   limitMs?: number;
 }
 
@@ -33,7 +33,7 @@ const LIMIT_MS = 600_000;
 const PATIENCE_MS = 60_000;
 /** For the last turn of everything, before SIGKILL. */
 const GRACE_MS = 10_000;
-/** Of what Node says when it dies, the end is shown, characters. */
+/** How many characters of what Node says when it dies are shown, from the end. */
 const SHOWN_LENGTH = 300;
 
 /**
@@ -45,7 +45,7 @@ export async function startLoad(kind: LoadKind, { limitMs = LIMIT_MS }: LoadOpti
   const child = fork(program, [kind, String(limitMs)], {
     // A session of its own: Ctrl-C in a terminal asks the audit to end, which then ends the load.
     detached: true,
-    // Whoever debugs or evaluates something here has no such wishes for the load.
+    // The load doesn't inherit options for debugging or evaluating, which are meant for this process.
     execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
@@ -80,7 +80,7 @@ export async function startLoad(kind: LoadKind, { limitMs = LIMIT_MS }: LoadOpti
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     const grace = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
-    // Not `disconnect`, after which Node tells of no "close". One that has ended already doesn't listen.
+    // Not `disconnect`, after which Node emits no "close". A load that has ended already doesn't listen.
     if (child.connected) child.send("end", () => undefined);
     const early = await ended.finally(() => clearTimeout(grace));
     if (early !== null && !child.killed) throw early;

@@ -62,7 +62,7 @@ function namespace(name: string, ipv4: string): Namespace {
   return { name, ipv4, device: DEVICE, command: (argv) => ["ip", "netns", "exec", name, ...argv] };
 }
 
-/** What a kernel or container that has no namespaces or no cables makes `ip` say, and what helps. */
+/** What `ip` says on a kernel or in a container without namespaces or cables, and what helps. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [
     /not permitted|permission denied/i,

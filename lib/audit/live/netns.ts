@@ -109,7 +109,7 @@ export class NetnsCable {
       for (const { name, device, addresses } of ends) {
         ipInside(name, [
           "link set lo up",
-          // No link-local address: nothing is sent that nobody asked for.
+          // Without link-local addresses, so that nothing is sent that nobody asked for.
           `link set ${device} addrgenmode none`,
           `link set ${device} up`,
           ...addresses.map((address) => `address add ${address} dev ${device}`),

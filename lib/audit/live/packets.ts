@@ -54,7 +54,7 @@ export function packetOf(sender: Sender, message: Uint8Array): Uint8Array {
   return packet;
 }
 
-/** The message in a packet from the other end; null: it is somebody else's, or filling. */
+/** The message in a packet from the other end. null: the packet is somebody else's, or filling. */
 export function messageIn(from: Sender, packet: Uint8Array): Uint8Array | null {
   if (packet.length <= BEFORE) return null;
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);

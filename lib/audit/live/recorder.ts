@@ -1,4 +1,6 @@
-/** What the tunnel of this process tells of its slots and of the datagrams that it receives, during one stretch. */
+/**
+ * Records what the tunnel of this process tells of its slots and of the datagrams that it receives, during one stretch.
+ */
 import type { I405Tunnel, TunnelEvents } from "../../index.js";
 import { Growing } from "../growing.js";
 import type { Records } from "./series.js";

@@ -51,7 +51,7 @@ export class Series {
     this.#length += 1;
   }
 
-  /** Of the local clock, or null where it is another machine's. */
+  /** On the local clock; null if it is another machine's. */
   get originNs(): bigint | null {
     return this.#originNs;
   }

@@ -13,11 +13,11 @@ export interface WireCaptureOptions {
   device: string;
   /** UDP port, of either end. */
   port: number;
-  /** Where to write; overwritten. `.pcap` at its end: where AppArmor watches tcpdump, it may write nothing else. */
+  /** Where to write; overwritten. Its name ends with `.pcap`, because AppArmor may let tcpdump write nothing else. */
   file: string;
   /** Runs it elsewhere, in a network namespace. */
   command?: (argv: readonly string[]) => string[];
-  /** What is run; tests have another. Default `tcpdump`. */
+  /** The program that is run; tests have another. Default `tcpdump`. */
   program?: string;
 }
 
@@ -36,7 +36,7 @@ export interface WireCapture {
   stop(): Promise<CaptureCounts>;
 }
 
-/** Of each packet, bytes: every header, and as much after them as an audit looks at. */
+/** How many bytes of each packet are captured: every header, and as much after them as an audit looks at. */
 const SNAP_LENGTH = 128;
 /** What waits for tcpdump while others keep it off the cores, KiB: seconds of any tunnel that can be audited. */
 const BUFFER_KIB = 32 * 1024;
@@ -88,7 +88,7 @@ export async function startWireCapture(options: WireCaptureOptions): Promise<Wir
       resolve();
     });
   });
-  /** What it said until then, on one line. */
+  /** What tcpdump has said until then, on one line. */
   const end = async (patienceMs: number) => {
     child.stdin.end();
     const timer = setTimeout(() => killGroup(child.pid), patienceMs);
@@ -120,9 +120,9 @@ function spawnHeld({ device, port, file, command = (argv) => [...argv], program 
   // Opened here: tcpdump gives up root's rights before it opens files, and may not write everywhere after that.
   const output = open(file);
   try {
-    // In a session of its own: Ctrl-C in a terminal asks the audit to end, which then ends the capture.
+    // It has a session of its own. Ctrl-C in a terminal asks the audit to end, which then ends the capture.
     const child = spawn(shell!, parameters, { detached: true, stdio: ["pipe", output, "pipe"] });
-    // One that has ended doesn't listen.
+    // A capture that has ended doesn't listen.
     child.stdin!.on("error", () => undefined);
     return child as ChildProcess & { stdin: Writable; stderr: Readable };
   } finally {

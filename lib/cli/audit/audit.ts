@@ -46,7 +46,7 @@ async function auditAndReport(request: Extract<AuditRequest, { kind: "audit" }>,
   const plain = `${JSON.stringify(found.report, null, 2)}\n`;
   if (json !== undefined && json !== "-") write(json, plain);
   io.out(json === "-" ? plain : `${found.text()}\n`);
-  // In the text they stand already; a program reads the report, and a person may look at neither.
+  // The text has the warnings already. A program reads the report, and a person may look at neither.
   if (json === "-")
     for (const warning of found.report.warnings) io.err(`i405 audit: warning: ${warningWords(warning)}\n`);
   const { code, why } = judge(found.report, failUnder);

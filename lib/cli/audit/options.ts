@@ -1,4 +1,4 @@
-/** The flags of `i405 audit`. What their values mean is parsed behind the library's options, but for what is said here. */
+/** The flags of `i405 audit`. Values are parsed behind the library's options, except for what is said here. */
 import type { AnswerOptions, AuditOptions, LiveAuditOptions } from "../../../types/audit.js";
 import { describe, I405Error } from "../../common/errors.js";
 import type { Flag } from "../flag.js";
@@ -124,7 +124,7 @@ function captureOptions(flags: AuditFlags): AuditOptions {
   if (stretches === undefined) {
     throw usageError("stretches", "--stretches is missing: give a file that says what was going on when (--help)");
   }
-  // What isn't a number stays as it is, so that the option's own message quotes it.
+  // A value that isn't a number stays as it is, so that the option's own message quotes it.
   const number = port !== undefined && /^\d+$/.test(port) ? Number(port) : port;
   const all = {
     pcap: pcap === "-" ? "/dev/stdin" : pcap,

@@ -32,7 +32,7 @@ export interface Comparison {
   chance: number;
 }
 
-/** Of the Kolmogorov distribution: exceeded with a probability of 1 %. */
+/** Of the Kolmogorov distribution: it is exceeded with a probability of 1 %. */
 const KOLMOGOROV_1_PERCENT = 1.628;
 
 /** Null where there is too little to compare. */

@@ -67,7 +67,7 @@ function late(watch: Watch): string {
   }).join("; ");
 }
 
-/** Where sizes are one and intervals of both kinds look alike, the wire didn't tell. */
+/** If all sizes are the same, and intervals of both kinds look alike, the wire didn't tell. */
 function judgement(watch: Watch): string[] {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   const lines: string[] = [];

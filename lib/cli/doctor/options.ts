@@ -56,7 +56,7 @@ export function readDoctorOptions(flags: DoctorFlags): DoctorOptions {
   if (flags.uplink === true && flags.peer === undefined) {
     throw usageError("uplink", "--uplink needs --peer: it sends along the way to it");
   }
-  // Who mends or undoes has measured before, or will after.
+  // With `--fix` and `--undo` nothing is measured: that was done before, or will be afterwards.
   const measures = flags.measure !== false && flags.quick !== true && fix === undefined && !undo;
   return {
     peer: flags.peer === undefined ? undefined : readHostPort("--peer", flags.peer, 1),

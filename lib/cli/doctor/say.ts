@@ -49,7 +49,7 @@ export function sayReport(
   return EXITS[report.worst];
 }
 
-/** Of the route to the peer, or else of the interface; undefined if neither is known. */
+/** MTU of the route to the peer, or else of the interface. undefined: neither is known. */
 function routeMtu(hands: Hands, { peer, egress }: Target): number | undefined {
   try {
     if (peer !== undefined && hands.natives !== null) return hands.natives.routeMtu(peer.address);

@@ -1,4 +1,4 @@
-/** Asks a running tunnel. What answers may be anybody's where root asks: little is read, and not for long. */
+/** Asks a running tunnel. Where root asks, anybody may answer, so little is read, and not for long. */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { connect } from "node:net";
 import { readSnapshot, type Snapshot } from "./snapshot.js";

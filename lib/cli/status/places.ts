@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isWritableByOthers } from "../../common/own-folder.js";
 
 export interface StatusPlaces {
-  /** Where this user's tunnels make theirs; null: nowhere. */
+  /** Where this user's tunnels make their sockets; null: nowhere. */
   own: string | null;
   /** Where `i405 status` looks. */
   search: readonly string[];
@@ -105,7 +105,7 @@ function firstNames(folder: string): string[] {
   }
 }
 
-/** What a socket's tunnel is called. */
+/** The name of a socket's tunnel. */
 export function nameOf(path: string): string {
   const file = path.slice(path.lastIndexOf("/") + 1);
   return file.endsWith(END) ? file.slice(0, -END.length) : file;

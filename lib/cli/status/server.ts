@@ -19,7 +19,7 @@ export interface StatusServer {
 
 /** `sun_path` without its final zero, bytes (unix(7)). */
 const LONGEST_PATH = 107;
-/** What the file's mode is not to have: it is 0600 from the first moment on. */
+/** The bits that the file's mode must not have: it is 0600 from the first moment on. */
 const UMASK = 0o177;
 /** A few who look; each connection is one of the process's descriptors. */
 const CONNECTIONS = 8;
@@ -28,7 +28,7 @@ const IDLE_MS = 10_000;
 
 export interface StatusOptions {
   path: string;
-  /** Whether the folder is i405's own: it is made, and what dead tunnels have left in it goes. */
+  /** Whether the folder is i405's own. Then it is made, and what dead tunnels have left in it is removed. */
   ownFolder: boolean;
   snapshot: () => Snapshot;
   /** User id that the process will have, which the file is given to. Default: it stays this user's. */
@@ -78,7 +78,7 @@ async function tidy(folder: string): Promise<void> {
   }
 }
 
-/** Takes away what a tunnel that was killed has left there, and nothing else. */
+/** Removes only what a tunnel that was killed has left there. */
 async function makeRoom(path: string): Promise<void> {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there === undefined) return;
@@ -107,7 +107,7 @@ function listen(server: Server, path: string): Promise<void> {
     // Node takes a path of digits alone for a port, and would ask the whole network in.
     server.listen({ path: path.includes("/") ? path : `./${path}` }, () => {
       server.removeListener("error", reject);
-      // An accept that fails for want of descriptors is no reason to end.
+      // If an accept fails because descriptors have run out, that is no reason to end.
       server.on("error", () => undefined);
       // The tunnel keeps the program alive, and not who looks at it.
       server.unref();
@@ -135,7 +135,7 @@ function attend(socket: Socket, { snapshot, peer, user }: StatusOptions): void {
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   if (!isPermitted(socket, peer, user)) {
     socket.end(`{"error":"not permitted"}\n`);
-    // What it may still say is of no interest.
+    // Whatever it may still send is of no interest.
     socket.resume();
     return;
   }
@@ -154,7 +154,10 @@ function attend(socket: Socket, { snapshot, peer, user }: StatusOptions): void {
   });
 }
 
-/** This user, the one that it will be, and root, who can read the process's memory anyway. Where it can't be told, nobody. */
+/**
+ * This user, the user that it will be, and root, who can read the process's memory anyway. Nobody, if that can't be
+ * told.
+ */
 function isPermitted(socket: Socket, peer: StatusOptions["peer"], user: number | undefined): boolean {
   // Node has the descriptor and no word for it; without it there is no answer.
   const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;

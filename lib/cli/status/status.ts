@@ -34,7 +34,7 @@ interface Search {
   found: Found[];
   /** Tunnels of other users. */
   denied: number;
-  /** What answered something else, or not. */
+  /** Tunnels whose answer was something else, or none. */
   broken: string[];
 }
 

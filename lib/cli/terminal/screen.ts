@@ -12,7 +12,7 @@ export class Screen {
 
   constructor(readonly io: Io) {}
 
-  /** In a low terminal the end is left out: the cursor can't go back to what has scrolled away. */
+  /** In a low terminal the end is left out, because the cursor can't go back to what has scrolled away. */
   draw(view: readonly string[]): void {
     const lines = view.slice(0, Math.max(1, (this.io.terminal()?.rows ?? Infinity) - 1));
     const back = this.#drawn === 0 ? HIDE_CURSOR : `\x1b[${this.#drawn}A\r`;

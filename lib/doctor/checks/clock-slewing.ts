@@ -5,7 +5,7 @@ import type { System } from "../system.js";
 
 /** At 100 ticks a second, us (adjtimex(2)). */
 const NOMINAL_TICK_US = 10_000;
-/** What the quartz of any machine is off by, ppm; a correction of this size is steady. */
+/** How much the quartz of any machine may be off, ppm. A correction of this size is steady. */
 const USUAL_PPM = 100;
 /** Beyond it something is being slewed: the most that the kernel's own discipline corrects by. */
 const MUCH_PPM = 500;

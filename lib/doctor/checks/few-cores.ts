@@ -2,7 +2,7 @@
 import type { Check, Finding } from "../finding.js";
 import { formatList, parseList } from "../parse.js";
 
-/** With fewer, a core that never rests is more than a provider's fair share, and the rest is short of it. */
+/** With fewer cores, one that never rests is more than a provider's fair share, and the others lack it. */
 const ENOUGH = 4;
 
 export const fewCores: Check = {

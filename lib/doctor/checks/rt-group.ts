@@ -40,7 +40,7 @@ export const rtGroup: Check = {
       what: "this cgroup has no real-time budget",
       cost: "SCHED_FIFO is refused whatever the privileges; other programs can delay slots by milliseconds.",
       evidence,
-      // From the top down: a group can't have more than the one above it.
+      // Written from the top down, because a group can't have more than the one above it.
       remedy: empty.map(({ path }) => `echo 900000 | sudo tee ${path}`),
       fix: {
         changes: empty.map(({ path }) => ({ kind: "file", path, value: "900000" })),

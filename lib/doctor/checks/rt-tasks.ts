@@ -3,7 +3,7 @@ import type { Check } from "../finding.js";
 import { formatList, words } from "../parse.js";
 import type { System } from "../system.js";
 
-/** Of the timed threads. At the same priority, whoever runs goes on. */
+/** Priority of the timed threads. At the same priority, the thread that runs goes on. */
 const OUR_PRIORITY = 45;
 /** SCHED_FIFO, SCHED_RR and SCHED_DEADLINE of sched(7). */
 const POLICIES: Readonly<Record<string, string>> = { 1: "SCHED_FIFO", 2: "SCHED_RR", 6: "SCHED_DEADLINE" };

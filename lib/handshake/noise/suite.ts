@@ -24,7 +24,7 @@ export const MAX_MESSAGE_LENGTH = 65_535;
 
 const EMPTY = new Uint8Array(0);
 
-/** What did not authenticate. One message for every cause: which check failed is nobody's business. */
+/** Something did not authenticate. Every cause has the same message, so that nobody learns which check failed. */
 export function authenticationError(cause?: unknown): I405Error {
   return new I405Error("ERR_I405_HANDSHAKE", "The handshake message does not authenticate", { cause });
 }
