@@ -140,7 +140,8 @@ export class I405Tunnel extends TunnelEmitter implements AsyncDisposable {
   /** An open tunnel doesn't keep the event loop alive; the program may exit without `close()`. */
   unref(): this;
   /**
-   * Sends close blocks, lingers, ends the schedule and releases everything. When this resolves, sockets, interface,
+   * Sends close blocks, lingers, ends the schedule and releases everything. Inner packets that still wait for a slot are
+   * dropped: the other end lets go of its keys with the first close block. When this resolves, sockets, interface,
    * descriptors and memory are gone, however long the object is kept. It may be called again, at any time, also while
    * the tunnel opens and in a listener.
    *

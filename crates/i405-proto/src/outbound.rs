@@ -128,6 +128,8 @@ pub struct Outbound {
     slot: u32,
     carousel_every: u32,
     close_slots_left: u32,
+    /// From the first close slot on no inner packet leaves: the peer has let go of the keys.
+    closing: bool,
     repeated: Option<Box<RepeatedControl>>,
     /// Slots until the next copy of `repeated` is due.
     repeat_in: u32,
@@ -150,6 +152,7 @@ impl Outbound {
             slot: 0,
             carousel_every: 0,
             close_slots_left: 0,
+            closing: false,
             repeated: None,
             repeat_in: 0,
             asked: Asked::nobody(),
@@ -216,9 +219,10 @@ impl Outbound {
     }
 
     /// Says close in the next [`CLOSE_SLOTS`] data slots. A packet under way is given up: it could take longer than a
-    /// close may.
+    /// close may. None is begun any more: the peer ends the session with the first of these slots that comes.
     pub fn say_close(&mut self) {
         self.packer.abandon();
+        self.closing = true;
         self.close_slots_left = CLOSE_SLOTS;
     }
 
@@ -325,7 +329,11 @@ impl Outbound {
                     repeated_by = controls.say(repeated.kind, &repeated.body);
                 }
                 self.packer.make_room(payload.len(), &controls.blocks()[..urgent]);
-                self.packer.fill(payload, controls.blocks(), queue)
+                if self.closing {
+                    self.packer.fill(payload, controls.blocks(), &mut NoPackets)
+                } else {
+                    self.packer.fill(payload, controls.blocks(), queue)
+                }
             };
             if filled.controls >= echoed_by {
                 self.echo = None;
@@ -365,6 +373,17 @@ impl Outbound {
         self.leaving.copy_from_slice(source);
         Slot { endpoint, contents, under, close_said }
     }
+}
+
+/// What a tunnel that closes sends from.
+struct NoPackets;
+
+impl InnerQueue for NoPackets {
+    fn next_len(&mut self) -> Option<usize> {
+        None
+    }
+
+    fn read(&mut self, _into: &mut [u8]) {}
 }
 
 /// Control blocks that one slot may hold.

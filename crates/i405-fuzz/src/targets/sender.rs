@@ -1,5 +1,6 @@
 //! The whole sending side: whatever keys, packets, carousels and closes come, each slot is one datagram of the length,
-//! no counter is used twice, every packet leaves once and in order, and a close is said eight times.
+//! no counter is used twice, every packet leaves once and in order, a close is said eight times, and from it on no packet
+//! leaves.
 
 use std::net::SocketAddr;
 
@@ -139,6 +140,7 @@ pub fn run(data: &[u8]) {
         let said = arrived.closes - closes;
         assert!(said <= 1 && (said == 0 || close_left > 0), "a close that nobody asked for");
         close_left -= said;
+        assert!(given_up == 0 || built.contents == Contents::Cover, "a packet after a close");
         assert_eq!(built.close_said, said == 1 && close_left == 0);
     }
     assert!(arrived.packets.is_sorted_by(|one, next| one < next), "out of order or twice: {:?}", arrived.packets);

@@ -277,11 +277,6 @@ impl Way {
         self.outbound.set_carousel(every);
     }
 
-    /// The sender has heard of the client, and announces its stamp no more.
-    pub fn hear_back(&mut self) {
-        self.outbound.opened(self.generation);
-    }
-
     /// One slot, and what arrives until the next.
     pub fn slot(&mut self, fault: Fault) -> Slot {
         let length = self.outbound.datagram_length();
@@ -357,10 +352,6 @@ impl Way {
         }
         self.now_ns += 1_000 * SLOT_NS;
         self.arrive();
-    }
-
-    pub fn is_under_way(&self) -> bool {
-        self.account.under_way.is_some()
     }
 
     /// Packets that still wait.

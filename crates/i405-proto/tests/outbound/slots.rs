@@ -108,14 +108,21 @@ fn a_close_is_said_in_eight_slots_and_told_with_the_last() {
 }
 
 #[test]
-fn a_close_waits_for_no_packet() {
+fn a_close_waits_for_no_packet_and_none_leaves_after_it() {
     let mut sending = Sending::with_session(None);
     sending.queue.0.extend([20, 9000]);
     sending.data(0);
     sending.outbound.say_close();
     let payload = sending.data(1);
     // BlockOffset 0: the receiver drops what it has of the packet.
-    assert_eq!((&payload[..2], &payload[2..5], payload[5]), (&[0, 0][..], &CLOSE[..], 0x45));
+    assert_eq!((&payload[..2], &payload[2..5], payload[5]), (&[0, 0][..], &CLOSE[..], 0));
+    for slot in 2..20 {
+        let built = sending.build(None);
+        assert_eq!(built.contents, Contents::Cover);
+        let close = if slot <= CLOSE_SLOTS { &CLOSE[..] } else { &[0; 3] };
+        assert_eq!(open(1, slot, &built.bytes).unwrap()[2..5], *close);
+    }
+    assert_eq!(sending.queue.0, [20], "what waits goes with the tunnel");
 }
 
 #[test]
