@@ -237,10 +237,11 @@ export interface ConnectOptions extends CredentialOptions {
    */
   peer: string | string[];
   /**
-   * Local address and port; port 0 is any. Default: any address and port, `"0.0.0.0:0"` if the peer has only IPv4
-   * addresses, else `"[::]:0"`, which sends over both families. With an address, the peer's addresses of the other
-   * family are not used. `ERR_I405_ADDRESS` or `ERR_I405_ADDRESS_IN_USE` if it can't be had. If the machine loses the
-   * address while the tunnel is open, the kernel refuses slots, and they are counted.
+   * Local address and port; port 0 is any. Default: any address and port. That is `"0.0.0.0:0"` if `peer` has only IPv4
+   * addresses, else (a name, or an IPv6 address) `"[::]:0"`, which sends over both families. With an address given
+   * here, the peer's addresses of the other family are not used. `ERR_I405_ADDRESS` or `ERR_I405_ADDRESS_IN_USE` if it
+   * can't be had. If the machine loses the address while the tunnel is open, the kernel refuses slots, and they are
+   * counted.
    */
   localAddress?: string;
   /**

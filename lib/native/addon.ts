@@ -16,13 +16,13 @@ import type { Probes } from "./probes.js";
 import type { NativeProcess } from "./process.js";
 import type { NativeTunnel } from "./tunnel.js";
 
-/** A message to a name server, out of a socket with the mark. */
+/** A message to a name server, which leaves from a socket with the mark. */
 export interface NativeNameQuestion {
-  /** Its socket address. */
+  /** The name server's socket address. */
   server: string;
   fwmark: number | null;
   tcp: boolean;
-  /** Without TCP's length. */
+  /** The message, without TCP's length. */
   message: Uint8Array;
   patienceNs: number;
 }
@@ -46,10 +46,10 @@ export interface Addon {
   probes: Probes;
   /** The kernel's number of an interface, or null. */
   interfaceIndex(name: string): number | null;
-  /** The answer's bytes; rejects where none comes in time. */
+  /** The answer's bytes. Rejects if none comes in time. */
   askNameServer(question: NativeNameQuestion): Promise<Uint8Array>;
   process: NativeProcess;
-  /** As they were when it connected (SO_PEERCRED). The descriptor stays its owner's. */
+  /** Who it was when it connected (SO_PEERCRED). The descriptor stays its owner's. */
   peerCredentials(fd: number): PeerCredentials;
   open(options: NativeOpenOptions, onEvents: (events: NativeEvent[]) => void): NativeTunnel;
 }

@@ -37,7 +37,7 @@ export function systemClock(addon: Addon): Clock {
   };
 }
 
-/** The same clock, but that what a timer's callback throws goes to `failed` and not to the process. */
+/** The same clock, except that an error of a timer's callback goes to `failed` and not to the process. */
 export function guardedClock(clock: Clock, failed: (error: unknown) => void): Clock {
   return {
     ...clock,

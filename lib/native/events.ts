@@ -23,9 +23,9 @@ export type NativeEvent =
       /** When the kernel received the completing datagram. */
       receivedNs: bigint;
     }
-  /** Server: an initiation of another version, stamp above the floor (which rose). */
+  /** Server: an initiation of another version, with a stamp above the floor, which rose. */
   | { type: "otherVersion"; version: number; stamp: number; source: string; datagramLength: number; receivedNs: bigint }
-  /** At most one a minute: a genuine initiation at or below the floor, or too old. */
+  /** A genuine initiation at or below the floor, or too old. At most one a minute. */
   | { type: "staleInitiation"; stamp: number; floorMs: number }
   /** The first datagram that opens under a generation. */
   | { type: "opened"; generation: number; source: string; receivedNs: bigint }
@@ -36,20 +36,22 @@ export type NativeEvent =
    * else before.
    */
   | { type: "believed"; confirmed: number | null; source: string }
-  /** Nothing opened for the time given to `watchSilence`; again `heard` when something does. */
+  /** Nothing opened for the time given to `watchSilence`. `heard` follows when something does. */
   | { type: "silent"; forNs: bigint }
   | { type: "heard" }
   /** `endAt` was reached: no more slots. */
   | { type: "scheduleEnded" }
   /** The eight slots with a close block are out. */
   | { type: "closeSent" }
-  /** Generation reached 2^28 datagrams, sending falls back to a throwaway key. */
+  /** The generation has sent 2^28 datagrams. Sending falls back to a throwaway key. */
   | { type: "exhausted"; generation: number }
   /** Inner packets for the in-process device. */
   | { type: "packets"; packets: Uint8Array[] }
   /** The waiting queue has room again after `write` returned false. */
   | { type: "drain" }
-  /** The code is stable. What happened, and what to do about it; neither text ends with a full stop. */
+  /**
+   * The code is stable. The message says what happened, the remedy what to do about it. Neither ends with a full stop.
+   */
   | { type: "warning"; code: string; message: string; remedy: string }
   /** Events that did not fit since the last batch. */
   | { type: "dropped"; count: number }

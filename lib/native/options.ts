@@ -51,9 +51,9 @@ export interface NativeOpenOptions {
   finalizeNs: number | null;
   /** How many later payloads are held before a missing one is given up (RFC 9347). */
   reorderWindow: number;
-  /** From what `deviation` is, where the driver delivers it. */
+  /** Where the `deviation` figures come from, if the driver delivers them. */
   deviationSource: DeviationSourceName;
-  /** `"txtime"` where it can't be had: `ERR_I405_TXTIME`. */
+  /** `"txtime"` fails with `ERR_I405_TXTIME` if it can't be had. */
   sendBy: SendByName;
   /** Whether `slots`, `departures` and `arrivals` are told. */
   record: boolean;

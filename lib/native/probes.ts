@@ -2,7 +2,7 @@
 
 import type { BurnerName } from "./options.js";
 
-/** What is refused to a timed thread of this process: errno of the refusal, 0 for none. */
+/** Which rights a timed thread of this process is refused: errno of each refusal, 0 for none. */
 export interface NativePermissions {
   fifoErrno: number;
   /** Locking its stack. */
@@ -44,15 +44,15 @@ export interface NativeLatenessRequest {
 }
 
 export interface NativeLateness {
-  /** Return from the sleep against the instant it was to end at. */
+  /** When the sleep returned, against the instant at which it was to end. */
   wakeUp: NativeSummary;
-  /** The clock at which a tunnel would have sent, against the deadline. */
+  /** When a tunnel would have sent, by the clock, against the deadline. */
   call: NativeSummary;
   missed: number;
   isFifo: boolean;
 }
 
-/** What a thread that wanted a core all the time did not get of it, in gaps above 50 us. */
+/** The time that a thread wanted a core and did not get it, in gaps above 50 us. */
 export interface NativeLosses {
   wantedNs: number;
   lostNs: number;
@@ -62,17 +62,17 @@ export interface NativeLosses {
 }
 
 export interface NativeEgressRequest {
-  /** Socket address; not reached unless it is a neighbour: the hop limit is 1. */
+  /** Socket address. It is reached only if it is a neighbour, because the hop limit is 1. */
   to: string;
   cpu: number | null;
   intervalNs: number;
   slots: number;
-  /** Whether another socket sends all the while as fast as it can. */
+  /** Whether another socket sends as fast as it can all the while. */
   flow: boolean;
 }
 
 export interface NativeEgress {
-  /** From the call to the driver, of the datagrams that have a transmit stamp. */
+  /** Time from the call to the driver, of the datagrams that have a transmit timestamp. */
   delay: NativeSummary;
   sent: number;
   flowBytes: number;

@@ -9,16 +9,18 @@ export interface NativeIdentity {
 }
 
 export interface NativeProcess {
-  /** No core dump of this process, and no reading of its memory by others of its user. */
+  /** Forbids core dumps of this process, and the reading of its memory by other processes of its user. */
   forbidDumps(): void;
-  /** One datagram to a service manager's socket: a path, or `@name`. Never waits. */
+  /** Sends one datagram to a service manager's socket: a path, or `@name`. It never waits. */
   notify(socket: string, state: string): void;
   /**
    * User and group, by name or number. A null group: the user's own groups. Throws if this process may not become that
    * user.
    */
   findUser(user: string, group: string | null): NativeIdentity;
-  /** Raises limits so that threads can come back to SCHED_FIFO without CAP_SYS_NICE. By what they can afterwards. */
+  /**
+   * Raises limits so that threads can come back to SCHED_FIFO without CAP_SYS_NICE. Says by what they can afterwards.
+   */
   reserveRealtime(): "limit" | "capability" | "none";
   /** Does it for every thread, for good, once. `keep`: numbers of capabilities. `user`: null for the present one. */
   giveUpPrivileges(wanted: { keep: number[]; user: NativeIdentity | null }): void;

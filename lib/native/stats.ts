@@ -22,11 +22,11 @@ export interface NativeStats {
   innerBytesReceived: bigint;
   /** Dropped because the waiting queue was full. */
   queueDrops: bigint;
-  /** Not IPv4 or IPv6, or a length that its header contradicts. */
+  /** Packets that are neither IPv4 nor IPv6, or whose header contradicts their length. */
   malformedInner: bigint;
   /** Packets from an address outside `allowedIps`, or from or to the machine itself. */
   innerNotAllowed: bigint;
-  /** Outside `allowedIps` as well, and from an address that counts on its link only, or from none. */
+  /** Packets from outside `allowedIps` too, but from an address that counts on its link only, or from none. */
   innerLinkLocal: bigint;
   /** Our own outer datagrams that a route sent into the tunnel. */
   innerLooped: bigint;
@@ -37,11 +37,11 @@ export interface NativeStats {
   datagramsOpened: bigint;
   /** How many of them opened under a key that another one has replaced. */
   openedReplaced: bigint;
-  /** Authenticated by no key. */
+  /** Datagrams that no key opened. */
   datagramsUnknown: bigint;
   datagramsUnopened: bigint;
   datagramsReplayed: bigint;
-  /** Over the trial budget. */
+  /** Datagrams beyond the budget for trying them. */
   datagramsOverBudget: bigint;
   handshakeFragments: bigint;
   staleInitiations: bigint;
@@ -57,18 +57,18 @@ export interface NativeStats {
   launchesMissed: bigint;
   /** CLOCK_MONOTONIC when a datagram last opened under a key that none has replaced; 0: none yet. */
   lastOpenedNs: bigint;
-  /** By the call, and where timestamps were asked for, by those. */
+  /** By the call, and also by timestamps if those were asked for. */
   lateness: NativeDistribution[];
   path: NativePath;
 }
 
 /** Datagrams of one direction, by their counters. */
 export interface NativeLoss {
-  /** Those that can have come. */
+  /** Datagrams that can have come. */
   expected: bigint;
-  /** Those of them that have not. */
+  /** How many of them have not come. */
   lost: bigint;
-  /** The same of the last ten seconds. */
+  /** Both again, for the last ten seconds. */
   recentExpected: number;
   recentLost: number;
 }
@@ -89,14 +89,14 @@ export interface NativeDistribution {
   source: DeviationSourceName;
   /** Upper bounds of the buckets, each included in its bucket. */
   boundsNs: number[];
-  /** Slots by bucket, not cumulative; one more than bounds, for what is beyond them all. */
+  /** How many slots are in each bucket, not cumulative. One entry more than bounds, for what is beyond them all. */
   counts: number[];
   sumNs: bigint;
 }
 
-/** Lateness, actual send instant minus deadline, in nanoseconds. */
+/** Lateness in nanoseconds: the actual instant of sending minus the deadline. */
 export interface NativeDeviation {
-  /** From what the figures are. */
+  /** Where the figures come from. */
   source: DeviationSourceName;
   count: number;
   meanNs: number;
@@ -108,6 +108,6 @@ export interface NativeDeviation {
   p999Ns: number;
   maxNs: number;
   missed: number;
-  /** Slots without a timestamp, not in the figures unless those are the call's. */
+  /** Slots without a timestamp. They are not in the figures, unless those are the call's. */
   unreported: number;
 }

@@ -13,7 +13,7 @@ export interface NativeTiming {
 }
 
 export interface NativeSchedule extends NativeTiming {
-  /** First deadline; null: one drawn interval from now. A running schedule ends as this one begins. */
+  /** First deadline; null: one drawn interval from now. A running schedule ends when this one begins. */
   firstDeadlineNs: bigint | null;
   endpoint: string;
 }
@@ -25,7 +25,7 @@ export interface NativeDirectionKeys {
 }
 
 export interface NativeSession {
-  /** A generation is installed once, and only upwards. */
+  /** A generation is installed once, and each is above those before. */
   generation: number;
   aead: AeadId;
   send: NativeDirectionKeys;
@@ -41,7 +41,7 @@ export interface NativeOffer {
   version: number;
   stamp: number;
   message: Uint8Array;
-  /** 1: every slot carries a fragment; 8: every eighth, the others go on with the older session. */
+  /** 1: every slot carries a fragment. 8: every eighth slot does, and the others go on with the older session. */
   every: number;
   /**
    * Where to send it. A server sends it to where the initiation with this stamp came from, or here if that isn't known.
@@ -50,7 +50,7 @@ export interface NativeOffer {
   endpoint: string;
 }
 
-/** A control block that is said under whatever session is sent under, until another takes its place. */
+/** A control block that is repeated, under whatever session slots are sent under, until another takes its place. */
 export interface NativeControl {
   kind: number;
   body: Uint8Array;
@@ -64,18 +64,18 @@ export interface NativeTunnel {
   /** Name of the TUN device, null for packets. */
   deviceName(): string | null;
   startSchedule(schedule: NativeSchedule): void;
-  /** End the schedule at that instant; null takes it back. */
+  /** Ends the schedule at that instant; null takes the end back. */
   endAt(instantNs: bigint | null): void;
-  /** Carry this handshake message in a carousel in place of the one before. */
+  /** Carries this handshake message in the carousel, in place of the one before. */
   offer(offer: NativeOffer): void;
   stopOffer(): void;
   /** Client: only responses with these stamps are handed over. */
   expectStamps(stamps: number[]): void;
-  /** Install for receiving. */
+  /** Installs a session's keys for receiving. */
   install(session: NativeSession): void;
-  /** Send under it from the next slot on; with a newest-stamp block until a datagram opened under it. */
+  /** Sends under it from the next slot on, with a newest-stamp block until a datagram has opened under it. */
   sendUnder(generation: number, announceStamp: number | null): void;
-  /** Zero the generation's keys; if it was being sent under, a throwaway key takes over. */
+  /** Zeroes the generation's keys. If slots were sent under it, a throwaway key takes over. */
   forget(generation: number): void;
   moveEndpoint(endpoint: string): void;
   /**
@@ -84,7 +84,7 @@ export interface NativeTunnel {
    * answers.
    */
   ask(generation: number, source: string): void;
-  /** Server: where the newest initiation came from, if it has this stamp, likeliest first. */
+  /** Server: the sources of the newest initiation, if it has this stamp, the likeliest first. */
   handshakeSources(stamp: number): string[];
   /**
    * Client: from the next slot on, the server is there and datagrams have this UDP length. The deadlines go on as they
@@ -96,14 +96,14 @@ export interface NativeTunnel {
    * under a replaced key. null: off.
    */
   watchSilence(timeoutNs: number | null): void;
-  /** Say this control block again and again in place of the one before; null: no more. */
+  /** Repeats this control block in place of the one before; null: repeats none. */
   repeatControl(control: NativeControl | null): void;
-  /** A close block in the next 8 slots, then `closeSent`. */
+  /** Puts a close block into the next 8 slots; then `closeSent` follows. */
   sendClose(): void;
-  /** In-process device: copies an inner packet in. False: it did not fit and was not taken; wait for `drain`. */
+  /** In-process device: copies an inner packet in. False: there was no room, and it was not taken; wait for `drain`. */
   write(packet: Uint8Array): boolean;
   stats(): NativeStats;
-  /** Since the last call. */
+  /** The figures since the last call. */
   deviation(): NativeDeviation;
   /** Ends every thread and releases socket and device; `closed` follows. Idempotent. */
   close(): void;

@@ -31,11 +31,11 @@ import { expiryNs, retentionNs } from "./times.js";
 import { noAnswer, stateNotKept } from "./warnings.js";
 import { refusalError } from "./wire-settings.js";
 
-/** With the path of the first attempt; without `paths`, of all. */
+/** The client's options, with the path of the first attempt. Without `paths`, all attempts take that path. */
 export interface ClientConfig extends ClientPath, ClientRekeyConfig {
   clientTimeoutMs: number;
   paths?: Paths;
-  /** Default: stamps that are remembered while the program runs. */
+  /** Default: stamps are remembered only while the program runs. */
   stamps?: StampSource;
 }
 
@@ -58,18 +58,18 @@ export class ClientMachine implements Machine {
   readonly #timers: Timers<"attempt" | "age" | "climb">;
   readonly #suspended: SuspendWatch;
   readonly #rekey: ClientRekey;
-  /** The replaced session's. */
+  /** The generation of the session that was replaced. */
   readonly #previous: PreviousGeneration;
   readonly #takenOver: TakenOverWatch;
   /** Newest last. Empty exactly while nothing is in the carousel. */
   #attempts: { attempt: Attempt; madeAtNs: bigint; path: ClientPath }[] = [];
   /** Where datagrams go now. */
   #path: ClientPath;
-  /** The carousel is for a longer length, and the session would go on. */
+  /** The carousel is there to try a longer length, and the session would go on without it. */
   #climbing = false;
   #session: Session | null = null;
   #lastGeneration = 0;
-  /** When the carousel began, and whether somebody has been told that it is in vain. */
+  /** When the carousel began, and whether somebody was told that nobody answers it. */
   #unansweredSinceNs = 0n;
   #warned = false;
   /** The newest stamp is not on disk, and somebody was told. */
@@ -141,7 +141,7 @@ export class ClientMachine implements Machine {
     }
   }
 
-  /** A session's peer is silent, or was for as long as the machine slept. */
+  /** The session's peer is silent, or was silent for as long as the machine slept. */
   #silent(forMs: number): void {
     if (this.#session === null || (this.#attempts.length > 0 && !this.#climbing)) return;
     if (this.#climbing) this.#endCarousel();
@@ -176,7 +176,7 @@ export class ClientMachine implements Machine {
     if (!stays) this.#context.native.redirect(endpoint, up.datagramLength);
   }
 
-  /** The carousel was not needed: slots are the session's again, and of its length. */
+  /** The carousel was not needed. Slots go on with the session, at its length. */
   #backToSession({ path }: Session): void {
     this.#endCarousel();
     this.#goTo(path);
@@ -251,7 +251,7 @@ export class ClientMachine implements Machine {
       outcome = made.attempt.readResponse(message);
     } catch (error) {
       if (!(error instanceof I405Error)) throw error;
-      // Two answers of a server that restarted may have mixed: the carousel brings a whole one.
+      // The answers of a server that restarted may have mixed. The carousel brings a whole one.
       if (error.code !== "ERR_I405_HANDSHAKE") this.#context.report.failed(error);
       return;
     }
@@ -285,7 +285,7 @@ export class ClientMachine implements Machine {
     this.#takenOver.connected(endpoint, path.attemptNs);
   }
 
-  /** These keys are the session's from now on: received under first, then sent under. */
+  /** From now on these are the session's keys. They receive first, and send then. */
   #adopt(
     keys: SessionKeys,
     path: ClientPath,
@@ -328,7 +328,7 @@ export class ClientMachine implements Machine {
     const session = this.#adopt(next.keys, path, null, next.madeAtNs, receiveLength);
     const climbed = this.#climbing;
     const silent = this.#attempts.length > 0 && !climbed;
-    // Were an attempt answered as well, the two ends might not agree on which session is the newer.
+    // The attempt ends here. If it were answered as well, the two ends might not agree on which session is the newer.
     if (silent || climbed) this.#backToSession(session);
     if (climbed) this.#climbLater(session);
     this.#context.report.rekeyed();
@@ -338,7 +338,10 @@ export class ClientMachine implements Machine {
     }
   }
 
-  /** The session is over: keys zeroed, a throwaway key takes over, and the carousel begins unless it already turns. */
+  /**
+   * The session is over. Its keys are zeroed, a throwaway key takes over, and the carousel begins unless it already
+   * turns.
+   */
   #lose(reason: DisconnectReason): void {
     const session = this.#session;
     if (session === null) return;

@@ -25,26 +25,31 @@ export interface ClientPath {
   endpoint: string;
   wire: Wire;
   up: NativeTiming;
-  /** How long an attempt lasts. */
+  /** How long an attempt lasts, ns. */
   attemptNs: number;
-  /** Which one it is among those that there are. */
+  /** Its place in the ladder. */
   rung?: Rung;
   initiate(stamp: number): Attempt;
 }
 
-/** Where a client's next attempt goes. */
+/** Says where a client's next attempt goes. */
 export interface Paths {
-  /** `lost`: the first attempt after a session that was heard, along what was answered last. */
+  /** `lost`: the first attempt after a session that was heard. It takes the path that was answered last. */
   next(after: "lost" | "unanswered"): ClientPath;
   /** A session is up along this path. How long to stay before {@link climb}, ms; null: it has the configured length. */
   answered(path: ClientPath): number | null;
-  /** The configured length again, to whoever answered; if it is in vain, the next time is twice as far away. */
+  /**
+   * The configured length, to the address that answered. If nobody answers this time, the next climb is twice as far
+   * away.
+   */
   climb(): ClientPath;
-  /** The server takes no more than this, IP bytes. False: nothing to be done about it. */
+  /** The server takes no more than this, IP bytes. False: nothing can be done about it. */
   shorten(limit: number): boolean;
 }
 
-/** Ours: how long a client stays with a shorter length, ms: doubled each time that the configured one is in vain. */
+/**
+ * Ours: how long a client stays with a shorter length, ms. It doubles each time that the configured one isn't answered.
+ */
 const CLIMB_MS = 10 * 60_000;
 const LONGEST_CLIMB_MS = 24 * 3_600_000;
 
@@ -113,12 +118,15 @@ export class ClientPaths implements Paths {
     return this.#path(this.#ladder.climb());
   }
 
-  /** What was never granted is refused: its user has to see why. What once was can only have met a narrower path. */
+  /**
+   * A length that was never granted is refused: its user has to see why. One that was granted can only have met a
+   * narrower path.
+   */
   shorten(limit: number): boolean {
     return this.#everAnswered && this.#ladder.shorten(limit);
   }
 
-  /** For an attempt to come: this one doesn't wait for the answer. */
+  /** Looks names up for a later attempt; this one doesn't wait for the answer. */
   #lookUpAgain(): void {
     const { lookUp } = this.#parts;
     if (lookUp === null || this.#lookingUp) return;

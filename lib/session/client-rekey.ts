@@ -19,7 +19,7 @@ export interface RekeyAttempt {
 export interface ClientRekeyConfig {
   /** Age of a session at which it is due for new keys. */
   rekeyNs: number;
-  /** From one copy of the initiation to the next. */
+  /** Time from one copy of the initiation to the next. */
   repeatNs: number;
   rekey(root: SessionRoot): RekeyAttempt;
 }
@@ -36,7 +36,7 @@ export class ClientRekey {
     this.#timers = new Timers(context.clock);
   }
 
-  /** A session is up. What was under way for the one before is over. */
+  /** A session is up. A rekey that was under way for the one before is over. */
   watch(root: SessionRoot, madeAtNs: bigint): void {
     this.stop();
     const again = (ms: number, check: () => void): void => {
@@ -47,7 +47,9 @@ export class ClientRekey {
     });
   }
 
-  /** A control block under the session that is watched: the new keys, if it answers the rekey under way. */
+  /**
+   * Reads a control block that came under the watched session. Gives the new keys if it answers the rekey under way.
+   */
   read(kind: number, body: Uint8Array): { keys: SessionKeys; madeAtNs: bigint } | null {
     const underWay = this.#underWay;
     if (kind !== CONTROL_REKEY_RESPONSE || underWay === null) return null;
@@ -56,7 +58,8 @@ export class ClientRekey {
       return { keys, madeAtNs: underWay.madeAtNs };
     } catch (error) {
       if (!(error instanceof I405Error)) throw error;
-      // No accident within an authenticated session: reading more of it would only cost time. The session expires.
+      // This is no accident within an authenticated session. Reading more of it would only cost time, so the session
+      // expires.
       this.stop();
       return null;
     }

@@ -29,7 +29,7 @@ export class EndpointLadder {
   /** Longest first; the first is the configured length. */
   readonly #lengths: readonly number[];
   #addresses: readonly SocketAddress[];
-  /** Places of what was answered last: there the next series of attempts begins. */
+  /** The places of what was answered last, where the next series of attempts begins. */
   #firstAddress = 0;
   #firstLength = 0;
   /** Attempts of this series. */

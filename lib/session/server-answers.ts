@@ -47,7 +47,7 @@ const EVERY_BESIDE_SESSION = 8;
 export class ServerAnswers {
   readonly #context: MachineContext;
   readonly #schedule: ServerSchedule;
-  /** The wire of the session that is up beside them. */
+  /** The wire of the session that is up at the same time. */
   readonly #sessionWire: () => Wire | null;
   readonly #timers: Timers<"pending" | "alive" | "offer">;
   /** Newest last. */
@@ -60,18 +60,21 @@ export class ServerAnswers {
     this.#timers = new Timers(context.clock);
   }
 
-  /** CLOCK_MONOTONIC until which a schedule is needed for them; 0: none is. */
+  /** CLOCK_MONOTONIC until which the answers need a schedule; 0: they need none. */
   get endNs(): bigint {
     return this.#pending.reduce((latest, { endNs }) => (endNs > latest ? endNs : latest), 0n);
   }
 
-  /** For one more: the oldest is given up. */
+  /** Makes room for one more: the oldest is given up. */
   makeRoom(): void {
     const kept = this.#pending.slice(-(PENDING_KEPT - 1));
     this.#drop((each) => !kept.includes(each));
   }
 
-  /** Makes this the newest answer: its schedule, and its place in the carousel. True: the schedule began anew for it. */
+  /**
+   * Makes this the newest answer, with its schedule and its place in the carousel. True: the schedule began anew for
+   * it.
+   */
   add(pending: Pending, timing: NativeTiming, first: bigint): boolean {
     const { native, clock } = this.#context;
     this.makeRoom();
@@ -88,7 +91,7 @@ export class ServerAnswers {
     if (before === null) {
       this.#carry(pending);
     } else {
-      // Fragments are cut for one length: this answer waits for the schedule of its own.
+      // Fragments are cut for one length, so this answer waits for a schedule of its own.
       native.stopOffer();
       this.#timers.set("offer", Math.ceil(Number(first - clock.monotonicNs()) / 1e6), () => {
         this.#carry(pending);

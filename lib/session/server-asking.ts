@@ -6,11 +6,11 @@ import { Timers, type Clock } from "../native/clock.js";
 
 export interface Asking {
   generation: number;
-  /** Where the datagram came from that confirmed it. */
+  /** The source of the datagram that confirmed it. */
   source: string;
   /** CLOCK_MONOTONIC at which it is over. */
   endNs: bigint;
-  /** The user was told of a session before this one. */
+  /** Whether the user was told of a session before this one. */
   replaces: boolean;
 }
 

@@ -38,13 +38,13 @@ export interface InitiationConfig {
   attemptNs(wire: Wire, upDatagramLength: number, down: NativeTiming): number;
 }
 
-/** What becomes of it is the machine's business. */
+/** What the reader needs of the machine, which says what becomes of an initiation. */
 export interface InitiationParts {
-  /** False: the floor could not be kept, and nothing is done. */
+  /** False: the floor could not be kept, and the initiation has no effect. */
   keepFloor(stamp: number): boolean;
   /** One more answer is about to be pending. */
   makeRoom(): void;
-  /** For receiving; returns the generation. */
+  /** Installs keys for receiving; returns the generation. */
   install(keys: SessionKeys, wire: Wire, receiveLength: number): number;
   offer(pending: Pending, timing: NativeTiming, first: bigint): void;
   /** null: the settings made no sense. */
@@ -76,13 +76,13 @@ export class ServerInitiations {
     this.#timers.clearAll();
   }
 
-  /** @param sources Where it came from, as far as that is known. */
+  /** @param sources The initiation's sources, as far as they are known. */
   read(event: HandshakeEvent, sources = [event.source]): void {
     let answer: Answer;
     try {
       answer = this.#config.read(event.stamp, event.message);
     } catch (error) {
-      // Wrapped under this pairing's key and still not the client's: silence, as to any stranger.
+      // It was wrapped under this pairing's key, and is still not the client's: silence, as to any stranger.
       if (error instanceof I405Error) return;
       throw error;
     }
@@ -100,7 +100,7 @@ export class ServerInitiations {
     this.#timers.clear("sources");
     if (refusal?.verdict === "length" && sources.length === 1 && sources[0] === event.source) {
       this.#timers.set("sources", OTHER_SOURCES_MS, () => {
-        // At least twice, so that it is answered now.
+        // There are two sources at least, so that it is answered now.
         const others = native.handshakeSources(event.stamp);
         if (others.length > 0) this.read(event, [event.source, ...others]);
       });

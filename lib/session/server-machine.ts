@@ -45,7 +45,7 @@ export interface ServerConfig extends Pick<ServerRekeyConfig, "rekey">, Initiati
   drawLingerNs(): number;
   /** What is sent, and to where, from the start on and whenever there is nothing else to send. null: nothing. */
   ownStart: { timing: NativeTiming; endpoint: string } | null;
-  /** Default: one that is remembered while the program runs. */
+  /** Default: a floor that is remembered only while the program runs. */
   floor?: FloorKeeper;
 }
 
@@ -64,14 +64,14 @@ export class ServerMachine implements Machine {
   readonly #initiations: ServerInitiations;
   readonly #asking: ServerAsking;
   readonly #rekey: ServerRekey;
-  /** The replaced session's. */
+  /** The generation of the session that was replaced. */
   readonly #previous: PreviousGeneration;
   readonly #floor: FloorKeeper;
   readonly #refusals: Refusals;
   readonly #replaced: ReplacedWatch;
   #session: Session | null = null;
   #lastGeneration = 0;
-  /** The schedule is the session's; false once an attempt with other settings took it over. */
+  /** Whether the schedule is the session's. False once an attempt with other settings took it over. */
   #scheduleIsSessions = false;
   /** When the cover after a silent, closed or outgrown session ends; null: there is none. */
   #coverEndNs: bigint | null = null;
@@ -97,7 +97,7 @@ export class ServerMachine implements Machine {
       offer: (pending, timing, first) => {
         this.#offer(pending, timing, first);
       },
-      // Before a new key is installed: the core keeps as many as this end does.
+      // This comes before a new key is installed, because the core keeps as many as this end does.
       makeRoom: () => {
         this.#answers.makeRoom();
       },
@@ -188,7 +188,7 @@ export class ServerMachine implements Machine {
     return failure === null;
   }
 
-  /** For receiving; the addon has copies, ours are zeroed. */
+  /** Installs keys for receiving. The addon has copies; ours are zeroed. */
   #install(keys: SessionKeys, wire: Wire, receiveLength: number): number {
     const generation = (this.#lastGeneration += 1);
     const { aead } = keys;
@@ -234,7 +234,7 @@ export class ServerMachine implements Machine {
     if (confirmed !== null) this.#confirm(confirmed.offered, confirmed.endNs, source);
   }
 
-  /** The client has the keys. Where it is, it is asked now. */
+  /** The client has the keys. It is asked now where it is. */
   #confirm(confirmed: Offered, endNs: bigint, source: string): void {
     const { native } = this.#context;
     const { generation, timing } = confirmed;
@@ -253,14 +253,17 @@ export class ServerMachine implements Machine {
     this.#planEnd();
   }
 
-  /** Something came back from there. The core has moved; an end that it took back is planned again where there is one. */
+  /**
+   * Something came back from there, and the core has moved. If it took an end back, that is planned again where there
+   * is one.
+   */
   #believed(confirmed: number | null, source: string): void {
     const { native, report } = this.#context;
     this.#schedule.moved(source);
     const session = this.#session;
     const asking = this.#asking.now;
     if (session === null || confirmed !== (asking?.generation ?? null)) {
-      // Too late: nothing is left that this would be about.
+      // It comes too late: nothing is left that it would be about.
       const { ownStart } = this.#config;
       if (session === null && ownStart !== null) this.#schedule.move(ownStart.endpoint);
       this.#planEnd();
@@ -290,7 +293,7 @@ export class ServerMachine implements Machine {
     this.#context.report.warning(notBelieved(peerOf(asking.source)));
   }
 
-  /** This is the session from now on; the key of the one before opens for a while. */
+  /** This is the session from now on. The key of the one before opens for a while. */
   #adopt(session: Session): void {
     const { wire, madeAtNs } = session;
     if (this.#session !== null) {
@@ -330,19 +333,19 @@ export class ServerMachine implements Machine {
     this.#planEnd();
   }
 
-  /** The client closed: as with one's own close, cover for `linger`, then the end. */
+  /** The client closed. As with a close of one's own, there is cover for `linger`, and then the end. */
   #closedByPeer(): void {
     this.#lose("peerClosed", this.#config.drawLingerNs());
   }
 
-  /** The keys are used up; the client is about to handshake, and the schedule waits for it as for a silent one. */
+  /** The keys are used up. The client is about to handshake, and the schedule waits for it as for a silent one. */
   #outgrow(reason: DisconnectReason): void {
     if (this.#session === null) return;
     const { serverTimeoutMs } = this.#session;
     this.#lose(reason, serverTimeoutMs * 1e6 + this.#config.drawLingerNs());
   }
 
-  /** The session is over, and cover goes on for so long; not where the client was not believed to be anywhere. */
+  /** The session is over. Cover goes on for so long, unless the client was not believed to be anywhere. */
   #lose(reason: DisconnectReason, coverNs = 0): void {
     const asking = this.#asking.now;
     this.#forgetSession();

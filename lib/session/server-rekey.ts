@@ -12,7 +12,7 @@ import { leastRekeyNs, repeatNs } from "./times.js";
 export interface ServerRekeyConfig {
   /** @throws {I405Error} if the initiation doesn't authenticate. */
   rekey(root: SessionRoot, initiation: Uint8Array): { message: Uint8Array; session: SessionKeys };
-  /** Installs keys for receiving; the generation that they have. */
+  /** Installs keys for receiving; returns their generation. */
   install(keys: SessionKeys): number;
 }
 
@@ -40,19 +40,20 @@ export class ServerRekey {
     this.#config = config;
   }
 
-  /** A control block under the current key of this session. */
+  /** Reads a control block that came under the current key of this session. */
   read({ root, wire, madeAtNs }: Session, kind: number, body: Uint8Array): void {
     // A client makes one initiation for a session; further copies have their answer in the slots already.
     if (kind !== CONTROL_REKEY_INITIATION || this.#pending !== null || this.#refusing) return;
     const { native, clock } = this.#context;
-    // Each costs a handshake. What comes too early comes again.
+    // Each answer costs a handshake. An initiation that comes too early comes again.
     if (Number(clock.boottimeNs() - madeAtNs) < EARLY_ENOUGH * leastRekeyNs(wire)) return;
     let answer: { message: Uint8Array; session: SessionKeys };
     try {
       answer = this.#config.rekey(root, body);
     } catch (error) {
       if (!(error instanceof I405Error)) throw error;
-      // No accident within an authenticated session: reading more of it would only cost time. The session expires.
+      // This is no accident within an authenticated session. Reading more of it would only cost time, so the session
+      // expires.
       this.#refusing = true;
       return;
     }
@@ -63,7 +64,10 @@ export class ServerRekey {
     native.repeatControl({ kind: CONTROL_REKEY_RESPONSE, body: answer.message, everyNs });
   }
 
-  /** A datagram opened under this generation: what it makes of the session, null if it is none of a rekey. */
+  /**
+   * A datagram opened under this generation. Returns what that makes of the session; null if no rekey has the
+   * generation.
+   */
   confirm(generation: number): NextKeys | null {
     const pending = this.#pending;
     if (pending?.generation !== generation) return null;

@@ -11,14 +11,14 @@ interface RunningSchedule {
 export class ServerSchedule {
   readonly #context: MachineContext;
   #running: RunningSchedule | null = null;
-  /** As planned last; null: no end. */
+  /** The end that was planned last; null: none. */
   #endNs: bigint | null = null;
 
   constructor(context: MachineContext) {
     this.#context = context;
   }
 
-  /** Of the schedule that runs or is about to begin. */
+  /** Timing of the schedule that runs or is about to begin. */
   get timing(): NativeTiming | null {
     return this.#running?.timing ?? null;
   }
@@ -34,18 +34,20 @@ export class ServerSchedule {
     this.moved(endpoint);
   }
 
-  /** The addon has moved it. */
+  /** The addon has moved the schedule. */
   moved(endpoint: string): void {
     if (this.#running !== null) this.#running.endpoint = endpoint;
   }
 
-  /** CLOCK_MONOTONIC; null takes an end back. */
+  /** At this CLOCK_MONOTONIC; null takes an end back. */
   planEnd(endNs: bigint | null): void {
     this.#endNs = endNs;
     if (this.#running !== null) this.#context.native.endAt(endNs);
   }
 
-  /** The addon says that it ended. False: that was an end from before the last plan, and it goes on. */
+  /**
+   * The addon says that the schedule ended. False: that end was from before the last plan, and the schedule goes on.
+   */
   ended(): boolean {
     if (this.#running === null) return false;
     const nowNs = this.#context.clock.monotonicNs();

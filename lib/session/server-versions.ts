@@ -11,7 +11,7 @@ import { firstDeadlineNs } from "./times.js";
 const VERSION_SLOTS = 20;
 const VERSION_INTERVAL_NS = 100e6;
 
-/** In datagrams of the length that came. */
+/** The answer, in datagrams of the length that came. */
 export function versionAnswer(
   { stamp, source, datagramLength, receivedNs }: Extract<NativeEvent, { type: "otherVersion" }>,
   clock: Clock,

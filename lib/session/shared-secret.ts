@@ -10,13 +10,13 @@ import { sharedSecret, takenOver } from "./warnings.js";
 
 /** At most one warning in this time. */
 const WARNING_NS = 60_000_000_000n;
-/** What was on its way when a session was replaced has arrived after this time, or so many intervals. */
+/** Datagrams that were under way when a session was replaced have arrived after this time, or so many intervals. */
 const SETTLE_NS = 1e9;
 const SETTLE_SLOTS = 2;
-/** So many datagrams under the replaced key after that are a client that goes on. */
+/** After that, so many datagrams under the replaced key mean that its client goes on. */
 const GOES_ON = 4;
 const LOOK_MS = 500;
-/** The replaced key opens for a while only; it is looked at for the most of that. */
+/** The replaced key opens for a while only. It is watched for this part of that while. */
 const LOOK_PART = 0.9;
 
 class OncePerMinute {
@@ -44,7 +44,7 @@ export class ReplacedWatch {
     this.#timers = new Timers(context.clock);
   }
 
-  /** A session was confirmed from here; `replaced`: in place of one that was up. */
+  /** A session was confirmed from here. `replaced`: it took the place of one that was up. */
   confirmed(endpoint: string, replaced: boolean, wire: Wire): void {
     const before = this.#endpoint;
     this.#endpoint = endpoint;
@@ -80,13 +80,13 @@ export class ReplacedWatch {
   }
 }
 
-/** So many sessions in a row, each of which fell silent soon and had a successor at once. */
+/** How many sessions in a row count, each of which fell silent soon and had a successor at once. */
 const TAKEN_IN_A_ROW = 3;
-/** Soon: within so many timeouts. Where two take turns, it is two. */
+/** "Soon" is within so many timeouts. If two clients take turns, it is two timeouts. */
 const SOON_TIMEOUTS = 4;
-/** At once: within this time beside what the carousels need. */
+/** "At once" is within this time beside what the carousels need. */
 const AT_ONCE_NS = 2e9;
-/** Part of an attempt that isn't the carousels'. */
+/** The part of an attempt that isn't the carousels'. */
 const ATTEMPT_BASE_NS = 5e9;
 
 /**

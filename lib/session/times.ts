@@ -20,16 +20,22 @@ const RETENTION_SLOTS = 8;
 /** The protocol's: age at which a session is due for a new key, and how much longer it may live without one. */
 const REKEY_NS = 120e9;
 const REKEY_SLOTS = 4096;
-/** The protocol's: least age for it. A rekey's messages at the shortest slots, and first repetitions, fit many times. */
+/**
+ * The protocol's: least age at which a rekey is due. A rekey's messages at the shortest slots, and first repetitions,
+ * fit into it many times.
+ */
 const LEAST_REKEY_NS = 1e9;
 const LEAST_REKEY_SLOTS = 64;
 const EXPIRY_FACTOR = 1.5;
 /** The protocol's: slots of either direction after which a rekey is due whatever its age. */
 const REKEY_COUNT = 2 ** 26;
-/** The protocol's: from one copy of a rekey's message to the next. */
+/** The protocol's: time from one copy of a rekey's message to the next. */
 const REPEAT_NS = 200e6;
 const REPEAT_SLOTS = 4;
-/** The protocol's: from the initiation's arrival to a start that tells nothing of how long the answer took to make. */
+/**
+ * The protocol's: time from the initiation's arrival to a start, which tells nothing of how long the answer took to
+ * make.
+ */
 const START_STEP_NS = 500_000_000n;
 
 /** Datagrams that a handshake message takes in slots of this UDP payload length. */

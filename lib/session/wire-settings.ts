@@ -21,7 +21,7 @@ const USUAL_MTU = 1500;
 const TIMEOUT_NS = 10e9;
 const TIMEOUT_SLOTS = 100;
 
-/** Bytes of IP and UDP headers towards an address. An IPv4 address in IPv6's clothes travels over IPv4. */
+/** Bytes of IP and UDP headers towards an address. An IPv4 address that is written as an IPv6 one travels over IPv4. */
 export function headerOverhead(address: string): number {
   return travelsOverIpv4(address) ? OVERHEAD_IPV4 : OVERHEAD_IPV6;
 }
@@ -107,7 +107,7 @@ export function timingOf(direction: WireDirection, address: string): NativeTimin
   return timingWith(direction, headerOverhead(address));
 }
 
-/** The same where the bytes of IP and UDP headers are known. */
+/** The same, if the bytes of IP and UDP headers are known. */
 export function timingWith(direction: WireDirection, overhead: number): NativeTiming {
   const { length, intervalNs, jitterNs, jitterShape } = direction;
   return { datagramLength: length - overhead, intervalNs, jitterNs, shape: jitterShape };
@@ -172,7 +172,7 @@ export function judgeWire(asked: Wire, limits: ServerLimits, routeMtu: number): 
       direction.intervalNs = limits.minIntervalNs;
     }
     const least = Math.ceil((direction.length / maxRate) * 1e9);
-    // A rate given at both ends becomes an interval by rounding at one of them: a nanosecond doesn't count.
+    // A rate that is given at both ends is rounded to an interval at one of them, so a nanosecond doesn't count.
     if (direction.intervalNs < least - 1) {
       const askedRate = Math.ceil((direction.length * 1e9) / direction.intervalNs);
       refusal ??= { verdict: "bandwidth", limit: Math.floor(maxRate), direction: name, asked: askedRate };

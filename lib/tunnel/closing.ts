@@ -9,7 +9,7 @@ import type { Remains } from "../session/machine.js";
 
 /** The protocol's: slots that carry a close block. */
 const CLOSE_SLOTS = 8;
-/** Ours: what an event may take to come, ms, over the slots that it stands for. */
+/** Ours: how long an event may take to come, ms, beyond the slots that it stands for. */
 const PATIENCE_MS = 1000;
 
 export class Closing {

@@ -27,7 +27,7 @@ export function isolated<Values extends unknown[]>(callback: (...values: Values)
   };
 }
 
-/** Emits to every listener, whatever the others throw; what they threw is thrown again from an empty stack. */
+/** Emits to every listener, whatever the others throw. What they threw is thrown again from an empty stack. */
 export function emitIsolated(emitter: EventEmitter, event: string | symbol, values: unknown[]): boolean {
   // As Node's own emitter does it: monitors of errors hear of them first, and don't count as listeners.
   if (event === "error") emitIsolated(emitter, errorMonitor, values);

@@ -5,7 +5,7 @@ import { NO_AGES, SessionAges, type Ages } from "./path-stats.js";
 import { NO_STATS } from "./stats.js";
 
 export class Figures {
-  /** Told of handshakes and new keys, whose ages belong to the figures. */
+  /** Hears of handshakes and new keys, whose ages belong to the figures. */
   readonly session = new SessionAges();
   #stats: NativeStats = NO_STATS;
   #ages: Ages = NO_AGES;
@@ -14,7 +14,7 @@ export class Figures {
     return this.#stats;
   }
 
-  /** When the counters were read. */
+  /** The ages when the counters were read. */
   get ages(): Ages {
     return this.#ages;
   }
@@ -24,7 +24,7 @@ export class Figures {
       this.#stats = native.stats();
       this.#ages = this.session.read(this.#stats);
     } catch {
-      // The addon's side is gone before its last event came: the figures before stay.
+      // The addon's side goes before its last event comes: the figures from before stay.
     }
   }
 }

@@ -127,7 +127,7 @@ export class Lifecycle {
     return this.#figures.stats;
   }
 
-  /** Of the last stats. */
+  /** Ages when the counters were read last. */
   get ages(): Ages {
     return this.#figures.ages;
   }
@@ -159,7 +159,7 @@ export class Lifecycle {
           held.destroy();
         });
     };
-    // Its failure is the opening's.
+    // If the pairing fails, the opening fails with it.
     pairing.then(release, () => undefined);
   }
 
@@ -183,7 +183,7 @@ export class Lifecycle {
           if (this.ending) throw new I405Error("ERR_I405_CLOSED", "the tunnel was closed while it opened");
         },
       });
-      // Closed between two steps of the opening: the addon's side is on its way out already.
+      // The tunnel was closed between two steps of the opening, so the addon's side is on its way out already.
       if (this.ending) return;
       this.#running = running;
       this.localAddress = running.native.localAddress();

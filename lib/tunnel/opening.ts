@@ -39,11 +39,11 @@ export interface Opening {
   pairing: Promise<Pairing>;
   report: MachineReport;
   onEvents(events: NativeEvent[]): void;
-  /** The clock is there: what waits for the opening may be bounded from now on. Gives the one for the machine. */
+  /** The clock is there, so waiting for the opening can be bounded from now on. Returns the clock for the machine. */
   clockReady(clock: Clock): Clock;
   /** Throws if the tunnel was closed meanwhile. */
   requireOpen(): void;
-  /** The addon's side is open, and is closed with the tunnel from now on, whatever becomes of the opening. */
+  /** The addon's side is open. From now on it is closed with the tunnel, whatever becomes of the opening. */
   hold(native: NativeTunnel): void;
 }
 
@@ -142,7 +142,7 @@ function firstMtu(addresses: readonly SocketAddress[], routeMtu: (address: strin
   return routeMtu(addresses[0]!.address);
 }
 
-/** One socket for whatever the peer's names may lead to later. */
+/** One socket for every address that the peer's names may lead to later. */
 function anyAddress(peers: readonly HostPort[], addresses: readonly SocketAddress[]): string {
   return peers.some(isName) || addresses.some(({ family }) => family === 6) ? "[::]:0" : "0.0.0.0:0";
 }
@@ -210,7 +210,7 @@ async function prepare(opening: Opening): Promise<{ addon: Addon; clock: Clock }
   return { addon, clock: opening.clockReady(opening.parts.clock(addon)) };
 }
 
-/** IP bytes. Without a route nothing can be answered, and nothing needs to be refused. */
+/** MTU in IP bytes. If there is no route, nothing can be answered, and nothing needs to be refused. */
 function mtuTowards(addon: Addon, source: string, { local }: Opening): number {
   try {
     return addon.routeMtu(hostOf(source), local.fwmark);

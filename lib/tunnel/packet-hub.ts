@@ -10,7 +10,7 @@ import { PacketStream, type PacketPort, type PacketReader } from "./packet-strea
 export interface HubPort {
   /** Longest wait for a reader, ms. */
   boundMs: number;
-  /** Writes one packet: true if it was taken. Throws if it can't ever be. */
+  /** Writes one packet. True if it was taken. Throws if it can never be taken. */
   write(packet: unknown): boolean;
   warn(warning: TunnelWarning): void;
 }
@@ -21,7 +21,7 @@ export interface PacketCounts {
   readerDrops: bigint;
   /** Calls of `write` that returned false. */
   writeRefusals: bigint;
-  /** What was written to a stream and is no bytes at all; the addon counts bytes that are no packet. */
+  /** What was written to a stream and is no bytes at all. Bytes that are no packet are counted by the addon. */
   malformed: bigint;
 }
 
@@ -29,7 +29,7 @@ export class PacketHub {
   readonly counts: PacketCounts = { readerDrops: 0n, writeRefusals: 0n, malformed: 0n };
   /** Whether there is no queue to wait for yet. */
   opening = true;
-  /** Before the tunnel has a clock no packet comes. */
+  /** 0 until the tunnel has a clock; no packet comes before that. */
   nowMs: () => number = () => 0;
   readonly #tunnel: HubPort;
   readonly #port: PacketPort;
@@ -58,7 +58,7 @@ export class PacketHub {
     };
   }
 
-  /** The same one for as long as it can be read and written; then another, so that a hop can be joined anew. */
+  /** The same stream for as long as it can be read and written. Then a new one, so that a hop can be joined anew. */
   stream(): Duplex {
     const before = this.#stream;
     if (before?.whole === true || (before !== null && this.#over && !before.destroyed)) return before;

@@ -25,7 +25,7 @@ interface Waiting {
 export class PacketQueue {
   readonly #bound: PacketBound;
   #waiting: Waiting[] = [];
-  /** The oldest one's place: taking it doesn't move the others. */
+  /** Place of the oldest packet, so that taking it doesn't move the others. */
   #head = 0;
   #bytes = 0;
 

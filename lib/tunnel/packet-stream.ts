@@ -9,7 +9,7 @@ import { I405Error } from "../common/errors.js";
 import { emitIsolated, isolated } from "./emitter.js";
 import { PacketQueue, type PacketBound } from "./packet-queue.js";
 
-/** Ours: packets that wait for the queue, in the stream: as few as let a taken one be followed by the next at once. */
+/** Ours: how many packets wait for the queue in the stream, just enough that the next follows a taken one at once. */
 const WRITER_BOUND = 2;
 
 /** What is wrong with one packet, and not with the stream. */
@@ -17,7 +17,7 @@ const REFUSALS: ReadonlySet<string> = new Set(["ERR_I405_OPTION", "ERR_I405_ARGU
 
 /** What a stream needs of its tunnel. */
 export interface PacketPort extends PacketBound {
-  /** True: taken. False: wait for `ready`. Throws if it can't ever be. */
+  /** True: it was taken. False: wait for `ready`. Throws if it can never be taken. */
   write(packet: unknown): boolean;
   /**
    * Calls back once, when the tunnel is open and its queue has room, or when it is over.
@@ -76,7 +76,7 @@ export class PacketStream extends Duplex implements PacketReader {
     this.#waiting = new PacketQueue(port);
   }
 
-  /** Whether it is as new for whoever wants to read and to write. */
+  /** Whether it can still be read and written, like a new one. */
   get whole(): boolean {
     return !this.destroyed && !this.writableEnded;
   }

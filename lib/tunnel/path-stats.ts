@@ -10,7 +10,7 @@ export const NO_PATH: NativePath = {
   reportedNs: 0n,
 };
 
-/** Ages in ms when the counters were read; null: it never was. */
+/** Ages in ms when the counters were read; null: it never happened. */
 export type Ages = Pick<PathStats, "heardMsAgo" | "reportedMsAgo" | "handshakeMsAgo" | "keysMsAgo">;
 
 export const NO_AGES: Ages = { heardMsAgo: null, reportedMsAgo: null, handshakeMsAgo: null, keysMsAgo: null };

@@ -26,7 +26,7 @@ export interface Opener {
   requireOpen(): void;
 }
 
-/** Opens; where persistent, again and again, with a warning for each new reason. */
+/** Opens. If persistent, tries again and again, with a warning for each new reason. */
 export async function persistently<Opened>(
   opener: Opener,
   persistent: boolean,

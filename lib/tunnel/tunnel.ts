@@ -170,7 +170,10 @@ export class Tunnel extends TunnelEmitter implements AsyncDisposable {
   }
 }
 
-/** A promise whose failure doesn't end a program that listens to events instead; whoever awaits it gets it all the same. */
+/**
+ * A promise whose failure doesn't end a program that listens to events instead. Awaiting it gives the failure all the
+ * same.
+ */
 function kept<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);
   return promise;
