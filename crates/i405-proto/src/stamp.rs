@@ -1,11 +1,8 @@
-//! Which initiations are worth anybody's time: stamps, the floor, and how often JavaScript hears of one.
+//! Which initiations are worth anybody's time, by their stamps and the floor, and how often a stale one is reported.
 //!
 //! A replayed initiation is a genuine datagram. Only its stamp tells that it has been acted on.
 
 // The protocol's.
-
-/// Whole messages go to JavaScript at most this often per pairing, in ns: each costs about 5 ms there.
-pub const HANDOVER_INTERVAL_NS: u64 = 1_000_000_000;
 
 /// A stale initiation is reported at most this often, in ns.
 pub const STALE_REPORT_INTERVAL_NS: u64 = 60_000_000_000;

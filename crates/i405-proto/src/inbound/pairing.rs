@@ -9,10 +9,10 @@ use crate::handshake_wire::{
 };
 use crate::reassembly::Reassembly;
 use crate::sources::Sources;
-use crate::stamp::{AtMostOncePer, Floor, HANDOVER_INTERVAL_NS, Judgement, STALE_REPORT_INTERVAL_NS};
+use crate::stamp::{AtMostOncePer, Floor, Judgement, STALE_REPORT_INTERVAL_NS};
 
 use super::arrival::{Arrival, InboundCounters};
-use super::handovers::Handovers;
+use super::handovers::{self, Handovers};
 use super::settings::{PairingConfig, Role};
 use super::sink::{HandshakeMessage, InboundSink, OtherVersion};
 
@@ -31,11 +31,11 @@ pub(super) struct Pairing {
 enum End {
     /// The stamps of its two newest attempts: no other is answered any more.
     Client([Option<u64>; 2]),
-    Server(Box<Asked>),
+    Server(Box<Initiations>),
 }
 
-/// The server's: where initiations come from.
-struct Asked {
+/// Where a server's initiations come from.
+struct Initiations {
     /// Of the stamp that is being put together.
     assembling: Sources,
     /// Of the stamp that was handed over last.
@@ -48,13 +48,13 @@ impl Pairing {
     pub(super) fn new(index: usize, role: Role, config: PairingConfig, draw: impl FnMut() -> [u8; 16]) -> Self {
         let (end, message_length) = match role {
             Role::Client => (End::Client([None; 2]), RESPONSE),
-            Role::Server => (End::Server(Box::new(Asked::new(draw))), config.initiation_length),
+            Role::Server => (End::Server(Box::new(Initiations::new(draw))), config.initiation_length),
         };
         Self {
             index,
             unwrapper: config.unwrapper,
             reassembly: Reassembly::new(message_length),
-            handover: AtMostOncePer::new(HANDOVER_INTERVAL_NS),
+            handover: handovers::of_one_pairing(),
             floor: Floor::new(config.floor_ms, config.max_stamp_age_ms),
             end,
         }
@@ -75,20 +75,20 @@ impl Pairing {
 
     /// Server: where the newest response goes.
     pub(super) fn answered_sources(&self) -> impl Iterator<Item = Endpoint> + '_ {
-        let asked = match &self.end {
-            End::Server(asked) => Some(asked),
+        let initiations = match &self.end {
+            End::Server(initiations) => Some(initiations),
             End::Client(_) => None,
         };
-        asked.into_iter().flat_map(|asked| asked.answered.best())
+        initiations.into_iter().flat_map(|initiations| initiations.answered.best())
     }
 
     /// Server: a copy of a fragment that was opened before. It isn't opened again, and its source counts.
     pub(super) fn copy(&mut self, nonce: &[u8; NONCE], source: Endpoint, sink: &mut impl InboundSink) {
-        let End::Server(asked) = &mut self.end else { return };
-        if asked.answered.know(nonce) {
-            asked.came(nonce, source, sink);
-        } else if asked.assembling.know(nonce) {
-            asked.assembling.came(nonce, source);
+        let End::Server(initiations) = &mut self.end else { return };
+        if initiations.answered.know(nonce) {
+            initiations.came(nonce, source, sink);
+        } else if initiations.assembling.know(nonce) {
+            initiations.assembling.came(nonce, source);
         }
     }
 
@@ -125,30 +125,24 @@ impl Pairing {
         counters.fragments += 1;
         let Self { index, reassembly, handover, floor, end, .. } = self;
         let of = Of { pairing: *index, datagram_length };
-        let mut may_hand_over = || {
-            let may = handovers.has_room(arrival.now_ns) && handover.allow(arrival.now_ns);
-            if may {
-                handovers.take();
-            }
-            may
-        };
+        let mut may_hand_over = || handovers.allow(handover, arrival.now_ns);
         match (end, unwrapped.head.kind) {
-            (End::Server(asked), KIND_INITIATION) => {
+            (End::Server(initiations), KIND_INITIATION) => {
                 let judgement = floor.judge(unwrapped.head.stamp, arrival.wall_ms);
                 match judgement {
                     Judgement::Stale => {
                         counters.stale += 1;
-                        asked.report_stale(arrival, unwrapped, floor, sink);
+                        initiations.report_stale(arrival, unwrapped, floor, sink);
                     }
-                    Judgement::Known if asked.answered.stamp() == Some(unwrapped.head.stamp) => {
-                        asked.came(&unwrapped.nonce, arrival.source, sink);
+                    Judgement::Known if initiations.answered.stamp() == Some(unwrapped.head.stamp) => {
+                        initiations.came(&unwrapped.nonce, arrival.source, sink);
                     }
                     Judgement::Known => {}
                     Judgement::Fresh if unwrapped.head.version != VERSION => {
                         if may_hand_over() {
-                            asked.assembling.begin(unwrapped.head.stamp);
-                            asked.assembling.came(&unwrapped.nonce, arrival.source);
-                            asked.answer(sink);
+                            initiations.assembling.begin(unwrapped.head.stamp);
+                            initiations.assembling.came(&unwrapped.nonce, arrival.source);
+                            initiations.answer(sink);
                             other_version(arrival, of, unwrapped, floor, sink);
                         }
                     }
@@ -157,12 +151,12 @@ impl Pairing {
                         if !reassembly.admit(stamp, datagram_length) {
                             return;
                         }
-                        asked.assembling.begin(stamp);
-                        asked.assembling.came(&unwrapped.nonce, arrival.source);
+                        initiations.assembling.begin(stamp);
+                        initiations.assembling.came(&unwrapped.nonce, arrival.source);
                         if take(reassembly, unwrapped) && may_hand_over() {
                             // The floor rises before anybody acts on the message.
                             floor.act_on(stamp);
-                            let source = asked.answer(sink).unwrap_or(arrival.source);
+                            let source = initiations.answer(sink).unwrap_or(arrival.source);
                             hand_over(&Arrival { source, ..*arrival }, of, unwrapped, reassembly, sink);
                         }
                     }
@@ -193,7 +187,7 @@ impl Pairing {
     }
 }
 
-impl Asked {
+impl Initiations {
     fn new(mut draw: impl FnMut() -> [u8; 16]) -> Self {
         Self {
             assembling: Sources::new(draw()),
