@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use crate::host::strong_host::StrongHost;
+use crate::host::warnings;
 use crate::platform::clock::SECOND_NS;
 use crate::platform::config::DeviceConfig;
 use crate::platform::device::Tun;
 use crate::platform::socket::OuterSocket;
 use crate::rings::event::Event;
-use crate::rings::warnings;
 
 /// Ours: a name that somebody else has now, or a privilege that is missing, may be a matter of a moment.
 const AGAIN_NS: u64 = SECOND_NS;

@@ -6,3 +6,4 @@ mod aftermath;
 pub mod device_keeper;
 pub mod nftables;
 pub mod strong_host;
+mod warnings;

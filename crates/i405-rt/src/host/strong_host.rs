@@ -25,10 +25,10 @@ use std::net::IpAddr;
 use crate::host::addresses::{AddressWatch, all_addresses, all_interfaces, set_group};
 use crate::host::aftermath::Aftermath;
 use crate::host::nftables::Table;
+use crate::host::warnings;
 use crate::platform::config::DeviceConfig;
 use crate::platform::random::random;
 use crate::rings::event::Event;
-use crate::rings::warnings;
 use rules::{Inside, Lasting};
 
 mod rules;

@@ -21,10 +21,10 @@ use crate::platform::timestamping;
 use crate::report::matching::Matcher;
 use crate::report::recorder::Recorder;
 use crate::report::shared::Shared;
+use crate::report::warnings;
 use crate::rings::command::SendCommand;
 use crate::rings::event::Event;
 use crate::rings::record::{Fate, SlotRecord};
-use crate::rings::warnings;
 use i405_sys::errqueue::{Report, Timestamps};
 
 /// Slots in a row without a timestamp after which the user is told.

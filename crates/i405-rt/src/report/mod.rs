@@ -9,4 +9,5 @@ pub mod path;
 pub mod recorder;
 pub mod reporter;
 pub mod shared;
+pub mod warnings;
 pub mod window;

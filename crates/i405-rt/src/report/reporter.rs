@@ -20,12 +20,12 @@ use crate::report::departures::Departures;
 use crate::report::path;
 use crate::report::recorder::Recorder;
 use crate::report::shared::Shared;
+use crate::report::warnings;
 use crate::rings::command::{SendCommand, Trash};
 use crate::rings::event::{Event, EventSink, Notice, ReceiverEvent};
 use crate::rings::packet_ring;
 use crate::rings::record::SlotRecord;
 use crate::rings::report_in::ReportIn;
-use crate::rings::warnings;
 
 /// How often with the packet device, where the program waits for its packets.
 pub const PACKETS_PERIOD_NS: u64 = 2_000_000;

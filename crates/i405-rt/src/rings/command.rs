@@ -81,6 +81,7 @@ pub enum IngressCommand {
 #[allow(clippy::large_enum_variant, reason = "the common one is the small one; boxing it would allocate")]
 pub enum Trash {
     Copy(#[allow(dead_code, reason = "kept to be dropped elsewhere")] HandshakeCopy),
+    /// Either it has begun, and holds the buffers of the schedule before, or another took its place before it began.
     Start(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<Start>),
     Queue(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<QueueConsumer>),
     Datagram(#[allow(dead_code, reason = "kept to be dropped elsewhere")] Box<[u8]>),

@@ -162,6 +162,13 @@ pub enum Event {
     Closed,
 }
 
+impl Event {
+    /// A warning: a stable code, what happened, and what to do. Neither text ends with a full stop.
+    pub(crate) fn warning(code: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Event::Warning { code, message: message.into(), remedy: remedy.into() }
+    }
+}
+
 /// Where batches of events go.
 pub trait EventSink: Send {
     /// Whether the last batch has been taken: the reporter holds the next one back until then.

@@ -1,5 +1,5 @@
-//! These types cross from one thread to another without a lock: commands, packets, records, events and their texts
-//! (`warnings`), counters. Nothing here waits.
+//! These types cross from one thread to another without a lock: commands, packets, records, events, counters.
+//! Nothing here waits.
 
 pub mod command;
 pub mod event;
@@ -9,4 +9,3 @@ pub mod queue;
 pub mod record;
 pub mod report_in;
 pub mod stats;
-pub mod warnings;

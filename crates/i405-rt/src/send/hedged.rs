@@ -11,7 +11,7 @@ use crate::rings::stats::SendCounters;
 use crate::send::emergency::Emergency;
 use crate::send::hedge::{Hedge, MOST_WALKED};
 use crate::send::slots::Slots;
-use crate::send::transmit::{Outcome, Tally};
+use crate::send::tally::{Outcome, Tally};
 
 /// The second dispatcher waits this much longer, so that the one that built a slot, whose caches hold it, sends it
 /// unless it is late: a claim and a call take about 1 us.

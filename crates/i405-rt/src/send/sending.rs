@@ -9,7 +9,8 @@ use crate::platform::socket::OuterSocket;
 use crate::rings::record::Fate;
 use crate::send::assembling::{Assembler, Running};
 use crate::send::slots::Slots;
-use crate::send::transmit::{Outcome, Tally, transmit};
+use crate::send::tally::{Outcome, Tally};
+use crate::send::transmit::transmit;
 use i405_sys::own_address::Destination;
 
 /// A slot that waits for its deadline, and what the kernel needs beside its bytes.

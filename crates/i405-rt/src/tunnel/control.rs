@@ -23,10 +23,10 @@ use crate::platform::waker::Waker;
 use crate::realtime::breath::Breath;
 use crate::realtime::timed_thread::Throttle;
 use crate::report::shared::Shared;
+use crate::report::warnings;
 use crate::rings::command::{IngressCommand, ReceiveCommand, SendCommand, Start};
 use crate::rings::event::MESSAGE_CAPACITY;
 use crate::rings::queue::{Gate, queue};
-use crate::rings::warnings;
 use crate::send::hedge::{DISPATCHERS, Hedge};
 
 /// Longest body of a control block: it comes through the peer's receiver whole.

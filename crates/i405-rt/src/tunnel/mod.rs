@@ -2,10 +2,10 @@
 
 mod control;
 mod dispatcher;
-mod ends;
 mod handle;
 mod opening;
 mod outside;
+mod ring_ends;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod spinner;

@@ -26,6 +26,7 @@ use crate::report::departures::{DepartureSources, Departures};
 use crate::report::recorder::Recorder;
 use crate::report::reporter::Reporter;
 use crate::report::shared::{Shared, SilenceWatch};
+use crate::report::warnings;
 use crate::report::window::LatenessWindow;
 use crate::rings::command::SendCommand;
 use crate::rings::event::{Event, EventSink};
@@ -33,16 +34,15 @@ use crate::rings::heard::HeardCount;
 use crate::rings::queue::{Gate, QueueProducer};
 use crate::rings::record::Arrival;
 use crate::rings::stats::Counters;
-use crate::rings::warnings;
 use crate::send::assembling::{Assembler, Parts};
 use crate::send::emergency::Emergency;
 use crate::send::hedge::{DISPATCHERS, Hedge};
 use crate::send::hedged::HedgedSlots;
 use crate::send::sending::Sending;
-use crate::send::transmit::Tally;
+use crate::send::tally::Tally;
 use crate::tunnel::control::Control;
-use crate::tunnel::ends::{Ends, IngressEnds, ReceivingEnds, ReporterEnds, SendingEnds};
 use crate::tunnel::outside::Outside;
+use crate::tunnel::ring_ends::{IngressEnds, ReceivingEnds, ReporterEnds, RingEnds, SendingEnds};
 use crate::tunnel::threads::{self, Dispatch, Started, Timed, Work};
 
 /// Records of slots that wait for the reporter, and of arrivals: 160 ms of the shortest slots, 640 KiB.
@@ -65,7 +65,7 @@ pub struct Opened {
 /// Whatever could not be had.
 pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Error> {
     let outside = Outside::open(config)?;
-    let Ends { gate, control, sending, receiving, ingress, mut reporter } = Ends::new();
+    let RingEnds { gate, control, sending, receiving, ingress, mut reporter } = RingEnds::new();
     let counters = Arc::new(Counters::default());
     let queue_capacity = ingress.queue.capacity();
     let inbound = inbound(config)?;

@@ -37,7 +37,7 @@ use crate::rings::stats::Counters;
 use crate::send::assembling::{Assembler, Parts};
 use crate::send::sending::Sending;
 use crate::send::slots::Slots;
-use crate::send::transmit::Tally;
+use crate::send::tally::Tally;
 use i405_sys::errqueue::{Report, Timestamps};
 
 /// UDP payload of an IP packet of 1500 bytes.

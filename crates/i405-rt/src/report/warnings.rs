@@ -1,22 +1,16 @@
-//! The warnings of this crate: a stable code, what happened, and what to do. Neither text ends with a full stop.
+//! The warnings of this crate but for those of `host`, by `Event::warning`.
 
 use std::io;
-use std::net::IpAddr;
 
-use crate::platform::error::Error;
 use crate::platform::launch_trial::Verdict;
 use crate::platform::refused::Refused;
 use crate::realtime::refusal;
 use crate::rings::event::Event;
 
-fn warning(code: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Event {
-    Event::Warning { code, message: message.into(), remedy: remedy.into() }
-}
-
 /// SCHED_FIFO was refused.
 pub fn sched_fifo(source: &io::Error) -> Event {
     let Refused { reason, remedy } = refusal::explain(source);
-    warning(
+    Event::warning(
         "I405_SCHED_FIFO",
         format!("SCHED_FIFO was refused ({source}), so other programs can delay slots: {reason}"),
         format!("{remedy}. Or say schedFifo: false"),
@@ -25,7 +19,7 @@ pub fn sched_fifo(source: &io::Error) -> Event {
 
 /// There is no burner, or it could not follow.
 pub fn no_burner(source: &io::Error) -> Event {
-    warning(
+    Event::warning(
         "I405_BURNER",
         format!("no burner runs where one was asked for ({source}), so a core may be idle between slots"),
         "Allow sched_setscheduler with SCHED_IDLE, and the core, in the sandbox or container; or say burner: \
@@ -35,7 +29,7 @@ pub fn no_burner(source: &io::Error) -> Event {
 
 /// Memory could not be locked.
 pub fn memory_lock(source: &io::Error) -> Event {
-    warning(
+    Event::warning(
         "I405_MEMORY_LOCK",
         format!("memory of the timed thread could not be locked ({source}), so a page fault can delay a slot"),
         "Raise the memlock limit (ulimit -l, LimitMEMLOCK=) to 1 MiB or more, or give CAP_IPC_LOCK",
@@ -44,7 +38,7 @@ pub fn memory_lock(source: &io::Error) -> Event {
 
 /// A spinning thread was stopped by the kernel's limit.
 pub fn throttled(stalls: u64) -> Event {
-    warning(
+    Event::warning(
         "I405_RT_THROTTLED",
         format!(
             "the spinning thread was off its core for 30 ms or more {stalls} times: the kernel's real-time \
@@ -56,7 +50,7 @@ pub fn throttled(stalls: u64) -> Event {
 
 /// A schedule is too short to pause in.
 pub fn steps_down(interval_ns: u64) -> Event {
-    warning(
+    Event::warning(
         "I405_RT_THROTTLE_SHORT",
         format!(
             "with {} us between slots there is no room for the pause that keeps a spinning thread off the \
@@ -70,7 +64,7 @@ pub fn steps_down(interval_ns: u64) -> Event {
 
 /// The timestamps that were asked for do not come.
 pub fn no_timestamps(reason: &str) -> Event {
-    warning(
+    Event::warning(
         "I405_NO_TIMESTAMPS",
         format!("transmit timestamps do not come: {reason}"),
         "The deviation figures are those of the call until they do. Use another interface or driver, or say \
@@ -80,7 +74,7 @@ pub fn no_timestamps(reason: &str) -> Event {
 
 /// Slots to this address cannot have launch times.
 pub fn no_launches(Refused { reason, remedy }: Refused) -> Event {
-    warning("I405_TXTIME", format!("slots cannot have launch times: {reason}"), remedy)
+    Event::warning("I405_TXTIME", format!("slots cannot have launch times: {reason}"), remedy)
 }
 
 /// Launch times were used, and did nothing.
@@ -89,117 +83,16 @@ pub fn launches_ignored(verdict: Verdict) -> Event {
         Verdict::AtOnce => "slots left at the call, long before the launch times that they carried",
         Verdict::Unseen => "no timestamp says whether slots leave at the launch times that they carry",
     };
-    warning(
+    Event::warning(
         "I405_TXTIME",
         format!("{seen}, so from now on slots leave by the call"),
         "Look at the queueing discipline of the outgoing interface (tc qdisc show), or say sendBy: \"call\"",
     )
 }
 
-/// A deleted interface is there again.
-pub fn device_remade(name: &str) -> Event {
-    warning(
-        "I405_TUN_REMADE",
-        format!("the interface {name} was deleted and has been made again"),
-        "Routes, firewall rules and settings of your own that went with it have to be set again; those of --route \
-         are",
-    )
-}
-
-/// A deleted interface cannot be made again.
-pub fn device_gone(name: Option<&str>, error: &Error) -> Event {
-    match name {
-        Some(name) => warning(
-            "I405_TUN_GONE",
-            format!("the interface {name} was deleted and cannot be made again yet: {error}"),
-            "The schedule goes on and nothing is carried; it is tried every second: leave its name free, and keep \
-             CAP_NET_ADMIN (--keep-capabilities net-admin)",
-        ),
-        None => warning(
-            "I405_TUN_GONE",
-            "the interface behind device.fd was deleted",
-            "The schedule goes on and nothing is carried; open a new descriptor and a new tunnel",
-        ),
-    }
-}
-
-/// The kernel doesn't keep the inner addresses to their interface.
-pub fn no_strong_host(source: &io::Error) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "the inner addresses can't be kept to their interface ({source}), so the other end or a neighbour may \
-             make this machine send from them in the clear"
-        ),
-        "Load the kernel's packet filter (modprobe nf_tables) and start with CAP_NET_ADMIN; or drop such packets \
-         yourself and say strongHost: false",
-    )
-}
-
-/// The same, of programs that answer at any address.
-pub fn answers_elsewhere(source: &io::Error) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "packets from the tunnel whose source isn't routed into it can't be kept from this machine's programs \
-             ({source}), which may answer them in the clear"
-        ),
-        "Use a kernel with nft_fib (Linux 5.17), or set the sysctl net.ipv4.conf.all.rp_filter to 1; and give \
-         allowedIps",
-    )
-}
-
-/// The same, of ARP alone.
-pub fn answers_arp(source: &io::Error) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "ARP requests of neighbours for the inner addresses can't be left unanswered ({source}), so a \
-             neighbour may learn that this machine has them"
-        ),
-        "Set the sysctl net.ipv4.conf.all.arp_ignore to 1, or use a kernel with CONFIG_NF_TABLES_ARP",
-    )
-}
-
-/// Nothing is left that keeps programs quiet when the tunnel has ended.
-pub fn no_aftermath(source: &io::Error) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "when the tunnel ends, programs that go on sending from its inner addresses may do so in the clear \
-             ({source})"
-        ),
-        "Make /bin/sh and the kernel's nft_fib available, or end such programs first",
-    )
-}
-
-/// An address is another interface's as well.
-pub fn shared_inner_address(address: IpAddr, other: &str) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "the inner address {address} is also an address of {other}, so it can't be kept to the tunnel's \
-             interface"
-        ),
-        "Give the tunnel an address of its own, or one that it shares with other tunnels altogether",
-    )
-}
-
-/// An address was added when the rules could no longer be changed.
-pub fn unguarded_address(address: IpAddr, source: &io::Error) -> Event {
-    warning(
-        "I405_STRONG_HOST",
-        format!(
-            "the address {address} was added to the interface and can't be kept to it ({source}), so packets from \
-             it may leave in the clear"
-        ),
-        "Give it to the tunnel from the start, or keep CAP_NET_ADMIN (--keep-capabilities net-admin)",
-    )
-}
-
 /// A route sends the tunnel's own datagrams into the tunnel.
 pub fn routing_loop(packets: u64) -> Event {
-    warning(
+    Event::warning(
         "I405_ROUTING_LOOP",
         format!(
             "{packets} of the tunnel's own datagrams came back out of its TUN interface and were dropped, so they \
@@ -212,7 +105,7 @@ pub fn routing_loop(packets: u64) -> Event {
 
 /// The peer sends from addresses that aren't its own.
 pub fn not_allowed(packets: u64) -> Event {
-    warning(
+    Event::warning(
         "I405_NOT_ALLOWED",
         format!(
             "{packets} inner packets of the peer's were dropped, because their source isn't within allowedIps, or \
@@ -225,7 +118,7 @@ pub fn not_allowed(packets: u64) -> Event {
 /// The device refuses to be read or written.
 pub fn device_failing(refused: u64, errno: u64) -> Event {
     let reason = io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(libc::EIO));
-    warning(
+    Event::warning(
         "I405_TUN_FAILING",
         format!("the TUN interface refused {refused} reads or writes of inner packets, the last one because: {reason}"),
         "The schedule goes on; look whether the interface is up (ip link) and has addresses of the packets' \
@@ -235,7 +128,7 @@ pub fn device_failing(refused: u64, errno: u64) -> Event {
 
 /// More came than trial may cost.
 pub fn flood(datagrams: u64) -> Event {
-    warning(
+    Event::warning(
         "I405_FLOOD",
         format!("{datagrams} datagrams were dropped unseen, because more came from strangers than may be looked at"),
         "The peer that is connected is not affected; a new handshake may take longer. Nothing has to be done \
@@ -246,7 +139,7 @@ pub fn flood(datagrams: u64) -> Event {
 /// The kernel refuses to send.
 pub fn send_failing(errors: u64, errno: u64) -> Event {
     let reason = io::Error::from_raw_os_error(i32::try_from(errno).unwrap_or(libc::EIO));
-    warning(
+    Event::warning(
         "I405_SEND_FAILED",
         format!("the kernel refused {errors} datagrams, the last one because: {reason}"),
         "The schedule goes on; check route and firewall, and for \"Message too long\" a smaller packet length",

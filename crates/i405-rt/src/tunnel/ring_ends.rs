@@ -58,7 +58,7 @@ pub struct ReporterEnds {
 }
 
 /// All of them.
-pub struct Ends {
+pub struct RingEnds {
     /// Whether packets may wait in the queue.
     pub(crate) gate: Arc<Gate>,
     pub(crate) control: ControlEnds,
@@ -68,7 +68,7 @@ pub struct Ends {
     pub(crate) reporter: ReporterEnds,
 }
 
-impl Ends {
+impl RingEnds {
     /// Empty rings.
     pub fn new() -> Self {
         let gate = Gate::new();
@@ -80,7 +80,7 @@ impl Ends {
         let (event, events) = RingBuffer::new(EVENT_CAPACITY);
         let (report, reports) = RingBuffer::new(REPORT_CAPACITY);
         let (queue_in, queue_out) = queue(0, Arc::clone(&gate));
-        Ends {
+        RingEnds {
             gate,
             control: ControlEnds { send, receive, ingress },
             sending: SendingEnds { commands: send_commands, queue: queue_out, trash: sending_trash },
