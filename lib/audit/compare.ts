@@ -66,7 +66,7 @@ export function compare(
   return { ...found, effects, findings: findingsOf(effects), attack: attacked };
 }
 
-/** Effects that are no chance, the least likely first. Whatever else is known of them stays with them. */
+/** Effects that are no chance, the least likely first, with whatever else is known of them. */
 export function findingsOf<Known extends Effect>(effects: readonly Known[]): (Omit<Known, "p"> & Finding)[] {
   const adjusted = holm(effects.map(({ p }) => p));
   return effects

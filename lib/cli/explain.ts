@@ -13,7 +13,7 @@ export interface Explained {
 
 const SETCAP = "sudo setcap cap_net_admin,cap_sys_nice+ep $(readlink -f $(which node))";
 
-/** What to do, where the message itself can't know how the program was called. */
+/** What to do about an error whose message can't know how the program was called. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ERR_I405_TUN_PERMISSION: `Run it as root, or once: ${SETCAP}. Without privileges: --device packets`,
   ERR_I405_TUN_IN_USE: "Choose another with --tun-name, or end the program that has it (ip link)",
@@ -31,7 +31,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ERR_I405_CPU: "Choose one of the allowed cores (taskset -p $$)",
 };
 
-/** The flag at fault, where the error is the machine's and names no option. */
+/** The flag at fault, if the error is the machine's and names no option. */
 const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, string>>>> = {
   ERR_I405_ADDRESS: { server: "listen-addr", client: "local-addr" },
   ERR_I405_ADDRESS_IN_USE: { server: "listen-addr", client: "local-addr" },
@@ -50,7 +50,7 @@ const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, str
   ERR_I405_TUN_PERMISSION: { server: "device", client: "device" },
 };
 
-/** API words as they are called here, in messages that were written for programs. */
+/** The command line's words for words of the API, in messages that were written for programs. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\b(?:set |say )?schedFifo(?:: | to )false/g, "give --no-sched-fifo"],
   [/\b(?:set |say )?strongHost(?:: | to )false/g, "give --no-strong-host"],

@@ -18,7 +18,7 @@ export interface Guard {
   join(timeoutMs: number): boolean;
 }
 
-/** Between two looks whether a guard is gone, ms. */
+/** Pause between two looks whether a guard is gone, ms. */
 const LOOK_MS = 5;
 
 /** @param script for `sh -c`, which gets `parameters` as `$1` and so on. */

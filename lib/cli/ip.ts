@@ -9,7 +9,7 @@ export type RunIp = (parameters: readonly string[]) => string | null;
 
 /** Longest that the kernel may take over a route, ms; beyond it something hangs. */
 const IP_TIMEOUT_MS = 5000;
-/** Rules of a machine with very many of them, bytes. */
+/** Room for the rules of a machine that has very many, bytes. */
 const LONGEST_LIST = 16 << 20;
 
 export const runIp: RunIp = (parameters) => {
@@ -40,7 +40,7 @@ export const listIp: ListIp = (parameters) =>
         const listed: unknown = JSON.parse(stdout.trim() === "" ? "[]" : stdout);
         resolve(Array.isArray(listed) ? listed : null);
       } catch {
-        // A table or an interface that isn't there is an error of ip's, with half of an answer or none.
+        // If there is no such table or interface, `ip` fails, with half of an answer or none.
         resolve(error === null || typeof error.code !== "number" ? null : []);
       }
     });

@@ -37,7 +37,7 @@ export function startLog(io: Pick<Io, "out" | "err">, options: LogOptions): Log 
   const logger = pino(
     {
       level,
-      // Process and host are known to whoever collects logs.
+      // Whoever collects logs knows process and host already.
       base: null,
       formatters: { level: (label) => ({ level: label }) },
       timestamp: () => `,"time":"${now().toISOString()}"`,

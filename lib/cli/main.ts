@@ -19,7 +19,7 @@ process.on("uncaughtException", (error) => {
   process.exit(EXIT_FAILED);
 });
 
-/** A tunnel is there for its packets: it goes on without a log. Of the other commands, their output is all that comes. */
+/** A tunnel is there for its packets, so it goes on without a log. The other commands are there for their output. */
 const isTunnel = parameters[0] === "client" || parameters[0] === "server";
 if (!isTunnel) standardOutput.onFailure = () => stop.request();
 

@@ -126,7 +126,7 @@ function listen(server: Server, { address, port }: { address: string; port: numb
     server.once("error", reject);
     server.listen({ host: address, port, exclusive: true }, () => {
       server.removeListener("error", reject);
-      // The tunnel keeps the program alive, and not who looks at it.
+      // The tunnel keeps the program alive; its readers don't.
       server.unref();
       // If an accept fails because descriptors have run out, that is no reason to end.
       server.on("error", () => undefined);

@@ -109,7 +109,7 @@ async function beginMetrics(observed: Observed, ends: (() => unknown)[]): Promis
   });
 }
 
-/** Null where there is none: it wasn't wanted, or can't be made in the usual folder, which is said. */
+/** null: there is none, because it wasn't wanted, or can't be made in the usual folder, which is said. */
 async function beginStatus(
   { output, world, log, user }: Observed,
   photographer: Photographer,

@@ -19,7 +19,7 @@ export interface OutputSettings {
   statusSocket: string | null;
 }
 
-/** Of `statusSocket`: in the usual folder, where that is possible. */
+/** Value of `statusSocket` that stands for the usual folder, if it can be used. */
 export const DEFAULT_SOCKET = "default";
 
 /** @throws {I405Error} `ERR_I405_USAGE` */

@@ -17,7 +17,7 @@ const KEPT = 12;
 
 export class RecentLog implements Log {
   readonly records: RecentRecord[] = [];
-  /** The records are shown otherwise at the moment: they are kept and not handed on. */
+  /** True while the records are shown in another way: they are kept and not handed on. */
   quiet = false;
   /** Called before a failure is written: whoever has the terminal gives it back. */
   beforeFailure: () => void = () => undefined;

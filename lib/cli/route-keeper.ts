@@ -17,7 +17,7 @@ export interface KeeperReport {
   back(steps: readonly RouteStep[]): void;
   /** Once for each loss. */
   refused(step: RouteStep, reason: string): void;
-  /** Once in a row of losses: `pauseMs` is how long it can be until they are back. */
+  /** Once in a row of losses. `pauseMs` is the longest time until they are back. */
   contested(pauseMs: number): void;
 }
 
@@ -41,7 +41,7 @@ const IDLE_LOOK_MS = 30_000;
  * it is left alone, ms.
  */
 const SETTLE_MS = 300;
-/** Losses in a row that are mended at once, and how long without one ends the row, ms. */
+/** How many losses in a row are mended at once, and how long without a loss ends the row, ms. */
 const FREE_LOSSES = 3;
 const CALM_MS = 60_000;
 /** Pauses after that, ms: doubled each time. */
@@ -85,7 +85,7 @@ export class RouteKeeper {
     this.#cancel?.();
   }
 
-  /** Moves the next check forward, never back: a flood of news must not put it off for ever. */
+  /** Moves the next check forward, never back, because a flood of news must not put it off for ever. */
   #schedule(ms: number): void {
     const atMs = this.#parts.nowMs() + ms;
     if (this.#cancel !== null && this.#dueMs <= atMs) return;
@@ -185,7 +185,7 @@ export class RouteKeeper {
   }
 }
 
-/** Until a monitor that ended is started again, ms. */
+/** Pause until a monitor that ended is started again, ms. */
 const MONITOR_AGAIN_MS = 5000;
 
 /** Calls at each change of links, addresses, routes and rules of this network namespace. Returns what ends it. */

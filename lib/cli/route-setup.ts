@@ -59,7 +59,7 @@ export function setUpRoutes(
     applied = false;
     stopWatching?.();
     process.removeListener("exit", takeBack);
-    // The interface takes its routes along when it goes, so a failure there says nothing new.
+    // Routes go with the interface, so a failure to remove them there says nothing new.
     const failed = undoSteps(plan.steps, run);
     if (failed.some(({ kind }) => kind === "rule")) guard?.takeBack();
     guard?.dismiss();

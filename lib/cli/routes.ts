@@ -25,7 +25,7 @@ export interface RouteRequest {
   routes: readonly string[];
   device: string;
   fwmark: number;
-  /** `default` means the families that the interface has an address of. */
+  /** `default` stands for the families that the interface has an address of. */
   families: readonly Family[];
   /** Address of the peer, for a client. */
   peer?: string | undefined;

@@ -31,7 +31,7 @@ const CLOSE_MS = 900;
 /** How often to look whether the interface is there, ms: routes are wanted before the first session. */
 const OPEN_POLL_MS = 10;
 
-/** @throws {I405Error} `ERR_I405_USAGE` for bad output flags: whatever else is wrong is reported as they say. */
+/** @throws {I405Error} `ERR_I405_USAGE` for bad output flags. All other errors are logged as those flags say. */
 export async function runTunnel(command: TunnelCommand, settings: Settings, world: World): Promise<number> {
   const output = outputSettings(settings);
   // The commands that end at once do without the logger.
@@ -43,7 +43,8 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     log.fail(explained);
     return exitCodeOf(explained.code);
   };
-  // Asked to end before it began: what this machine doesn't have is no longer wanted. A wrong flag is wrong all the same.
+  // If it was asked to end before it began, it is no failure that this machine lacks something. A wrong flag is wrong
+  // all the same.
   const failedToBegin = (error: unknown) => {
     const isUsage = exitCodeOf(explainError(error, command, settings).code) === EXIT_USAGE;
     return world.stop.isRequested() && !isUsage ? EXIT_OK : failed(error);
@@ -57,7 +58,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     // Before secrets are read.
     setup = await setUpProcess(settings, world.io.environment, world.process);
     ({ tunnel, start } = await prepare(command, settings, world));
-    // Before the timed thread begins, which reads it once.
+    // This comes before the timed thread begins, which reads the limit once.
     if (settings.has("lift-rt-throttle")) putBackThrottle = (world.liftRtThrottle ?? liftRtThrottle)();
     observers = await observe({ command, tunnel, settings, output, world, log, user: setup.user });
   } catch (error) {
@@ -108,7 +109,7 @@ export async function runTunnel(command: TunnelCommand, settings: Settings, worl
     await close();
     return world.stop.isRequested() ? EXIT_OK : EXIT_FAILED;
   } catch (error) {
-    // Asked to end while it was still opening: that is no failure.
+    // If it was asked to end while it was still opening, that is no failure.
     const code = world.stop.isRequested() ? EXIT_OK : failed(error);
     await close().catch(() => undefined);
     return code;

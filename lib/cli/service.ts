@@ -17,7 +17,7 @@ export interface Watched {
 
 /** Two signs of life in each of the manager's periods: one may be late. */
 const SIGNS_PER_PERIOD = 2;
-/** After `linger`, what closing may take at most before the manager may kill, ms. */
+/** How long closing may take after `linger` before the manager may kill, ms. */
 const CLOSING_MS = 10_000;
 
 export class Service {
@@ -54,12 +54,12 @@ export class Service {
     this.#tell(`STATUS=${text}`);
   }
 
-  /** Whether slots are due, so that a count that stands still means a core that does. */
+  /** Whether slots are due. If they are, a count that stands still means that the timed thread does. */
   expectSlots(expected: boolean): void {
     this.#slotsRun = expected;
   }
 
-  /** The end begins; `lingerMs`: how long it goes on with cover slots. */
+  /** The end begins. `lingerMs` is how long cover slots go on. */
   stopping(lingerMs: number): void {
     clearInterval(this.#timer);
     this.#tell("STOPPING=1", "STATUS=closing", `EXTEND_TIMEOUT_USEC=${Math.ceil((lingerMs + CLOSING_MS) * 1000)}`);

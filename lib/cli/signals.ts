@@ -6,13 +6,16 @@ export interface Stop {
   /** Resolves with undefined at the first signal, or when asked to stop. */
   requested: Promise<undefined>;
   isRequested(): boolean;
-  /** As a first signal does; without effect after it. */
+  /** Does what a first signal does. It has no effect after one. */
   request(): void;
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** npm and timeout(1) hand on a signal that the terminal or they themselves sent here already: one wish, two signals. */
+/**
+ * npm and timeout(1) pass on a signal that the terminal, or they themselves, sent here already: two signals for one
+ * wish.
+ */
 const ECHO_MS = 100;
 
 /** `exit` runs the exit handlers, which take routes back. */

@@ -38,7 +38,7 @@ export function logEvents(tunnel: LoggedTunnel, log: Log, command: TunnelCommand
     log.say("heard", {}, "the other end is there again");
   });
   tunnel.on("rekeyed", () => {
-    // Every few minutes, as it should be: nothing that people need to read.
+    // Every few minutes, as it should be, so there is nothing that people need to read.
     log.say("rekeyed", {}, "");
   });
   logRoaming(tunnel, log);
@@ -62,7 +62,7 @@ export function logEvents(tunnel: LoggedTunnel, log: Log, command: TunnelCommand
  */
 const ROAMING_MS = 10_000;
 
-/** Says where the client is: at once, and where it went on to when the time is over. */
+/** Says where the client is at once, and, when the time is over, where it has moved since. */
 function logRoaming(tunnel: LoggedTunnel, log: Log): void {
   let waits = false;
   let newest = "";
@@ -84,7 +84,7 @@ function logRoaming(tunnel: LoggedTunnel, log: Log): void {
 /** The same refusal is told once in this time, ms: a client that is refused and restarted each time asks for ever. */
 const REFUSED_MS = 60_000;
 
-/** Says whom a server refused and why: at once, and once a minute how often again. */
+/** Says at once whom a server refused and why, and once a minute how often again. */
 function logRefusals(tunnel: LoggedTunnel, log: Log): void {
   let last = "";
   let again = 0;
@@ -116,7 +116,7 @@ export function logWarning(log: Log, warning: { code: string; message: string; r
   log.say("warning", { code, message, remedy }, `warning: ${message} (${code})\n  ${remedy}`, "warn");
 }
 
-/** How often strangers are spoken of at most, and at level `debug` the counters, ms. */
+/** How often there is a record of strangers at most, and at level `debug` one of the counters, ms. */
 const SUMMARY_MS = 60_000;
 
 /**
@@ -150,7 +150,7 @@ function logStrangersBetween(before: TunnelStats, now: TunnelStats, log: Log): v
   log.say("strangers", { seconds: SUMMARY_MS / 1000, ...seen }, describeStrangers(seen), level);
 }
 
-/** The last word of a tunnel that was open, with its counters. */
+/** The last record of a tunnel that was open, with its counters. */
 export function logClose(tunnel: Pick<LoggedTunnel, "stats">, log: Log): void {
   const stats = tunnel.stats();
   log.say("closed", { stats: plainCounters(stats) }, `closed: ${describeStats(stats)}`);

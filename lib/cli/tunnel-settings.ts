@@ -81,7 +81,7 @@ function plainOptions(command: TunnelCommand, settings: Settings): Options {
   const options: Options = {};
   for (const { name, option } of flagsOf(command)) {
     const given = settings.get(name);
-    // A client's shape is both directions', which its own function sees to.
+    // A client's shape is that of both directions, which `connectOptions` sees to.
     const special = SPECIAL.has(name) && !(name === "jitter-shape" && command === "server");
     if (given !== undefined && option !== undefined && !special) place(options, option, given.value);
   }
@@ -122,7 +122,10 @@ function deviceOption(settings: Settings, tun: unknown): TunnelOptions["device"]
   throw usageError("device", `--device: got "${String(text)}", expected tun, packets or fd:N`);
 }
 
-/** Flags or config say which kind; the environment fills in what they leave out, or decides where they say nothing. */
+/**
+ * Flags or config decide between keys and a password. The environment adds what they leave out, or decides if they say
+ * nothing.
+ */
 function credentials(settings: Settings, secrets: SecretReader): CredentialOptions {
   const given = (name: string) => settings.get(name)?.value.toString();
   const fileOr = (flag: string, variable: string) => {

@@ -19,7 +19,7 @@ export interface Step {
   detail: string;
 }
 
-/** What `--fix` was given: true for what needs no consent, or checks by name; `all` stands for the former. */
+/** What `--fix` was given: true for what needs no consent, or names of checks; `all` stands for what true does. */
 export type Wanted = true | readonly string[];
 
 /** The changes that are asked for, in the order of the findings. */

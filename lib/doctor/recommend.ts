@@ -26,7 +26,7 @@ export interface Recommendation {
   marginNs: number | null;
   /** Of the direction that this machine sends, at the rate that was asked for. */
   intervalNs: number;
-  /** Shortest mean interval that hides what was measured; null without measuring. */
+  /** Shortest mean interval that hides what was measured; null if nothing was measured. */
   shortestIntervalNs: number | null;
   /** IP bytes. */
   length: number;

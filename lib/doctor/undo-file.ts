@@ -102,7 +102,9 @@ function readOurs(path: string): string {
   throw failure(path, "may have been written by another user. Look at it, and remove it", undefined);
 }
 
-/** Somebody may have edited the record, and what is undone from it is written to files and run as commands. */
+/**
+ * Checks every entry. Somebody may have edited the record, and what it says is written to files and run as commands.
+ */
 function isEntry(value: unknown): value is UndoEntry {
   if (!isObject(value) || typeof value.setting !== "string" || typeof value.check !== "string") return false;
   const { before } = value;

@@ -4,7 +4,7 @@ import type { StampStore } from "./stamps.js";
 
 /** The protocol's: without a saved floor, a server takes initiations that were made up to this long before its start. */
 const SLACK_MS = 5000;
-/** Ours: what a client says in every datagram is written this often at most. */
+/** Ours: the stamp that a client says in every datagram is written this often at most. */
 const LATER_MS = 1000;
 
 export class FloorKeeper {
@@ -33,13 +33,16 @@ export class FloorKeeper {
     return this.#floorMs;
   }
 
-  /** An initiation of this stamp is about to be acted on. Gives the reason if it must not be: a restart would forget it. */
+  /**
+   * An initiation of this stamp is about to be acted on. Returns the reason if it must not be, because a restart would
+   * forget it.
+   */
   raise(stampMs: number): Error | null {
     this.#floorMs = Math.max(this.#floorMs, stampMs);
     return this.flush();
   }
 
-  /** The client says that this is its newest stamp: nothing waits for that. */
+  /** The client says that this is its newest stamp. Nothing waits until it is written. */
   raiseLater(stampMs: number): void {
     if (stampMs <= this.#floorMs) return;
     this.#floorMs = stampMs;

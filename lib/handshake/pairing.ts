@@ -41,7 +41,7 @@ export interface PairingKeys {
  * the protocol's, so that both ends get the same key.
  */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1 };
-/** Node stops at 32 MiB otherwise. scrypt needs 128 N r bytes and a little for its blocks. */
+/** Node's limit is 32 MiB by default. scrypt needs 128 N r bytes and a little for its blocks. */
 const SCRYPT_MAXMEM = 128 * SCRYPT.N * SCRYPT.r + 1024 * 1024;
 const PAIRING_LABEL = "i405 pairing";
 const PASSWORD_SALT = "i405 password";

@@ -35,7 +35,7 @@ export interface SessionSecrets {
   chain: Uint8Array | null;
 }
 
-/** What stays of a session's keys until it is replaced: a rekey goes on from it, and no datagram opens under it. */
+/** What stays of a session's keys until it is replaced. A rekey starts from it, and no datagram opens under it. */
 export class SessionRoot extends Secret {
   readonly aead: AeadId;
   readonly chain: Uint8Array;

@@ -25,7 +25,7 @@ const DAY: DurationRange = { min: "1ms", max: "24h" };
 const DEFAULT_RATE = "100KiB/s";
 /** Ours: far above a core's capacity; a client has to be told something else before it asks for that. */
 const DEFAULT_MAX_RATE = "128MiB/s";
-/** Ours: a silent client is waited for this long, and who has its address by now gets cover no longer. */
+/** Ours: how long a silent client is waited for. If somebody else has its address by then, cover for it ends. */
 const DEFAULT_MAX_TIMEOUT = "5min";
 
 /** @throws {I405Error} `ERR_I405_OPTION`, `ERR_I405_KEY` */

@@ -5,11 +5,13 @@
  */
 import { median } from "../../statistics/quantile.js";
 
-/** Behind by more than this, packets are not just out of order: what waits in a capture's buffers, 2 s. */
+/**
+ * A packet that is behind by more than this, 2 s, is not just out of order: no capture's buffers hold it for so long.
+ */
 const MOST_DISORDER_NS = 2e9;
-/** Datagrams in a row that are behind; fewer are put in order, and can't be told from a disorder. */
+/** Fewest datagrams in a row that are behind. Fewer are put in order, because they can't be told from a disorder. */
 const FEWEST_BEHIND = 4;
-/** Steps that are believed; a file with more is out of order by something else. */
+/** Most steps that are believed. A file with more is out of order for another reason. */
 const MOST_STEPS = 50;
 /** Gaps by which two directions' view of one step may differ. */
 const TOLERANCE = 3;

@@ -7,11 +7,11 @@
  */
 import type { Headers } from "./headers.js";
 
-/** Bytes of a payload that are compared; fewer than the least, and the rest of the headers has to do. */
+/** How many bytes of a payload are compared. Below the least, the other headers have to decide. */
 const [COMPARED, LEAST_COMPARED] = [48, 8];
-/** Datagrams that are remembered: what lies in a bridge or a router between one sight and the next. */
+/** How many datagrams are remembered: as many as a bridge or a router holds between one sight and the next. */
 const MOST_REMEMBERED = 8192;
-/** A payload that comes more often than any network copies it is what a sender repeats. */
+/** A payload that comes more often than this is one that its sender repeats; no network makes so many copies. */
 const MOST_COPIES = 8;
 /** Places that can be told apart: bits of a mask. */
 export const MOST_PLACES = 31;

@@ -7,7 +7,7 @@ import { median } from "../../statistics/quantile.js";
 import { gapsOf } from "../gaps.js";
 import type { Seen } from "../observation.js";
 
-/** A gap that is none of a tunnel's: in usual gaps of its direction, and at least 50 ms. */
+/** A gap that no tunnel makes: in usual gaps of its direction, and at least 50 ms. */
 const [LONG, LEAST_NS] = [20, 50e6];
 /** Usual gaps by which the ends of both directions' gaps may differ. */
 const TOLERANCE = 3;

@@ -40,7 +40,7 @@ class PcapngReader {
     this.#packet = { timeNs: 0, originS: 0, linkType: 0, interfaceId: 0, bytes: source.bytes, start: 0, end: 0 };
   }
 
-  /** One block; false at the end. Of a long one no more is in memory than is looked at. */
+  /** Reads one block; false at the end. No more of a long block is in memory than is looked at. */
   next(): boolean {
     const { source } = this;
     const header = source.want(AROUND);

@@ -2,7 +2,7 @@
 import type { ByteCounts, HeaderCount, HeaderFields } from "../observation.js";
 import { UDP, type Headers } from "./headers.js";
 
-/** Places of a payload that are counted by themselves: a header would be there. */
+/** How many places of a payload are counted one by one: a header would be there. */
 export const PLACES = 32;
 /** Different combinations of header fields that are kept. More is a finding in itself. */
 const MOST_COMBINATIONS = 1000;

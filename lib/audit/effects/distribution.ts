@@ -13,7 +13,7 @@ const FEWEST_WINDOWS = 6;
 const WINDOW_S = [1, 2, 5, 10, 20, 30, 60];
 /** Gaps that a window must have for its variance to mean something. */
 const FEWEST_GAPS = 30;
-/** Late by more than this share of an interval beyond the longest gap that is drawn. */
+/** A gap is late if it is longer than the longest that is drawn by more than this share of an interval. */
 const LATE = 0.5;
 
 /** Kolmogorov-Smirnov, chi-squared and Anderson-Darling over all gaps. */

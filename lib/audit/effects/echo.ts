@@ -44,7 +44,7 @@ export function echoEffects(
   });
 }
 
-/** Puts the lateness of each slot, to a constant, into the group without or with an event before it. */
+/** Puts the lateness of each slot, but for a constant, into the group without or with an event before it. */
 function sortOut(
   { timesNs, errorsNs }: Seen,
   events: Float64Array,

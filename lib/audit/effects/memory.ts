@@ -58,7 +58,8 @@ export function sendSpectrum(seen: readonly Seen[], { intervalNs }: Schedule): S
   const series = seen.map(({ timesNs }) => {
     const first = timesNs[0] ?? 0;
     const bins = new Float64Array(Math.floor(((timesNs.at(-1) ?? 0) - first) / binNs));
-    // Shared between the bins on both sides, so that a bin's edge doesn't count whole datagrams in and out.
+    // Each datagram is shared between the bins on both sides, so that a bin's edge doesn't count it in or out as a
+    // whole.
     for (const time of timesNs) {
       const place = (time - first) / binNs;
       const bin = Math.floor(place);

@@ -13,7 +13,10 @@ import { runHere } from "./here.js";
 import { judge } from "./judge.js";
 import { readAuditFlags, underFlag, type AuditFlags, type AuditRequest } from "./options.js";
 
-/** Exit code 5 if `--fail-under` asks for it, 7 if nothing can be told. A signal ends what goes on; what there is until then is reported. */
+/**
+ * Exit code 5 if `--fail-under` asks for it, 7 if nothing can be told. A signal ends the audit early, and the report is
+ * on what there is by then.
+ */
 export async function runAudit(flags: AuditFlags, given: GivenFlags, world: World): Promise<number> {
   const log = plainLog(world.io, false, "i405 audit");
   try {

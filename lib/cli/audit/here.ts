@@ -15,7 +15,10 @@ import type { World } from "../world.js";
 const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 const PORT = 1405;
 
-/** `capture`: what --capture says, which the wire between the two stands in for. The exit code is that of the command inside. */
+/**
+ * `capture` is what --capture says; without it, the wire between the two is captured. The exit code is that of the
+ * command inside.
+ */
 export async function runHere({ io, stop }: World, capture: string | undefined): Promise<number> {
   const problem = capture === undefined ? tcpdumpProblem() : null;
   if (problem !== null) io.err(`i405 audit: header fields and bytes will not be looked at: ${problem}\n`);
@@ -33,7 +36,7 @@ export async function runHere({ io, stop }: World, capture: string | undefined):
     const wire = problem === null && capture === undefined ? ["--capture", `${server.name}/${server.device}`] : [];
     const same = process.argv.slice(3).filter((parameter) => parameter !== "--here");
     const auditing = start(client.command(i405([...same, "--against", to, ...wire])), "inherit");
-    // A signal from a terminal has reached it already, and it takes two of them at once for one.
+    // A signal from a terminal has reached the other process already. It takes two signals at once for one.
     void stop.requested.then(() => auditing.kill("SIGINT"));
     const [code] = (await once(auditing, "exit")) as [number | null];
     return code ?? 1;

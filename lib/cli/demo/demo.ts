@@ -25,7 +25,7 @@ export interface DemoRequest {
 const DEFAULT_SECONDS = 20;
 const LEAST_SECONDS = 4;
 const MOST_SECONDS = 3600;
-/** Quiet and busy by turns, four of each; but long enough for a report of lateness, and never boring, ms. */
+/** How long quiet and busy last by turns, four of each: long enough for a report of lateness, and never boring, ms. */
 const STRETCHES = 8;
 const SHORTEST_STRETCH_MS = 1000;
 const LONGEST_STRETCH_MS = 5000;
@@ -99,7 +99,7 @@ async function demo(request: DemoRequest, world: World): Promise<void> {
   }
 }
 
-/** Quiet and busy by turns until the time is over, or a signal ends it early; the view moves meanwhile. */
+/** Lets quiet and busy take turns until the time is over, or a signal ends it early. The view moves meanwhile. */
 async function perform(
   ends: Record<End, I405Tunnel>,
   watch: Watch,

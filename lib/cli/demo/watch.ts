@@ -10,7 +10,7 @@ export type Direction = "up" | "down";
 const SETTLING_MS = 100;
 /** One column of the history, ms. */
 export const COLUMN_MS = 250;
-/** Rates on the screen are means over this, ms, and so much behind, because sightings come in batches. */
+/** Rates on the screen are means over this time, ms, and lag behind by as much, because sightings come in batches. */
 const RATE_WINDOW_MS = 500;
 const RATE_LAG_MS = 100;
 

@@ -45,7 +45,7 @@ export function showLive(io: Io, take: () => Promise<Snapshot | null>, frameMs =
     process.removeListener("exit", stop);
     screen.end();
   };
-  // A second signal ends the process at once, and an exception does; the cursor is to be there all the same.
+  // A second signal and an exception end the process at once. The cursor has to be there all the same.
   process.on("exit", stop);
   return { stop };
 }

@@ -28,7 +28,7 @@ export function renderLive(history: History, width: number): Line[] {
   if (snapshot === null) return ["waiting for the first figures"];
   const cells = Math.min(LONGEST_CURVE, Math.max(SHORTEST_CURVE, width - MARGIN));
   const { bytesSent, bytesReceived, slots, p99 } = history;
-  // Both ways against one top, so that they can be compared.
+  // Both directions are drawn against one top, so that they can be compared.
   const top = Math.max(1, ...bytesSent.slice(-cells), ...bytesReceived.slice(-cells));
   const curve = (label: string, figure: string, values: readonly number[], most: number) =>
     labelled(label, `${figure.padEnd(MARGIN - 14)}  ${columns(values.slice(-cells), most)}`);

@@ -23,7 +23,7 @@ export type Answer =
 export const O_PATH = 0o10000000;
 
 export interface AskOptions {
-  /** User id that the socket must have: where root looks, a path may lead elsewhere since. Default: anybody's. */
+  /** User id that the socket must have, because where root looks, the path may have changed since. Default: any. */
   owner?: number;
   patienceMs?: number;
 }

@@ -14,7 +14,7 @@ export interface StatusPlaces {
 const SYSTEM = "/run/i405";
 const USERS = "/run/user";
 const END = ".sock";
-/** Names of a folder that are looked at: more than a user has tunnels, and root isn't kept busy by his files. */
+/** How many names of a folder are looked at: more than a user has tunnels, but a user's files can't keep root busy. */
 const MOST_NAMES = 256;
 
 /** `uid`: effective user. `root`: where root's sockets are. `users`: where users have folders of their own. */

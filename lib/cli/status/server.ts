@@ -21,7 +21,7 @@ export interface StatusServer {
 const LONGEST_PATH = 107;
 /** The bits that the file's mode must not have: it is 0600 from the first moment on. */
 const UMASK = 0o177;
-/** A few who look; each connection is one of the process's descriptors. */
+/** How many may look at once. Each connection takes one of the process's descriptors. */
 const CONNECTIONS = 8;
 /** A connection that asks nothing, ms. */
 const IDLE_MS = 10_000;
@@ -102,14 +102,15 @@ function isStale(path: string): Promise<boolean> {
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    // The file is made before `listen` returns. A mode that is set later could be that of whatever is there by then.
+    // The file is made before `listen` returns. If its mode were set later, that could be the mode of another file by
+    // then.
     const before = process.umask(UMASK);
     // Node takes a path of digits alone for a port, and would ask the whole network in.
     server.listen({ path: path.includes("/") ? path : `./${path}` }, () => {
       server.removeListener("error", reject);
       // If an accept fails because descriptors have run out, that is no reason to end.
       server.on("error", () => undefined);
-      // The tunnel keeps the program alive, and not who looks at it.
+      // The tunnel keeps the program alive; its readers don't.
       server.unref();
       resolve();
     });
@@ -117,7 +118,7 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
-/** Names the file once, and changes what it named: the path may lead elsewhere by then. */
+/** Opens the file's name once, and changes what that opened, because the path may lead elsewhere by then. */
 function giveAway(path: string, user: number): void {
   const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {
@@ -144,7 +145,8 @@ function attend(socket: Socket, { snapshot, peer, user }: StatusOptions): void {
     asked += text;
     if (asked === REQUEST) {
       asked = "";
-      // The next question is read when this answer is gone: who doesn't read can't make answers pile up.
+      // The next question is read when this answer is gone, so that a client that doesn't read can't make answers pile
+      // up.
       socket.pause();
       socket.write(`${JSON.stringify(snapshot())}\n`, () => socket.resume());
     } else if (!REQUEST.startsWith(asked)) {
@@ -159,7 +161,7 @@ function attend(socket: Socket, { snapshot, peer, user }: StatusOptions): void {
  * told.
  */
 function isPermitted(socket: Socket, peer: StatusOptions["peer"], user: number | undefined): boolean {
-  // Node has the descriptor and no word for it; without it there is no answer.
+  // Node has the descriptor, and no public name for it. Without it there is no answer.
   const fd = (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd;
   if (fd === undefined || fd < 0) return false;
   try {

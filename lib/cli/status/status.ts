@@ -19,7 +19,7 @@ export interface StatusRequest {
   live: boolean;
 }
 
-/** A socket to be asked: one that was found, or a path of the user's own words, which may lead to anybody's. */
+/** A socket to be asked. It was found, or the user gave its path, which may lead to anybody's socket. */
 interface Asked {
   path: string;
   owner?: number;

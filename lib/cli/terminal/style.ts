@@ -7,7 +7,7 @@ export type Style = "bold" | "good" | "bad" | "faint";
 const BEGIN: Readonly<Record<Style, number>> = { bold: 1, good: 32, bad: 31, faint: 2 };
 const END = "\x1b[0m";
 
-/** A line, and how the whole of it looks: so it can be cut to any width before. */
+/** A line, and one style for the whole of it, so that it can be cut to any width first. */
 export type Line = string | { text: string; style: Style };
 
 export function wantsColour(io: Pick<Io, "environment" | "terminal">): boolean {
