@@ -1,11 +1,12 @@
-//! What is left of the inside when the tunnel ends, by a kill as well: programs that go on sending from an inner address which
+//! Keeps programs quiet when the tunnel has ended, also after a kill. Some go on sending from an inner address that
 //! this machine doesn't have any more.
 //!
-//! Over IPv4 the kernel refuses them, once address and routes are gone, which doesn't happen at one instant. Over IPv6 it
-//! doesn't: a TCP connection says its data again, and a UDP socket goes on, by whatever route is left, in the clear. The
-//! rules of [`crate::host::strong_host`], made a second time, end that. These are there from the beginning, and belong to a socket
-//! that only a process of its own holds: a shell that waits for the end of a pipe, which is the tunnel's end, and for
-//! [`STAYS`] after that. Nobody has to take anything away. An address that is another interface's by then is free.
+//! Over IPv4 the kernel refuses such packets once address and routes are gone, but these don't go at the same instant.
+//! Over IPv6 it doesn't refuse them: a TCP connection retransmits and a UDP socket goes on, by whatever route is left,
+//! in the clear. A second copy of the rules of [`crate::host::strong_host`] ends that. It is there from the beginning,
+//! and its socket belongs to a process of its own: a shell that waits for the end of a pipe, which comes with the
+//! tunnel's end, and for [`STAYS`] after that. So the rules go by themselves. An address that another interface has by
+//! then is free.
 
 use std::io;
 use std::os::unix::process::CommandExt;

@@ -1,7 +1,7 @@
-//! Looks after the TUN interface: one that somebody deleted is made again, with its name, addresses and MTU.
+//! Looks after the TUN interface. If somebody deletes it, it is made again with its name, addresses and MTU.
 //!
-//! The reporter's work, so it may take its time. What comes meanwhile for the interface is dropped and counted, and slots
-//! go on: with what waits for them, then as cover slots.
+//! This is the reporter's work, so it may take its time. Meanwhile packets for the interface are dropped and counted,
+//! and slots go on: they carry what waits for them, and are cover after that.
 
 use std::sync::Arc;
 

@@ -1,22 +1,25 @@
-//! The strong host model (RFC 1122 section 3.3.4.2) for the TUN interface's addresses: what is from one of them leaves by that
-//! interface or not at all, and what comes for one of them by another interface is not for this machine.
+//! The strong host model (RFC 1122 section 3.3.4.2) for the addresses of the TUN interface. What comes from one of them
+//! leaves by that interface or not at all, and what arrives for one of them by another interface is not for this
+//! machine.
 //!
-//! Linux is a weak host: it takes a packet for any of its addresses at any interface, and answers by whatever route there
-//! is. So the other end, or a neighbour, could make the machine speak of the inside in the clear. Packet filter rules of our
-//! own ([`crate::host::nftables`]) end that before the interface has its first address:
+//! Linux is a weak host: it takes a packet for any of its addresses at any interface, and answers by whatever route
+//! there is. So the other end, or a neighbour, could make the machine send inner packets in the clear. Packet filter
+//! rules of our own ([`crate::host::nftables`]) end that before the interface has its first address:
 //!
-//! 1. `arriving`, before anything else: to an inner address, and neither by the interface nor by loopback: dropped
-//! 2. `leaving`, behind the last routing decision and before any address translation: the same of what is from one
-//! 3. `for-here`: what came by the interface for this machine itself, from somebody to whom no route leads back by it: dropped,
-//!    for an answer would take another way, under whatever address
-//! 4. no ARP packet speaks of an inner address
+//! 1. `arriving` comes before anything else. It drops what is for an inner address and arrives neither by the interface
+//!    nor by loopback.
+//! 2. `leaving` comes behind the last routing decision and before any address translation. It drops what is from an
+//!    inner address and leaves neither by the interface nor by loopback.
+//! 3. `for-here` drops what arrives by the interface for this machine itself, if no route leads back to its source by
+//!    the interface: an answer would take another way, whatever its address.
+//! 4. No ARP packet speaks of an inner address.
 //!
-//! Link-local IPv6 addresses are left out: the kernel keeps them to their interface itself. Two tunnels of one machine may
-//! have the same addresses: interfaces with the same ones are put into a group of a number of their own, which the rules let
-//! pass. An address that any other interface has as well is left out, and that is said.
+//! Link-local IPv6 addresses are left out, because the kernel keeps them to their interface itself. Two tunnels of one
+//! machine may have the same addresses: their interfaces are put into a group with a number of its own, which the rules
+//! let pass. An address that any other interface has as well is left out, with a warning.
 //!
-//! The rules are the reporter's work later on: an address that is added by hand is looked after as well, as long as the
-//! process has CAP_NET_ADMIN.
+//! Later the reporter keeps the rules up to date: an address that is added by hand is looked after as well, as long as
+//! the process has CAP_NET_ADMIN.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,7 +1,7 @@
 //! Reading the clocks. Schedules live on CLOCK_MONOTONIC, in nanoseconds.
 //!
-//! What a simulation runs as well is told by its caller which clocks are its own: a [`Clock`], which is [`System`] on
-//! every thread of the product. What only ever runs on such a thread reads the system's.
+//! Code that a simulation runs too takes its clocks from its caller, as a [`Clock`]: on every thread of the product
+//! that is [`System`]. Code that runs only on such threads reads the system's clocks directly.
 
 use rustix::time::{ClockId, DynamicClockId, Timespec, clock_gettime, clock_gettime_dynamic};
 

@@ -20,8 +20,8 @@ pub struct Tun {
 }
 
 impl Tun {
-    /// Opens what the configuration names; None for the packet device. An interface that is made is shown to `before_addresses`,
-    /// name and number, before it has any address and before it is up.
+    /// Opens what the configuration names; None for the packet device. If an interface is made, `before_addresses` gets
+    /// its name and number before it has any address and before it is up.
     ///
     /// # Errors
     /// One of the TUN's, or [`Error::DeviceFd`]. Nothing is left behind.

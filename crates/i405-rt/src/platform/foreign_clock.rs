@@ -1,7 +1,8 @@
-//! From the clocks that timestamps are in to CLOCK_MONOTONIC, which the schedules are in.
+//! Converts timestamps of other clocks to CLOCK_MONOTONIC, which the schedules are in.
 //!
 //! CLOCK_REALTIME differs from CLOCK_MONOTONIC by a constant, until somebody sets it. A network card's clock has a rate
-//! of its own: it is read beside the system's before and after, and what lies between is interpolated.
+//! of its own. It is read beside the system's clock again and again, and what lies between two such readings is
+//! interpolated.
 
 use std::fs::File;
 use std::io;

@@ -1,10 +1,10 @@
 //! Launch times (SO_TXTIME): when they can be had, and which one a slot gets.
 //!
-//! The socket option alone proves nothing: under most queueing disciplines the kernel takes the launch time and sends at
-//! once. So the interface's discipline is read first, and nothing is sent to try it out, because a datagram outside the
-//! schedule would be seen. The first slots then show whether they were held ([`crate::platform::launch_trial`]).
+//! The socket option alone proves nothing: under most queueing disciplines the kernel takes the launch time and sends
+//! at once. So the interface's discipline is read first. Nothing is sent to try it out, because an observer would see a
+//! datagram outside the schedule. The first slots then show whether they were held ([`crate::platform::launch_trial`]).
 //!
-//! A slot is handed over [`Launch::lead_ns`] before its deadline, so that waking late moves nothing on the wire.
+//! A slot is handed over [`Launch::lead_ns`] before its deadline, so that a late wake-up moves nothing on the wire.
 
 use std::net::SocketAddr;
 
@@ -144,8 +144,8 @@ pub fn towards(socket: &OuterSocket, to: SocketAddr, fwmark: Option<u32>) -> Res
     Ok(launch)
 }
 
-/// What can be told at opening. A client's way is known; a server's isn't, but where no interface holds datagrams none
-/// of its clients' ways does.
+/// What can be told at opening. The way to a client's server is known. A server doesn't know the ways to its clients
+/// yet, but where no interface holds datagrams, none of these ways does.
 ///
 /// # Errors
 /// [`Error::Txtime`] with the reason.

@@ -1,8 +1,8 @@
-//! One question to a name server, out of a socket with the outer socket's mark: where a default route leads into the
-//! tunnel, it takes the way that the tunnel's own datagrams take.
+//! Puts one question to a name server, from a socket with the outer socket's mark. So it takes the way of the tunnel's
+//! own datagrams, even where a default route leads into the tunnel.
 //!
-//! What the messages say is TypeScript's (`lib/names/`); here only an answer's number is looked at. Each call waits, on a
-//! thread of its own.
+//! What the messages say is TypeScript's (`lib/names/`); here only an answer's number is looked at. Each call blocks,
+//! so it is made on a thread of its own.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;

@@ -1,12 +1,13 @@
-//! What the kernel drops at the outer socket, before it wakes a thread: what can't be the peer's.
+//! What the kernel drops at the outer socket, before it wakes a thread: datagrams that can't be the peer's.
 //!
-//! - Whatever came out of our own TUN interface: nothing from inside reaches the outer socket, at whichever of this
-//!   machine's addresses it was aimed. Otherwise a peer could have the tunnel carried inside itself.
+//! - Whatever came out of our own TUN interface. Nothing from inside reaches the outer socket, whichever of this
+//!   machine's addresses it was aimed at. Otherwise a peer could have the tunnel carried inside itself.
 //! - What is shorter than any datagram.
 //! - At a client, what isn't from its server's address and port.
 //!
-//! The receiver checks the last two again: the filter only saves the wake-up, and where it can't be had nothing is lost.
-//! Lengths aren't compared with the session's: strangers can count as well, and a new session may have another one.
+//! The receiver checks the last two again. The filter only saves the wake-up, and where it can't be had nothing is
+//! lost. Lengths aren't compared with the session's: the receiver counts strangers' datagrams too, and a new session
+//! may have another length.
 
 use std::net::{IpAddr, SocketAddr};
 

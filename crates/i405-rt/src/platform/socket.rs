@@ -129,8 +129,8 @@ impl OuterSocket {
         address.as_socket().ok_or_else(|| io::Error::other("not an IP socket"))
     }
 
-    /// Has the kernel say of each datagram which of our addresses it came to, if there are several. For a server: it
-    /// answers from there.
+    /// Has the kernel say of each datagram which of our addresses it came to, if there are several. A server needs it
+    /// to answer from there.
     ///
     /// # Errors
     /// [`Error::SocketOption`].
@@ -224,8 +224,8 @@ impl OuterSocket {
     }
 }
 
-/// MTU of the way to an address, whatever its port, IP bytes: the interface's, or less if the route was configured so. What ICMP has told the
-/// kernel about the path doesn't count, because strangers can send it.
+/// MTU of the way to an address, whatever its port, in bytes of IP packets: the interface's, or less if the route was
+/// configured so. What ICMP has told the kernel about the path doesn't count, because strangers can send it.
 ///
 /// # Errors
 /// [`Error::Route`] if there is none.

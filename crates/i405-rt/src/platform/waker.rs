@@ -43,9 +43,9 @@ impl Waker {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Waits until one of the descriptors is readable, or the waker is woken, or the time is up.
-    /// False: a descriptor has an error (the interface behind it was deleted; a socket's error queue holds something),
-    /// and waiting for it would not wait.
+    /// Waits until one of the descriptors is readable, or the waker is woken, or the time is up. False: a descriptor
+    /// has an error, and further waiting for it would return at once. An error is, for one, that the interface behind
+    /// the descriptor was deleted, or that a socket's error queue holds something.
     pub fn wait(&self, descriptors: &[BorrowedFd<'_>], timeout_ns: Option<u64>) -> bool {
         const MOST: usize = 2;
         let own = self.fd.as_fd();

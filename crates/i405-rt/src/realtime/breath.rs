@@ -1,14 +1,16 @@
-//! How a thread that spins all the time lets go of its core, so that the kernel's real-time throttle never takes it off,
-//! and so that the rest of the machine lives, with the limit lifted too. The length and the place of everything here
-//! follow from the schedule and the clock, never from what slots hold.
+//! How a thread that spins all the time lets go of its core. It does so for two reasons: the kernel's real-time
+//! throttle must never take it off, and the rest of the machine has to live, also where the throttle's limit is lifted.
+//! When and for how long follows from the schedule and the clock, never from what slots hold.
 //!
-//! - Where there is room between two slots, a pause: a sleep right after a slot, 8 % of the time with the limits as
-//!   shipped. Others run meanwhile, and no slot is near.
+//! - Where there is room between two slots, the thread pauses: it sleeps right after a slot, 8 % of the time with the
+//!   limits as shipped. Others run meanwhile, and no slot is near.
 //! - Below about 200 us a sleep and its wake-up don't fit. There the thread steps down into the ordinary class for 8 %
-//!   of the time in few long stretches, and goes on spinning and sending. On a core that nobody else wants this costs
-//!   nothing; where somebody always does, a part of that time, where the throttle or the fair server would take 5 %.
-//! - Not SCHED_DEADLINE: it refuses threads that are pinned to a core and is throttled at the same 95 %. Not a step
-//!   down in every slot: two more system calls per slot, and thousands of occasions a second to be preempted.
+//!   of the time, in few long stretches, and goes on spinning and sending. On a core that nobody else wants this costs
+//!   nothing. Where somebody always wants it, it costs a part of that time, and the throttle or the fair server would
+//!   take 5 %.
+//! - SCHED_DEADLINE is no way out: it refuses threads that are pinned to a core, and it is throttled at the same 95 %.
+//!   A step down in every slot isn't either: it costs two more system calls per slot, and gives thousands of occasions
+//!   a second to be preempted.
 
 use std::sync::Arc;
 
@@ -30,9 +32,9 @@ const SHORTEST_PAUSE_NS: u64 = 16_000;
 const SETTLE_NS: u64 = 80_000;
 /// Share of the time beyond what the throttle asks for, so that its accounting never catches up.
 const SPARE_PERCENT: u64 = 3;
-/// Stretches in the ordinary class per period of the throttle. Few, because each is an occasion to be preempted; but
-/// the kernel's fair server, which lets ordinary threads in after 95 % of *its* period, begins that period when it
-/// likes: four stretches put at least the 5 % that content it into any 95 %.
+/// Stretches in the ordinary class per period of the throttle. They are few, because each is an occasion to be
+/// preempted. They are not fewer, because of the kernel's fair server, which lets ordinary threads in after 95 % of
+/// *its* period and begins that period when it likes: four stretches put the 5 % that content it into any 95 %.
 const STRETCHES_PER_PERIOD: u64 = 4;
 /// How a timed thread lets go of its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,15 @@
-//! The burner: threads of idle priority that loop, so that a core is always busy and its caches, its clock and the
-//! hypervisor's view of it are the same whether the tunnel and the machine work or not.
+//! The burner: threads of idle priority that loop, so that a core is always busy. Its caches, its clock and the
+//! hypervisor's view of it are then the same whether the tunnel and the machine work or not.
 //!
 //! - It runs under SCHED_IDLE or not at all: ordinary threads of the same control group and session take the core from
-//!   it as if it were idle. For others it steps aside by itself (`burner/courtesy.rs`).
+//!   it as if it were idle. For the threads of others it steps aside by itself (`burner/courtesy.rs`).
 //! - `burner/load.rs` is what the loop does, `burner/core.rs` the thread of one core, which tunnels share.
-//! - With `"cpu"` it is on the core of the timed thread. If that isn't pinned, the burner follows it: the reporter looks
-//!   where the thread is, a few times a second. Pinning it for the burner's sake would be worse: two programs
-//!   that choose alike would meet on one core, where the kernel puts real-time threads on different ones.
-//! - While the timed thread never lets go of its core there is nothing to fill, and a burner that waits in vain would
-//!   call for the kernel's fair server, which stops real-time threads for its sake. So it is held: it sleeps until the
-//!   schedule leaves idle time again.
-//!
-//! Not here: the decision what a schedule leaves, which is `breath`'s.
+//! - With `"cpu"` it is on the core of the timed thread. If that thread isn't pinned, the burner follows it: the
+//!   reporter looks where the thread is, a few times a second. The timed thread isn't pinned for the burner's sake: two
+//!   programs that chose alike would meet on one core, where the kernel puts real-time threads on different ones.
+//! - While the timed thread never lets go of its core, there is nothing to fill. A burner that waits in vain would call
+//!   for the kernel's fair server, which stops real-time threads for its sake. So it is held: it sleeps until the
+//!   schedule leaves idle time again. What a schedule leaves is `breath`'s decision.
 
 mod core;
 pub(crate) mod courtesy;

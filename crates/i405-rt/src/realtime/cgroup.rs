@@ -1,8 +1,8 @@
 //! The control groups that this process's CPU time comes from, as far as they change what scheduling classes mean.
 //!
-//! Version 1 of cgroups has a file per group for real-time budgets (`CONFIG_RT_GROUP_SCHED`), version 2 has none and
-//! gives groups other than the root none. SCHED_IDLE yields to threads of its own group only: between groups, and
-//! between sessions under autogrouping, weights decide (sched(7), "The autogroup feature").
+//! Version 1 of cgroups has a file per group for real-time budgets (`CONFIG_RT_GROUP_SCHED`). Version 2 has none, and
+//! groups other than the root get no budget there. SCHED_IDLE yields only to threads of its own group: between groups,
+//! and between sessions under autogrouping, weights decide (sched(7), "The autogroup feature").
 
 use std::fs;
 use std::path::{Path, PathBuf};

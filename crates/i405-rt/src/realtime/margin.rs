@@ -1,8 +1,9 @@
-//! The margin of a dozy dispatcher: how long before the deadline it wakes, learnt from how late it wakes.
+//! The margin of a dozy dispatcher: how long before the deadline it wakes. It is learnt from how late the dispatcher
+//! wakes.
 //!
-//! Long enough for all but one wake-up in a thousand and for the build, and no longer, because it is spun. What it
-//! depends on is the machine alone: it counts wake-ups, which come in every slot and know nothing of the slot's
-//! contents, and it changes by small steps once in thousands of slots.
+//! It is long enough for the build and for all but one wake-up in a thousand, and no longer, because the thread spins
+//! through it. It depends on the machine alone: it counts wake-ups, which come in every slot and know nothing of the
+//! slot's contents, and it changes by small steps, once in thousands of slots.
 
 use crate::realtime::quantile::Quantile;
 

@@ -1,8 +1,8 @@
 //! Inner packets that wait for their turn at the interface.
 //!
-//! In `spinny` a turn has to end before the next deadline, and one datagram can hold seventy small packets or set free
-//! all that waited behind a lost one. Copying them is quick and takes as long as they are long together; writing each is
-//! a system call, and that is what has turns of its own.
+//! In `spinny` a turn has to end before the next deadline, and one datagram can hold seventy small packets, or set free
+//! all that waited behind a lost one. Copying them is quick: it takes as long as they are long together. But writing
+//! one is a system call, so each gets a turn of its own.
 
 use rtrb::{Consumer, Producer, RingBuffer};
 

@@ -1,7 +1,7 @@
-//! Ingress: inner packets from the TUN interface into the waiting queue.
+//! Ingress: moves inner packets from the TUN interface into the waiting queue.
 //!
-//! It always drains the kernel's own queue (500 packets there would be seven seconds at 100 KiB/s) and drops, counted,
-//! what the bound does not let in.
+//! It always empties the kernel's own queue, where 500 packets would be seven seconds at 100 KiB/s. What the bound of
+//! the waiting queue does not let in is dropped and counted.
 
 use std::io;
 use std::sync::Arc;

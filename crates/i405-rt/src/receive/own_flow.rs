@@ -1,4 +1,5 @@
-//! Our own outer datagrams, recognised where they come back: out of the TUN, because a route sends them in there.
+//! Recognises our own outer datagrams where they come back out of the TUN interface, because a route sends them in
+//! there.
 //!
 //! They would be tunnelled in slots that go the same way, round and round, and nothing would ever leave the machine.
 

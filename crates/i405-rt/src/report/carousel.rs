@@ -1,7 +1,7 @@
-//! The carousel: an offer's fragments round and round, each handshake copy wrapped anew, ahead of its slot.
+//! The carousel: an offer's fragments, round and round. Each handshake copy is wrapped anew, ahead of its slot.
 //!
-//! Wrapping is the reporter's work. The dispatcher only takes the next copy from a ring; if the reporter is late, the
-//! slot is one without a fragment, which looks the same.
+//! The reporter does the wrapping, and the dispatcher only takes the next copy from a ring. If the reporter is late, a
+//! slot goes without a fragment, which looks the same.
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::handshake_wire::{Head, KIND_INITIATION, NONCE, Wrapper, fragments};

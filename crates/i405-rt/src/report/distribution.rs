@@ -1,11 +1,11 @@
-//! Lateness of all slots since the tunnel was opened, counted by how late they were, for monitoring systems that take
-//! differences of such counts themselves (Prometheus). The figures of one reporting interval are `window`'s.
+//! Lateness of all slots since the tunnel was opened, in buckets, for monitoring systems that take differences of such
+//! counts themselves (Prometheus). The figures of one reporting interval are `window`'s.
 //!
-//! Written by the reporter from the latenesses that the dispatchers noted: nothing of this is on the timed path.
+//! The reporter counts here what the dispatchers noted, so nothing of this is on the timed path.
 
-/// Upper bounds of the buckets, nanoseconds, each included in its bucket; what is later counts in one more. Two to three
-/// a decade from a spinning thread's microsecond to the tenths of a second of a stopped virtual machine; 50 us is among
-/// them because slots count as late from there on.
+/// Upper bounds of the buckets, nanoseconds, each included in its bucket; what is later counts in one more. There are
+/// two to three a decade, from a spinning thread's microsecond to the tenths of a second of a stopped virtual machine.
+/// 50 us is among them because slots count as late from there on.
 pub const BOUNDS_NS: [u64; 18] = [
     500,
     1_000,

@@ -1,8 +1,9 @@
 //! Which timestamp belongs to which slot.
 //!
-//! The kernel numbers a socket's datagrams, and so does this, from the same beginning. The numbers can part where the
-//! kernel refuses a datagram, because it may or may not have counted it by then. So a match is believed only if the
-//! timestamp is not before the call; else time decides: the newest slot that was called before the timestamp.
+//! The kernel numbers a socket's datagrams, and this module counts along from the same beginning. The numbers can part
+//! where the kernel refuses a datagram, because it may or may not have counted it by then. So a match by number is
+//! believed only if the timestamp is not before the call. Otherwise the newest slot that was called before the
+//! timestamp is taken.
 
 use std::collections::VecDeque;
 

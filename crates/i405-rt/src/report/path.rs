@@ -1,8 +1,9 @@
-//! The reporter's part in what is known of the path: feeds what `i405_proto::path` needs, and has reports said.
+//! The reporter's part in what is known of the path: it feeds what `i405_proto::path` needs, and has reports said.
 //!
-//! 1. send times come from the slots' records, which the reporter takes anyway
-//! 2. the peer's reports come from the receiver through a ring of their own: a peer that sends many loses them
-//! 3. once a second what was heard goes to the dispatcher, for a slot of the same session
+//! 1. Send times come from the slots' records, which the reporter takes anyway.
+//! 2. The peer's reports come from the receiver through a ring of their own, so that a peer that sends many loses
+//!    nothing but these.
+//! 3. Once a second the dispatcher gets what was heard, for a slot of the same session.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,11 +1,11 @@
 //! The waiting queue: inner packets between ingress and dispatcher, bounded in time.
 //!
-//! A ring of bytes, one producer and one consumer, each packet behind its length. The bound is what the schedule can
-//! carry in the configured time, so that a saturated slow tunnel does not build seconds of delay.
+//! It is a ring of bytes with one producer and one consumer; each packet stands behind its length. The bound is what
+//! the schedule can carry in the configured time, so that a saturated slow tunnel does not build seconds of delay.
 //!
-//! A schedule that carries more than the ring has room for gets a larger ring. It goes behind the one before: the producer
-//! turns to it when it likes, and what waits in the one before comes first. Nothing of this hangs on a schedule, which may
-//! be replaced before it begins.
+//! A schedule that carries more than the ring has room for gets a larger ring behind the one before. The producer turns
+//! to it when it likes, and the consumer empties the one before first. So neither depends on when, or whether, the
+//! schedule begins: another one may replace it before that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,7 +1,7 @@
 //! The datagram that a hedged dispatcher sends when the other one, stopped, holds what slots are built from.
 //!
-//! A cover payload under a key that nobody else has: to an observer it is a datagram like any other, to the peer one
-//! that opens under no key. It is sealed before it is needed and aimed at the schedule's endpoint.
+//! It is a cover payload under a key that nobody else has. To an observer it is a datagram like any other, and at the
+//! peer it opens under no key. It is sealed before it is needed and aimed at the schedule's endpoint.
 
 use i405_proto::endpoint::Endpoint;
 use i405_proto::outbound::Slot;

@@ -1,10 +1,11 @@
-//! What two dispatchers share (hedged dispatch). A hypervisor, or a program of higher priority, may take one of
-//! their cores away for 100 ms and more; the other one then sends every slot in time.
+//! What two dispatchers share (hedged dispatch). A hypervisor, or a program of higher priority, may take one of their
+//! cores away for 100 ms and more; the other one then sends every slot in time.
 //!
-//! Whoever is first at a release builds the slot into a cell; whoever is first at its deadline claims the slot and sends
-//! what is ready. A dispatcher that is stopped while it builds holds what slots are built from, and nobody waits for it:
-//! until it comes back, the other one sends cover datagrams under a throwaway key of its own, sealed beforehand. So a
-//! stolen core costs contents at most, as a slow event loop does. [`i405_proto::hedge`] has the two atomic parts.
+//! Whoever is first at a release builds the slot into a cell. Whoever is first at its deadline claims the slot and
+//! sends what is ready. A dispatcher that is stopped while it builds holds what slots are built from, and nobody waits
+//! for it. Until it comes back, the other one sends cover datagrams under a throwaway key of its own, sealed
+//! beforehand. So a stolen core costs contents at most, as a slow event loop does. [`i405_proto::hedge`] has the two
+//! atomic parts.
 //!
 //! The mutexes here are only ever tried, never waited for.
 

@@ -1,10 +1,11 @@
-//! What a timed thread does slot by slot, without the waiting. Alone ([`crate::send::sending::Sending`]) or as one of two
-//! ([`crate::send::hedged::HedgedSlots`]); the dispatcher and the spinner are the same for both.
+//! What a timed thread does slot by slot, without the waiting. It is [`crate::send::sending::Sending`] where one
+//! dispatcher is alone, and [`crate::send::hedged::HedgedSlots`] in each of two. The dispatcher and the spinner treat
+//! both alike.
 //!
-//! 1. [`Slots::apply_commands`]: what the control side wants
-//! 2. [`Slots::assemble`]: the slot of the next deadline, its bytes final
-//! 3. the caller waits for the deadline
-//! 4. [`Slots::dispatch`]: one system call, record, next deadline
+//! 1. [`Slots::apply_commands`] carries out what the control side wants.
+//! 2. [`Slots::assemble`] builds the slot of the next deadline; its bytes are final then.
+//! 3. The caller waits for the deadline.
+//! 4. [`Slots::dispatch`] makes the one system call, records it, and goes on to the next deadline.
 //!
 //! Nothing here allocates, waits or logs, and nothing but the contents of a buffer depends on inner traffic.
 

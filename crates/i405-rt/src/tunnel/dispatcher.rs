@@ -1,8 +1,8 @@
 //! The dispatcher of `sleepy` and `dozy`: one timed thread that does nothing but slots.
 //!
-//! For each slot: sleep to the release, apply commands, assemble, wait for the deadline, send, record. The release is
-//! a fixed time before the deadline, so what waits in the queue then goes into this slot, and the second wait is the
-//! same length whatever there was to assemble.
+//! For each slot it sleeps to the release, applies commands, assembles, waits for the deadline, sends, records. The
+//! release is a fixed time before the deadline. So what waits in the queue by then goes into this slot, and from the
+//! release to the deadline it is as long whatever there was to assemble.
 
 use std::thread;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! One open tunnel: a socket, a device, its threads, and the commands of `lib/native/tunnel.ts`.
 //!
-//! Every command allocates what the timed threads will need, hands it over through a ring and returns; none waits for
-//! a timed thread, and each is complete in itself.
+//! Every command allocates what the timed threads will need, hands it over through a ring and returns. None waits for a
+//! timed thread, and each is complete in itself.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -84,8 +84,8 @@ impl Tunnel {
         self.device_name.as_deref()
     }
 
-    /// Begins a schedule; one that runs ends as this one begins. A client's first one begins with its first offer or
-    /// session: a thread that spins from then on leaves little time to make one.
+    /// Begins a schedule; one that runs ends as this one begins. A client's first schedule waits for its first offer or
+    /// session, because a thread that spins would leave little time to make one.
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Argument`].
@@ -199,8 +199,8 @@ impl Tunnel {
         })
     }
 
-    /// Server: this generation is confirmed, by a datagram from `source`. Where its response went, and wherever else its
-    /// datagrams come from, is challenged in turns, until [`crate::Event::Believed`].
+    /// Server: this generation is confirmed, by a datagram from `source`. All sources that its response went to, and
+    /// all others that its datagrams come from, are challenged in turns, until [`crate::Event::Believed`].
     ///
     /// # Errors
     /// [`Error::Closed`].
@@ -243,8 +243,8 @@ impl Tunnel {
         self.with(|_, shared| shared.command(SendCommand::SayClose))
     }
 
-    /// Says this control block under whatever session is sent under, every `every_ns` in whole slots, in place of the one
-    /// before.
+    /// Says this control block again and again, once in `every_ns` rounded to whole slots, under whatever session is
+    /// sent under. It takes the place of the one before.
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::Argument`] before the first schedule, and for a block that can't be.

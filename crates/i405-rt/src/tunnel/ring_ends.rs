@@ -12,9 +12,9 @@ use crate::rings::queue::{Gate, QueueConsumer, QueueProducer, queue};
 use crate::rings::record::SlotRecord;
 use crate::rings::report_in::{REPORT_CAPACITY, ReportIn};
 
-/// Receiver events that wait for the reporter, which looks every 10 ms: handshakes are rare, but a process that was stopped
-/// finds all that the socket kept for it at once, and a rekey that nobody answered repeats itself five times a second. As
-/// much as 100 s of that; memory is taken as it is used, 1.4 KiB each.
+/// Receiver events that may wait for the reporter, which looks every 10 ms. Handshakes are rare, but a process that was
+/// stopped finds all that the socket kept for it at once, and a rekey that nobody answered repeats itself five times a
+/// second: this is 100 s of that. Memory is taken as it is used, 1.4 KiB each.
 const EVENT_CAPACITY: usize = 512;
 
 /// The control side's.

@@ -1,9 +1,9 @@
-//! A thread on which tunnels run in virtual time, for tests: its clocks, its randomness and its wire are a simulation's.
+//! A thread on which tunnels run in virtual time, for tests. Clocks, randomness and wire are a simulation's there.
 //!
 //! Between [`begin`] and [`end`], whatever this thread opens with [`crate::Tunnel::open`] gets no threads of its own.
-//! Its halves come out of [`take_opened`] and are moved step by step: the code that runs is the real one, from the
-//! commands of [`crate::Tunnel`] to the system calls, which go to the
-//! simulation. Other threads, and all of a build without the feature, know nothing of this.
+//! [`take_opened`] yields its halves, which the simulation moves step by step. The code that runs is the real one, from
+//! the commands of [`crate::Tunnel`] to the system calls, which go to the simulation. Other threads, and a build
+//! without the feature, know nothing of this.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

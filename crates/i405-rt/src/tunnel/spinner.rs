@@ -1,10 +1,11 @@
-//! The thread of `spinny`: dispatcher, receiver and ingress in turns, polling, never asleep but for its pause.
+//! The thread of `spinny`: dispatcher, receiver and ingress in turns. It polls, and never sleeps but for its pause.
 //!
-//! - A turn handles one datagram or one packet that came out of one, and one device read, and none begins when the
-//!   deadline is nearer than the p99.9 of what turns have taken: input never moves a send.
+//! - A turn handles one datagram, or one packet that came out of one, and one device read. No turn begins when the
+//!   deadline is nearer than the p99.9 of what turns have taken, so input never moves a send.
 //! - The kernel's real-time throttle takes a SCHED_FIFO thread that never sleeps off the core for 50 ms of every
 //!   second. What keeps the thread off it (`breath`) comes right after a slot and follows from the schedule alone.
-//! - Without a schedule (a server that waits for its client) there is nothing to be exact for, and it waits asleep.
+//! - Without a schedule (a server that waits for its client) there is nothing to be exact for, so it sleeps until
+//!   something comes.
 
 use std::hint::spin_loop;
 use std::os::fd::BorrowedFd;

@@ -1,8 +1,8 @@
-//! The burner of one core: one thread, whatever number of tunnels of this process want it.
+//! The burner of one core: one thread, however many tunnels of this process want it.
 //!
-//! It is set up from outside, before it begins: a thread that has made itself idle can't be relied on to answer. It
-//! is never joined either. At the end it is told to stop, made an ordinary thread where that is permitted, and moved off
-//! its core, so that it ends soon even where others leave it no time there.
+//! It is set up from outside, before it begins, because a thread that has made itself idle can't be relied on to
+//! answer. It is never joined either. At the end it is told to stop, made an ordinary thread where that is permitted,
+//! and moved off its core, so that it ends soon even where others leave it no time there.
 
 use std::collections::BTreeMap;
 use std::io;

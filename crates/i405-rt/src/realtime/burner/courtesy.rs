@@ -1,12 +1,12 @@
 //! Stepping aside for programs that idle priority does not yield to.
 //!
-//! SCHED_IDLE gives way within a control group, or with autogrouping within a session. Against a program of another one
-//! the burner's group weighs as much as that program's, and takes up to half of the core from it. The burner sees the
-//! sign of that: it runs a lot *and* waits a lot. Then it sleeps for a moment and looks whether the core is used more
-//! without it. If so, it was holding somebody back, and stays asleep as long as that is so.
+//! SCHED_IDLE gives way within a control group, or with autogrouping within a session. Against a program of another
+//! group the burner's group weighs as much as that program's, so the burner takes up to half of the core from it. The
+//! burner sees a sign of that: it runs a lot *and* waits a lot. Then it sleeps for a moment and looks whether the core
+//! is used more without it. If so, it was holding somebody back, and it stays asleep as long as that is so.
 //!
-//! Where idle priority reaches everybody, and beside a thread that spins, the sign never shows: there the burner gets what
-//! is left and no more.
+//! Where idle priority yields to everybody, and beside a thread that spins, the sign never shows. There the burner gets
+//! what is left and no more.
 
 use std::fs;
 

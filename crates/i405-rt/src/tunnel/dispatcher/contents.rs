@@ -1,12 +1,12 @@
 //! A measurement, run by `npm run bench -- contents`: do handshake, cover and full slots leave at the same instants?
 //!
-//! The real dispatcher with a real session key. Another thread, on another core, throws dice for every slot and puts a
-//! handshake copy into the carousel's ring, or a packet that fills the slot into the waiting queue, or neither; so the
-//! kinds alternate at random, slot by slot, in one stretch, and the machine's moods meet all of them alike. What a slot
-//! held is taken from the counters. Three figures of each slot are sorted by it: lateness at the call, the time from the
-//! call to the kernel's transmit stamp, and lateness at the receiving socket (the kernel's stamp on loopback). The
-//! samples are compared by their Kolmogorov-Smirnov distance; odd against even slots are the control. It measures, so it
-//! asserts only what noise cannot break, and runs only when asked for.
+//! The dispatcher is the real one, with a real session key. Another thread, on another core, throws dice for every
+//! slot: it puts a handshake copy into the carousel's ring, or a packet that fills the slot into the waiting queue, or
+//! neither. So the kinds alternate at random, slot by slot, in one stretch, and the machine's moods meet all of them
+//! alike. The counters tell what a slot held. Three figures of each slot are sorted by that: lateness at the call, the
+//! time from the call to the kernel's transmit stamp, and lateness at the receiving socket (the kernel's stamp on
+//! loopback). The samples are compared by their Kolmogorov-Smirnov distance; odd against even slots are the control.
+//! Because it measures, it asserts only what noise cannot break, and runs only when asked for.
 
 use std::env;
 use std::net::SocketAddr;
