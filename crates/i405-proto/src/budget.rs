@@ -1,10 +1,10 @@
-//! What trial may cost per millisecond, once a datagram is not from an endpoint that we know.
+//! What trial may cost per millisecond, for datagrams that are not from an endpoint that we know.
 //!
-//! Strangers can send whatever they like; without a bound their datagrams would take the receiver's core.
+//! Strangers can send whatever they like. Without a bound their datagrams would take the receiver's core.
 //!
-//! A listener with more pairings than a millisecond has masks could never try them all, and the last ones would be out of
-//! reach. So a trial that has begun is carried through, and what it overdraws is missing from the milliseconds after it:
-//! over time the bound is the same, and every pairing is reached by whatever is tried at all.
+//! A listener with more pairings than a millisecond has masks could never try them all, and the last ones would be out
+//! of reach. So a trial that has begun is carried through, and what it overdraws is missing from the milliseconds after
+//! it. Over time the bound is the same, and what is tried at all is tried with every pairing.
 
 // The protocol's: 500,000 masks and 5,000 openings a second.
 

@@ -1,7 +1,7 @@
 //! Challenges: how a server comes to believe where its client is (docs/protocol.md, "Sources").
 //!
-//! The receiver decides who is challenged ([`crate::inbound`]), the sender says it ([`crate::outbound`]). This is what
-//! the one tells the other, and whose turn it is.
+//! The receiver decides who is challenged ([`crate::inbound`]), and the sender says the challenge
+//! ([`crate::outbound`]). Here are what the one tells the other, and whose turn it is.
 
 use crate::endpoint::Endpoint;
 use crate::sources::MOST_SOURCES;

@@ -7,7 +7,7 @@
 //!
 //! XChaCha20-Poly1305, nonce = 16 random bytes | 8 zero bytes, no associated data. Every copy of a fragment is wrapped
 //! anew under a fresh nonce, so that no two datagrams have a byte in common but by chance. This format stays the same
-//! in every version of the protocol: it is how a wrong version can be told.
+//! in every version of the protocol, so that each end can tell the other's version.
 
 use std::fmt;
 
@@ -103,7 +103,7 @@ impl Wrapper {
     }
 
     /// Makes the datagram `out` with fragment `head.fragment` of the message. Past the message's end it holds zeros,
-    /// sealed like anything else. `nonce` is 16 fresh random bytes, never used before.
+    /// which are sealed like anything else. `nonce` is 16 fresh random bytes, never used before.
     ///
     /// # Panics
     /// If `out` is shorter than [`MIN_DATAGRAM`], which is a mistake of the caller.

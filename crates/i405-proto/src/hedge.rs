@@ -1,12 +1,13 @@
 //! Hedged dispatch: several dispatchers, on as many cores, for the same slots. Whoever runs first sends.
 //!
-//! - [`Claims`] says which slots are taken. A slot is claimed with one atomic step by the one that sends it, so exactly
-//!   one datagram leaves per slot, whichever of them is stopped wherever.
+//! - [`Claims`] says which slots are taken. Whoever sends a slot claims it with one atomic step. So exactly one
+//!   datagram leaves per slot, whichever of them is stopped and wherever.
 //! - [`Cells`] hands sealed datagrams from whoever built one to whoever sends one. A cell has one owner at a time, so a
 //!   dispatcher that is stopped in the middle keeps its own cell and nothing else.
 //!
 //! Nothing here waits for anybody: every step succeeds or says at once that another was first. `tests/hedge_model.rs`
-//! has `loom` try every interleaving of two dispatchers (`cargo test -p i405-proto --features loom --test hedge_model`).
+//! has `loom` try every interleaving of two dispatchers (`cargo test -p i405-proto --features loom --test
+//! hedge_model`).
 
 #[cfg(feature = "loom")]
 use loom::sync::{
@@ -140,10 +141,10 @@ impl<T> Cells<T> {
         false
     }
 
-    /// Takes what is ready for this epoch and sends it; the cell is free again afterwards. None: nothing is.
+    /// Takes what is ready for this epoch and sends it; the cell is free again afterwards. None: nothing is ready.
     ///
-    /// A dispatcher that was stopped between its claim and this call may be an epoch behind: what was built meanwhile has
-    /// another length and another address, and waits for a slot of its own schedule.
+    /// A dispatcher that was stopped between its claim and this call may be an epoch behind. What was built meanwhile
+    /// has another length and another address, and is left for a slot of its own schedule.
     #[inline]
     pub fn take<R>(&self, epoch: u16, send: impl FnOnce(&mut T) -> R) -> Option<R> {
         let cell = self.cells.iter().find(|cell| cell.claim(ready(epoch)))?;

@@ -1,18 +1,19 @@
 //! The receiver's whole state for one peer: what becomes of each datagram that the socket yields.
 //!
-//! 1. drop what cannot be ours: not from a client's server, shorter or longer than any datagram
-//! 2. from the peer's endpoint, or where it may be: try the sessions' keys
-//! 3. else, or if none opens it: try the pairings
-//! 4. from elsewhere: try the sessions' keys (the peer may have moved)
-//! 5. an opened datagram: replay window, reorder window, unpacker, sink
-//! 6. an unwrapped fragment: stamp, copies, reassembly, rate, sink
+//! 1. What cannot be ours is dropped: at a client what isn't from its server, and what is shorter or longer than any
+//!    datagram.
+//! 2. If it is from the peer's endpoint, or from where the peer may be, the sessions' keys are tried.
+//! 3. If it isn't, or if none of them opens it, the pairings are tried.
+//! 4. If it is from elsewhere, the sessions' keys are tried then: the peer may have moved.
+//! 5. A datagram that opened goes through replay window, reorder window and unpacker to the sink.
+//! 6. A fragment that was unwrapped goes through stamp, copies, reassembly and rate to the sink.
 //!
-//! At a server every opened datagram also hints at where the client is (`inbound/whereabouts.rs`); copies are opened for
-//! that where something came from elsewhere.
+//! At a server every datagram that opened also hints at where the client is (`inbound/whereabouts.rs`). Where something
+//! came from elsewhere, copies are opened too, for that alone.
 //!
 //! Steps 3 and 4 draw on the budget, so that strangers can't take more than it gives. Everything that comes in is
-//! hostile until it authenticated, and may be malformed even then: nothing here panics, allocates (but `install`), or
-//! does more than a bounded amount of work per datagram. No clock is read: the caller says what time it is.
+//! hostile until it has authenticated, and may be malformed even then. So nothing here panics, allocates (but
+//! `add_pairing`), or does more than a bounded amount of work per datagram. The caller says what time it is.
 //!
 //! Read `inbound/receiving_key.rs`, then `inbound/keyring.rs` for sessions, and `inbound/pairing.rs` for handshakes.
 
@@ -79,19 +80,20 @@ impl Inbound {
         }
     }
 
-    /// Takes initiations of one more pairing; its index, by which messages name it. The first one's is 0. Allocates.
+    /// Takes initiations of one more pairing, and returns its index, by which messages name it. The first pairing's is
+    /// 0. Allocates.
     ///
-    /// Every stranger's datagram costs a mask for each pairing. Above 256 pairings one of them takes longer than a turn
-    /// of `spinny` may (docs/protocol.md, "Wire format").
+    /// Every stranger's datagram costs a mask for each pairing. Above 256 pairings one datagram takes longer than a
+    /// turn of `spinny` may (docs/protocol.md, "Wire format").
     pub fn add_pairing(&mut self, config: PairingConfig) -> usize {
         let index = self.pairings.len();
         self.pairings.add(Pairing::new(index, self.role, config, || self.whereabouts.draw()));
         index
     }
 
-    /// Sessions, stamps and the source of a handshake are this pairing's from now on; before the first call, the first
-    /// one's. Another pairing's generations are forgotten: what they say must not raise this one's floor. Does nothing
-    /// for an index that no pairing has.
+    /// From now on sessions, stamps and the source of a handshake are this pairing's; before the first call they are
+    /// the first one's. Another pairing's generations are forgotten, because what they say must not raise this one's
+    /// floor. An index that no pairing has changes nothing.
     pub fn serve(&mut self, pairing: usize) {
         if self.pairings.serve(pairing) {
             self.keyring.forget_all(&mut self.counters);

@@ -1,7 +1,8 @@
-//! Inner packets as hosts see them: who one says it is from, whether that is allowed, whether it goes anywhere.
+//! Inner packets as hosts see them: whose source address they have, whether that is allowed, and whether they go
+//! anywhere.
 //!
-//! The peer is authenticated, but what it sends inside is its own: it may write any source address into it. The list
-//! says which of them are the peer's, as WireGuard's `AllowedIPs` does.
+//! The peer is authenticated, but what it sends inside is its own choice: it may write any source address into a
+//! packet. The list says which addresses are the peer's, as WireGuard's `AllowedIPs` does.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

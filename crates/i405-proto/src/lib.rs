@@ -1,8 +1,8 @@
 //! The i405 protocol: schedule, wire format, aggregation, sealing, trial, replay window, statistics.
 //!
-//! It has no clock, no socket, no thread and no source of randomness: times (nanoseconds of a monotonic clock), bytes
-//! and seeds are arguments, so whole tunnels run in simulated time. It doesn't know Noise, files or JavaScript, and
-//! nothing on the timed path (schedule, packer, sealing, lateness) allocates or panics.
+//! It has no clock, no socket, no thread and no source of randomness. Times (nanoseconds of a monotonic clock), bytes
+//! and seeds are arguments, so whole tunnels run in simulated time. It doesn't know Noise, files or JavaScript. Nothing
+//! on the timed path (schedule, packer, sealing, lateness) allocates or panics.
 //!
 //! Reading order: `schedule`; `block`, `packer`, `unpacker`, `reorder`; `keys`, `mask`, `seal`; `handshake_wire`;
 //! `endpoint`, `sources`, `challenge`; `inbound`; `outbound`; `hedge`; `report`, `path`.

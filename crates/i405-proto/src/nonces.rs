@@ -1,15 +1,15 @@
 //! Which copies of handshake datagrams have come already.
 //!
-//! Every slot of a carousel has a nonce of its own, so a nonce that comes twice is a copy that somebody else sent. It
-//! counts once for each source that it came from ([`SeenNonces`], for `sources.rs`); and it need not be opened again, or
-//! the copier would use up what genuine ones are opened with ([`RecentNonces`]).
+//! Every slot of a carousel has a nonce of its own, so a nonce that comes twice is a copy that somebody else sent. Such
+//! a copy counts once for each source that it comes from ([`SeenNonces`], for `sources.rs`). And it isn't opened again,
+//! or whoever copies would use up the budget that opens genuine ones ([`RecentNonces`]).
 
 use std::fmt;
 
 use crate::handshake_wire::NONCE;
 
-/// What is remembered per stamp: nonces, and from which sources they came. A carousel lasts 5 s and 4 rounds, which at
-/// 10 us slots is half a million slots; but it ends with the first answer, and what is forgotten at the bound only
+/// How much is remembered per stamp: nonces, and from which sources they came. A carousel lasts 5 s and 4 rounds, which
+/// at 10 us slots is half a million slots. But it ends with the first answer, and what is forgotten at the bound only
 /// makes a copy look like a first one.
 pub const MAX_NONCES: usize = 65_536;
 
@@ -42,9 +42,9 @@ pub enum Seen {
 /// Halves of nonces of one stamp, also mixed with the source they came from: a table with open addressing, allocated
 /// once.
 ///
-/// Only half of a nonce is kept. Nonces are random and authenticated before they get here, so nobody can choose one to
-/// collide, and by chance two of 65,536 halves do so with a probability of 2^-33. Beside it stands the number of the
-/// stamp that it came with: another stamp begins without a look at the table, for a peer can send one in each datagram.
+/// Half of a nonce is enough. Nonces are random, and authenticated before they get here, so nobody can choose one to
+/// collide. By chance two of 65,536 halves do so with a probability of 2^-33. Beside each half stands the number of the
+/// stamp that it came with. So another stamp begins without a look at the table: a peer can send one in each datagram.
 pub struct SeenNonces {
     stamp: Option<u64>,
     /// Stamps so far, from 1.

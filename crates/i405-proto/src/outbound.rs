@@ -1,19 +1,20 @@
 //! Building slots: which key, which contents, which bytes leave.
 //!
-//! 1. decide whether this is a handshake slot (it is the carousel's turn, and a copy is at hand), or one with a challenge
-//! 2. choose the sealer: the session's, or in a handshake slot and without a session the throwaway one
-//! 3. fill the payload (data) or pad it (cover): every byte is written either way
-//! 4. seal; counter and mask are the sealer's business
-//! 5. copy what leaves, the datagram just sealed or the handshake copy, into the buffer that is sent from
+//! 1. It is decided whether this is a handshake slot (it is the carousel's turn, and a copy is at hand), or one with a
+//!    challenge.
+//! 2. The sealer is chosen: the session's, or in a handshake slot and without a session the throwaway one.
+//! 3. The payload is filled (data) or padded (cover); every byte is written either way.
+//! 4. It is sealed; counter and mask are the sealer's business.
+//! 5. What leaves, the datagram just sealed or the handshake copy, is copied into the buffer that is sent from.
 //!
-//! [`Outbound::build`] alone decides which bytes leave and where to, once, ahead of the deadline. Whoever sends takes the
-//! bytes and the [`Slot`] as they are: it looks at what a slot holds only to count it, when it is out. A hedged dispatcher
-//! that finds nothing built has no choice either: it sends cover of its own ([`Slot::nobodys`]).
+//! [`Outbound::build`] alone decides which bytes leave and where to, once, ahead of the deadline. Whoever sends takes
+//! the bytes and the [`Slot`] as they are, and looks at what a slot holds only to count it, when it is out. A hedged
+//! dispatcher that finds nothing built has no choice either: it sends cover of its own ([`Slot::nobodys`]).
 //!
 //! Steps 3 to 5 run in every slot, whatever leaves in the end, so that a handshake slot costs what a data slot costs
-//! (docs/protocol.md, "No key, or not yet"). A handshake copy was written by another thread, on another core: were it
-//! handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, in handshake
-//! slots only. So every slot is sent from one buffer, which the thread that builds has just written.
+//! (docs/protocol.md, "No key, or not yet"). A handshake copy was written by another thread, on another core. If it
+//! were handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, and
+//! only in handshake slots. So every slot is sent from one buffer, which the thread that builds has just written.
 
 use crate::challenge::{Asked, CHALLENGE_BYTES, Challenges};
 use crate::endpoint::Endpoint;
@@ -190,9 +191,9 @@ impl Outbound {
         self.spare_throwaway = Some(sealer);
     }
 
-    /// Sends under this session from the next slot on, or under the throwaway key; returns the old one.
+    /// Sends under this session from the next slot on, or under the throwaway key; returns the old session.
     ///
-    /// A packet under way starts again: no block runs over between keys.
+    /// A packet under way starts again, because no block runs over between keys.
     pub fn set_session(&mut self, session: Option<Box<SendingSession>>) -> Option<Box<SendingSession>> {
         self.packer.restart();
         std::mem::replace(&mut self.session, session)

@@ -62,9 +62,9 @@ impl Packer {
     /// Writes the next payload of the session.
     ///
     /// While there are control blocks, no packet is begun that would run over, so that the next payload has room for
-    /// them too: packets too long for the rest of a payload wait until the control blocks are gone. Control blocks
-    /// that don't fit behind a continuation wait. One that is longer than a whole payload runs over itself: give it
-    /// once, not on every call.
+    /// them too. Packets too long for the rest of a payload wait until the control blocks are gone, and control blocks
+    /// that don't fit behind a continuation wait as well. A control block that is longer than a whole payload runs over
+    /// itself: give it once, not on every call.
     pub fn fill(&mut self, payload: &mut [u8], controls: &[ControlBlock<'_>], queue: &mut impl InnerQueue) -> Filled {
         let mut filled = Filled::default();
         let continues = if self.sent > 0 { self.length - self.sent } else { 0 };
@@ -140,9 +140,9 @@ impl Packer {
         }
     }
 
-    /// Writes a payload for another receiver than the session's: control blocks, as far as they fit, and pad. The one at
-    /// the endpoint will miss it and drop the block under way, so a packet starts again in the next payload; a control
-    /// block is given up. Returns how many control blocks went in.
+    /// Writes a payload for another receiver than the session's: control blocks, as far as they fit, and pad. The
+    /// receiver at the endpoint will miss this payload and drop the block under way. So a packet starts again in the
+    /// next payload, and a control block is given up. Returns how many control blocks went in.
     pub fn fill_apart(&mut self, payload: &mut [u8], controls: &[ControlBlock<'_>]) -> usize {
         self.restart();
         payload.fill(0);
@@ -163,9 +163,9 @@ impl Packer {
         payload.fill(0);
     }
 
-    /// The next payload is the first under another key: BlockOffset 0, and the packet under way starts again from its
-    /// first byte (docs/protocol.md, "No block runs over between keys"). A control block under way is given up: it was
-    /// said for the key before.
+    /// The next payload is the first under another key. Its BlockOffset is 0, and the packet under way starts again
+    /// from its first byte (docs/protocol.md, "No block runs over between keys"). A control block under way is given
+    /// up, because it was said for the key before.
     pub fn restart(&mut self) {
         match self.carried {
             Carried::Packet => self.sent = 0,

@@ -1,7 +1,7 @@
-//! Puts the fragments of a handshake message back together: one buffer per pairing, for the newest stamp.
+//! Puts the fragments of a handshake message back together, in one buffer per pairing, for the newest stamp.
 //!
-//! Only fragments that authenticated come here. They may come in any order, more than once, and in two versions
-//! (a restarted server may answer one stamp twice): the later copy overwrites.
+//! Only fragments that authenticated come here. They may come in any order, more than once, and in two versions,
+//! because a restarted server may answer one stamp twice. The later copy overwrites.
 
 use crate::handshake_wire::{MAX_MESSAGE, WRAP_OVERHEAD, fragments};
 use crate::seal::MIN_DATAGRAM;

@@ -50,9 +50,9 @@ impl ReorderWindow {
         }
     }
 
-    /// Takes a payload and hands out those whose turn it is: `out(payload, contiguous)`, where `contiguous` says that
-    /// none is missing directly before. One that comes a second time, after it was given up, or that is longer than
-    /// the capacity, is ignored.
+    /// Takes a payload and hands out those whose turn it is, by `out(payload, contiguous)`. `contiguous` says that no
+    /// payload is missing directly before this one. A payload is ignored if it comes after it was given up, or a second
+    /// time, or if it is longer than the capacity.
     pub fn insert(&mut self, counter: u32, payload: &[u8], now_ns: u64, out: &mut impl FnMut(&[u8], bool)) {
         let counter = u64::from(counter);
         if counter < self.next || payload.len() > self.payload_capacity {

@@ -67,7 +67,7 @@ impl Heard {
 
 /// The report that waits for a slot.
 ///
-/// In every slot a body is made, whether it is said or not, so that each costs the same.
+/// A body is made in every slot, whether it is said or not, so that all slots cost the same.
 #[derive(Debug, Default)]
 pub struct Reporting {
     heard: Heard,

@@ -1,9 +1,9 @@
 //! The schedule: when slots are due.
 //!
-//! `deadline[k+1] = deadline[k] + interval[k]`, each from the intended one before it and never from when a datagram
-//! really left: no drift, and nothing of the machine's lateness in later deadlines. The intervals are drawn
-//! independently, so the deadlines are a random walk; on a grid with jitter around it an observer could average the
-//! jitter out.
+//! `deadline[k+1] = deadline[k] + interval[k]`: each deadline follows from the one before it, and never from when a
+//! datagram really left. So there is no drift, and nothing of the machine's lateness gets into later deadlines. The
+//! intervals are drawn independently, so the deadlines are a random walk. On a grid with jitter around it an observer
+//! could average the jitter out.
 
 use core::fmt;
 
@@ -104,8 +104,8 @@ impl Timing {
 
     /// One interval in whole nanoseconds, from `interval - jitter` to `interval + jitter`.
     ///
-    /// Exact but for the rounding of one cosine: a uniform offset without modulo bias, for cos^4 accepted with the
-    /// probability that its density has there. Three of eight are accepted.
+    /// It is exact but for the rounding of one cosine: a uniform offset without modulo bias is drawn, and for cos^4
+    /// accepted with the probability that its density has there. Three of eight are accepted.
     pub fn draw(&self, rng: &mut impl RngCore) -> u64 {
         if self.jitter_ns == 0 {
             return self.interval_ns;
@@ -189,8 +189,8 @@ impl Schedule {
 
     /// Skips the deadlines strictly before `now_ns` and returns how many they were: the missed slots.
     ///
-    /// Work is bounded. If more than 10^6 mean intervals have passed (a suspended machine), all but the last thousand
-    /// are skipped in one step of whole mean intervals; the phase is random again after the thousand.
+    /// The work is bounded. If more than 10^6 mean intervals have passed (a suspended machine), all but the last
+    /// thousand are skipped in one step of whole mean intervals. The phase is random again after the thousand.
     pub fn skip_passed(&mut self, now_ns: u64) -> u64 {
         let mut missed = 0;
         let passed = now_ns.saturating_sub(self.deadline_ns) / self.timing.interval_ns;

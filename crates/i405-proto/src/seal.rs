@@ -83,8 +83,8 @@ impl Sealer {
         Self::new(aead, DirectionKeys::from_bytes(seed))
     }
 
-    /// Seals the payload that stands at `4..n-16` of the datagram in place and writes counter, tag and mask around it.
-    /// Returns the counter it took. The work depends on the length alone.
+    /// Seals the payload that stands at `4..n-16` of the datagram in place, and writes counter, tag and mask around it.
+    /// Returns the counter that it took. How much work that is depends on the length alone.
     ///
     /// # Errors
     /// [`Exhausted`] at 2^28 datagrams; the datagram is left as it was.

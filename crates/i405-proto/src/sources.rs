@@ -1,11 +1,12 @@
-//! Where the fragments of one initiation came from: the sources that its response goes to (docs/protocol.md, "Sources").
+//! Where the fragments of one initiation came from, and so where its response goes (docs/protocol.md, "Sources").
 //!
-//! Anybody can copy a fragment and forge where it comes from, so the sources are any number of strangers. Two bounded
-//! tables tell those that keep up with the client from the rest: which nonces came from which source, so that each
-//! counts once, and how many that were, in cells that sources may share. Past the first table's bound everything is
-//! halved, which costs whoever brings it about a datagram for each place.
+//! Anybody can copy a fragment and forge where it comes from, so there may be any number of strangers among the
+//! sources. Two bounded tables tell those that keep up with the client from the rest. One has which nonces came from
+//! which source, so that each counts once. The other has how many these were, in cells that sources may share. When the
+//! first table is full, it is emptied and all counts are halved, which costs whoever brings it about a datagram for
+//! each place.
 //!
-//! The hash is keyed, or somebody could choose sources that share a cell with another. Nothing here allocates but `new`.
+//! The hash is keyed, or somebody could choose sources that share a cell with another. Only `new` allocates.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,8 +1,8 @@
 //! The unpacker: reads AGGFRAG payloads in order and hands out whole blocks.
 //!
-//! What comes here has been authenticated, but its contents are the peer's: no payload may make it panic, read past
+//! What comes here has been authenticated, but its contents are the peer's. So no payload may make it panic, read past
 //! the end, or hand out anything but what a block's own header delimits. A block that lies whole in one payload is
-//! handed out as a slice of it; only one that runs over is copied.
+//! handed out as a slice of it; only a block that runs over is copied.
 
 use crate::block::{CONTROL_HEADER, Extent, MAX_BLOCK, NIBBLE_CONTROL, extent};
 
@@ -37,7 +37,7 @@ impl Unpacker {
         Unpacker { block: vec![1; MAX_BLOCK].into_boxed_slice(), have: 0 }
     }
 
-    /// Reads the next payload. `contiguous`: it follows directly on the one before, none is missing in between.
+    /// Reads the next payload. `contiguous`: it follows directly on the one before, and none is missing in between.
     ///
     /// Returns how many blocks were dropped: those that were under way and can't be completed, and malformed ones.
     pub fn payload(&mut self, payload: &[u8], contiguous: bool, sink: &mut impl BlockSink) -> u32 {

@@ -1,8 +1,9 @@
-//! From whom a handshake is under way, or was until a moment ago: for the counters only.
+//! From whom a handshake is under way, or was until a moment ago. Only the counters depend on it.
 //!
-//! While two ends have no session, or not both have it yet, each sends datagrams that the other opens under no key: cover
-//! under a throwaway key, and more copies of a handshake's fragments than the budget lets in. They are the peer's and not a
-//! stranger's, as far as a source address tells: whoever forges that address is counted among them for as long.
+//! While two ends have no session, or only one of them has it yet, each sends datagrams that the other opens under no
+//! key: cover under a throwaway key, and more copies of a handshake's fragments than the budget lets in. They count as
+//! the peer's and not as a stranger's, as far as a source address tells: whoever forges that address is counted with
+//! them for as long.
 
 use crate::endpoint::Endpoint;
 

@@ -1,7 +1,7 @@
-//! Key material that is zeroed when it goes.
+//! Key material that is zeroed when it is dropped.
 //!
 //! `ring` leaves its expanded keys in memory when a context is dropped. Here such a context lives in one heap
-//! allocation that never moves, and that allocation is overwritten before it is freed. What building the context
+//! allocation that never moves, and that allocation is overwritten before it is freed. What the making of the context
 //! left on the stack is overwritten too, as far as a program can: copies in registers or in frames deeper than
 //! `SCRUBBED` are out of reach.
 
