@@ -1,12 +1,12 @@
 //! Giving up privileges: capabilities, the way to get them back, and the user, in every thread of the process.
 //!
 //! 1. `find_user` looks names up, while that can still fail without harm.
-//! 2. `give_up` lets each thread give up its own (`sys::everywhere`), and looks at `/proc` until no thread is left that
-//!    has more than it should: one that starts meanwhile inherits what the thread that starts it has.
+//! 2. `give_up` lets each thread give up its own (`sys::everywhere`). Then it looks at `/proc`, again and again until
+//!    no thread is left that has more than it should: a thread that starts meanwhile inherits what the one that starts
+//!    it has.
 //!
-//! What goes: every capability but those to keep, from the permitted, effective, inheritable, ambient and (with
-//! CAP_SETPCAP) bounding set. `no_new_privs` is set, so that no program with a setuid bit or file capabilities gives
-//! anything back.
+//! Every capability goes but those to keep, from the permitted, effective, inheritable, ambient and (with CAP_SETPCAP)
+//! bounding set. `no_new_privs` is set, so that no program with a setuid bit or file capabilities gives anything back.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -107,7 +107,7 @@ fn find_group(group: &str) -> Result<u32, Error> {
 }
 
 /// Gives up every capability but `keep` (bits as in `linux/capability.h`; those that the process lacks stay lacking),
-/// and becomes `user`. Of the whole process, for good; once in its life.
+/// and becomes `user`. This is for the whole process and for good, and it is done once in its life.
 ///
 /// # Errors
 /// [`Error::Privileges`] for a second time, for what the kernel refuses, and for a thread that does not answer. Then

@@ -1,8 +1,8 @@
 //! The right to come back to SCHED_FIFO once the capability is gone.
 //!
-//! A thread that never pauses steps down into the ordinary class and up again four times a second (`breath`), long after
-//! the process has given up its privileges. Stepping up takes CAP_SYS_NICE or a limit, and the limit is less: it is about
-//! the process's own threads, where the capability is about everybody's.
+//! A thread that never pauses steps down into the ordinary class and up again four times a second (`breath`), long
+//! after the process has given up its privileges. Stepping up takes CAP_SYS_NICE or a limit. The limit gives away less,
+//! because it is about the process's own threads only.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
@@ -22,8 +22,8 @@ pub enum Right {
 }
 
 /// Raises the limits of this process that a timed thread needs (RLIMIT_RTPRIO, RLIMIT_NICE), as far as they are lower
-/// and it may, which takes CAP_SYS_RESOURCE. Children inherit them. `fifo_priority` and `ordinary_nice`: what timed threads have in
-/// either class.
+/// and the process may, which takes CAP_SYS_RESOURCE. Children inherit them. `fifo_priority` and `ordinary_nice` are
+/// what timed threads have in either class.
 pub fn reserve(fifo_priority: i32, ordinary_nice: i32) -> Right {
     // Without it the ordinary class is at nice 0, where slots are missed sooner; nothing that the schedule depends on.
     let _ = raise(Resource::Nice, NICE_LIMIT_ZERO - ordinary_nice);

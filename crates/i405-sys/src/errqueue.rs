@@ -1,8 +1,8 @@
 //! Transmit timestamps (SO_TIMESTAMPING) and what else the kernel reports of sends: the socket's error queue.
 //!
 //! Linux's Documentation/networking/timestamping.rst is the reference. SO_TIMESTAMPNS, which gives receive times, is a
-//! flag of its own and stays as it is; with both, a report may carry a made-up SCM_TIMESTAMPNS, which is why only
-//! SCM_TIMESTAMPING is read here. IP_RECVERR stays off: no ICMP error of a stranger comes this way.
+//! flag of its own and stays as it is. With both, a report may carry a made-up SCM_TIMESTAMPNS, so only
+//! SCM_TIMESTAMPING is read here. IP_RECVERR stays off, so that no ICMP error of a stranger comes this way.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -89,8 +89,8 @@ pub fn driver(socket: BorrowedFd<'_>, name: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&info.driver[..length]).into_owned())
 }
 
-/// Whether the card's timestamps of sent datagrams are switched on, which is for the whole machine and somebody else's
-/// to do.
+/// Whether the card's timestamps of sent datagrams are switched on. That setting is for the whole machine, so it is not
+/// for us to change.
 ///
 /// # Errors
 /// `EOPNOTSUPP` if the driver has no such switch or does not say.

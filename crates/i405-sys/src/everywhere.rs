@@ -1,9 +1,9 @@
-//! Having every thread of the process make a system call for itself: credentials are kept per thread, and most threads
-//! are Node's and not ours.
+//! Has every thread of the process make a system call for itself. Credentials are kept per thread, and most threads are
+//! Node's and not ours.
 //!
 //! A thread does it in a signal handler. The signal is the kernel's number 33, which both libcs keep for such purposes
-//! of their own and therefore never let a thread block; a thread of Node's blocks all others. Its action is replaced for
-//! the few milliseconds that this takes and then put back.
+//! of their own and therefore never let a thread block; Node's threads block all others. The signal's action is
+//! replaced for the few milliseconds that this takes, and then put back.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -42,9 +42,9 @@ extern "C" fn handle(_signal: libc::c_int) {
     }
 }
 
-/// Lets `run` send threads of this process through `act`, with the function that it is given: each thread once, because
-/// such signals queue up, and `Ok` only when all have been through it, because one that comes later would find libc's
-/// action, or none, which ends the process.
+/// Lets `run` send threads of this process through `act`, with the function that it is given. It must send each thread
+/// once, because such signals queue up. It must return `Ok` only when all have been through it: a signal that comes
+/// later would find libc's action, or none, which ends the process.
 ///
 /// # Errors
 /// What the kernel says, which it does not do for these calls.

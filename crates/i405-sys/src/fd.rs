@@ -25,8 +25,8 @@ pub fn own(value: impl IntoRawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(value.into_raw_fd()) }
 }
 
-/// Puts another open file behind a descriptor's number, at one instant: whoever uses the number finds either the one or
-/// the other.
+/// Puts another open file behind a descriptor's number, at one instant: whoever uses the number finds either the old
+/// file or the new one.
 ///
 /// # Errors
 /// What the kernel says; then nothing changed.

@@ -1,7 +1,7 @@
 //! Which of our own addresses a datagram came to, and which one an answer leaves from (ip(7) and ipv6(7), PKTINFO).
 //!
-//! A socket that is bound to all addresses answers from whichever the kernel prefers, and a client that asked another one
-//! hears nothing. So the kernel is asked which it was, and told.
+//! A socket that is bound to all addresses answers from whichever the kernel prefers, and a client that wrote to
+//! another one doesn't hear the answer. So the kernel is asked which address it was, and told to answer from there.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};

@@ -11,10 +11,11 @@ use crate::own_address::{self, Destination};
 /// `include/linux/socket.h`; libc doesn't name it.
 const MSG_PROBE: i32 = 0x10;
 
-/// Goes the way of a send as far as the route, and sends nothing: what it touches is in the caches afterwards.
+/// Goes the way of a send as far as the route, and sends nothing. What it touches is in the caches afterwards.
 ///
-/// Not with MSG_CONFIRM, which tells the kernel that the next hop takes what we send. That is never known here: a peer that
-/// is heard proves the way in, and no answer to anything. A hop whose address changes would be believed for ever.
+/// It doesn't use MSG_CONFIRM, which tells the kernel that the next hop takes what we send. That is never known here: a
+/// peer that is heard proves the way in, and our datagrams are no answers that prove the way out. The kernel would go
+/// on believing in a hop whose address has changed.
 pub fn probe(socket: BorrowedFd<'_>, to: &Destination) {
     let _ = own_address::send(socket, &[], to, MSG_PROBE | libc::MSG_DONTWAIT);
 }

@@ -16,7 +16,7 @@ pub enum LaunchClock {
 }
 
 /// Lets datagrams carry a launch time. This is no promise: without the right queueing discipline the kernel takes the
-/// time and sends at once. Drops are reported on the error queue.
+/// time and sends at once. The error queue tells of datagrams that were dropped for their launch time.
 ///
 /// # Errors
 /// `EPERM` for CLOCK_TAI without CAP_NET_ADMIN; `ENOPROTOOPT` before Linux 4.19.
