@@ -1,6 +1,7 @@
 //! Reads fuzzed bytes as a program: which operation, with which numbers.
 //!
-//! An own reader and not a library's: what the bytes of the corpus mean must not change with somebody else's version.
+//! The reader is our own and not a library's, because what the bytes of the corpus mean must not change with somebody
+//! else's version.
 
 /// Bytes that depend on every byte of the input, for keys: a fuzzer that watches comparisons copies sealed bytes into its
 /// next input, and under constant keys they would be genuine there. (FNV-1a, 64 bits.)

@@ -1,7 +1,7 @@
 //! Batches of events on their way to JavaScript: at most one in flight.
 //!
-//! Neon's channel is unbounded, allocates a closure and takes a lock per event; that is why a batch waits until the
-//! one before it was taken, and why only the reporter's thread comes here.
+//! Neon's channel is unbounded, allocates a closure and takes a lock per event. So a batch waits until the one before
+//! it was taken, and only the reporter's thread comes here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

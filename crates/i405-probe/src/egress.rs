@@ -1,6 +1,6 @@
 //! How long this machine's own egress holds a datagram, alone and beside a flow of this machine.
 //!
-//! The datagrams have a hop limit of 1: the first router drops them, so that the way from here to there is all they use.
+//! The datagrams have a hop limit of 1, so the first router drops them: all they use is the way from here to there.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;

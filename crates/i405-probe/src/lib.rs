@@ -1,7 +1,7 @@
 //! What this machine does to a timed thread, without a tunnel: the doctor's measurements.
 //!
 //! Each runs on a thread of its own that is set up as a tunnel's dispatcher is, and blocks the caller until it is done.
-//! Nothing is sent, but by [`egress`].
+//! Only [`egress`] sends anything.
 
 use std::hint::spin_loop;
 use std::io;

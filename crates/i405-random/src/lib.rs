@@ -1,7 +1,7 @@
-//! Numbers that tests, benches and simulations choose times and faults with: a seed means the same run everywhere.
+//! Numbers by which tests, benches and simulations choose times and faults. A seed means the same run everywhere.
 //!
-//! SplitMix64 (G. Steele and others, "Fast splittable pseudorandom number generators", 2014), and ranges of our own,
-//! because a library may draw its ranges differently in its next version. Not for secrets.
+//! The generator is SplitMix64 (G. Steele and others, "Fast splittable pseudorandom number generators", 2014). The
+//! ranges are our own, because a library may draw them differently in its next version. Nothing here is for secrets.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! One end's machine: its clocks, its tunnel while the process lives, and when each part of it wants to run next.
+//! One end's machine: its clocks, its tunnel while the process lives, and when each part of the tunnel wants to run
+//! next.
 //!
 //! World time is nobody's clock: it never stops and never jumps. A host's clocks follow from it.
 

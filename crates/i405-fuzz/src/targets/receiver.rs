@@ -1,8 +1,8 @@
-//! The whole receiving side, driven by a byte program: keys come and go, genuine datagrams arrive in any order, twice,
-//! changed or from elsewhere, clocks jump, strangers and a malicious peer send what they like.
+//! The whole receiving side, driven by a byte program. Keys come and go. Genuine datagrams arrive in any order, twice,
+//! changed or from elsewhere. Clocks jump. Strangers and a malicious peer send what they like.
 //!
-//! It never panics; every datagram is counted once; nothing opens twice, and nothing that was changed opens; a packet
-//! comes out at most once and as it was sent; the floor never sinks, and no initiation gets past it.
+//! The receiver never panics. Every datagram is counted once. Nothing opens twice, and nothing that was changed opens.
+//! A packet comes out at most once and as it was sent. The floor never sinks, and no initiation gets past it.
 //!
 //! `world` has the receiver and its genuine peer, `heard` what comes out and what must hold of it.
 

@@ -1,6 +1,6 @@
-//! The whole sending side: whatever keys, packets, carousels and closes come, each slot is one datagram of the length,
-//! no counter is used twice, every packet leaves once and in order, a close is said eight times, and from it on no packet
-//! leaves.
+//! The whole sending side. Whatever keys, packets, carousels and closes come, each slot is one datagram of the length,
+//! and no counter is used twice. Every packet leaves once and in order. A close is said eight times, and from the first
+//! one on no packet leaves.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
-//! A server's endpoint, from the datagrams that come to those that leave: whoever sends, copies and forges, a server
-//! believes only what was echoed, and somebody to whom it is not sent what was asked for gets no more than was sent in his
-//! name (docs/protocol.md, "Sources").
+//! A server's endpoint, from the datagrams that come to those that leave (docs/protocol.md, "Sources"). Whoever sends,
+//! copies and forges, a server believes only what was echoed. Somebody to whom it is not sent what was asked for gets
+//! no more than was sent in his name.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,13 +1,14 @@
-//! The tunnel's burner as a program of its own, so that each kind of loop can be measured beside a tunnel without one;
-//! and an ordinary program that counts what it gets done, for what a burner takes from others.
+//! The tunnel's burner as a program of its own, so that each kind of loop can be measured beside a tunnel without one.
+//! It is also an ordinary program that counts what it gets done, which shows what a burner takes from others.
 //!
 //! ```text
 //! burner spin|pause|memory|vector --cpu 1 [--seconds 60]
 //! burner work --cpu 1 [--seconds 10] [--rest-us 0] [--work-us 1000]
 //! ```
 //!
-//! `work` is a program of the ordinary class that works for `--work-us` by the clock of its own CPU time and then sleeps
-//! for `--rest-us`, again and again. `done` has how many pieces it finished, the wall-clock seconds, and the CPU seconds.
+//! `work` is a program of the ordinary class that works for `--work-us` by the clock of its own CPU time and then
+//! sleeps for `--rest-us`, again and again. `done` has how many pieces it finished, the wall-clock seconds, and the CPU
+//! seconds.
 
 use std::hint::black_box;
 use std::process::ExitCode;
