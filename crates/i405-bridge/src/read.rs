@@ -1,5 +1,5 @@
-//! JavaScript values into the core's types. `lib/` has parsed and checked them; what is wrong here is a mistake of
-//! ours, and still an error and no panic.
+//! Turns JavaScript values into the core's types. `lib/` has parsed and checked them, so what is wrong here is a
+//! mistake of ours. It is an error all the same, and no panic.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};

@@ -1,5 +1,5 @@
-//! Changes to inputs, from a seed: what stable Rust has instead of a fuzzer. Coverage guides nothing here, so it only
-//! finds what is near the corpus; it is there so that a regression shows in every test run.
+//! Changes to inputs, from a seed: what stable Rust has instead of a fuzzer. Coverage guides nothing here, so it finds
+//! only what is near the corpus. It is there so that a regression shows in every test run.
 
 /// A generator of changed inputs (xorshift64*, S. Vigna, 2016): not secret, only repeatable.
 #[derive(Clone, Debug)]

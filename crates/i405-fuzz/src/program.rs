@@ -3,8 +3,8 @@
 //! The reader is our own and not a library's, because what the bytes of the corpus mean must not change with somebody
 //! else's version.
 
-/// Bytes that depend on every byte of the input, for keys: a fuzzer that watches comparisons copies sealed bytes into its
-/// next input, and under constant keys they would be genuine there. (FNV-1a, 64 bits.)
+/// Bytes that depend on every byte of the input, for keys (FNV-1a, 64 bits). A fuzzer that watches comparisons copies
+/// sealed bytes into its next input, and under constant keys they would be genuine there.
 pub fn salt<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let hash = bytes
         .iter()

@@ -12,8 +12,8 @@ use neon::prelude::*;
 use i405_bridge::tunnel::Listening;
 use i405_bridge::write;
 
-/// A tunnel's one channel. Each clone of a `Channel` would keep the event loop alive by itself, until it is dropped,
-/// which for one that JavaScript holds is whenever the collector comes by. So there is one, shared.
+/// A tunnel's one channel, which all share. Each clone of a `Channel` would keep the event loop alive by itself until
+/// it is dropped, and a clone that JavaScript holds is dropped only when the collector comes by.
 #[derive(Clone)]
 pub(crate) struct SharedChannel(Arc<Mutex<Channel>>);
 
@@ -72,8 +72,8 @@ impl EventSink for ChannelSink {
                 channel.lock().unref(&mut cx);
             }
             match cx.try_catch(|cx| Ok(hand_over(cx, &listener, batch).is_ok())) {
-                // A worker thread that is ended from outside, which V8 says by an exception without a value. Neon would
-                // report it, find that no JavaScript may run any more, and abort the process.
+                // V8 says by an exception without a value that a worker thread was ended from outside. Neon would
+                // report that exception, find that no JavaScript may run any more, and abort the process.
                 Err(thrown) if thrown.is_a::<JsNull, _>(&mut cx) => Ok(()),
                 Err(thrown) => cx.throw(thrown),
                 Ok(_) => Ok(()),

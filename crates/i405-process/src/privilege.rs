@@ -188,8 +188,8 @@ fn try_to_take_on(Wanted { keep, user }: &Wanted) -> rustix::io::Result<()> {
     set_capabilities(None, CapabilitySets { effective: permitted, permitted, inheritable: none })
 }
 
-/// Threads of idle priority, for as long as this lives in the ordinary class, or where that isn't permitted on any core:
-/// beside a thread that never pauses a burner would not get a turn to answer in.
+/// Threads of idle priority. For as long as this lives they are in the ordinary class, or, where that isn't permitted,
+/// allowed on any core: beside a thread that never pauses a burner would not get a turn to answer in.
 struct Lifted(Vec<(Pid, Before)>);
 
 /// What is to be put back.

@@ -159,8 +159,8 @@ impl Unwrapper {
         Self { wrap: XChaCha20Poly1305::new(wrap.into()), mask: HeaderMask::for_pairing(mask) }
     }
 
-    /// Whether the datagram is worth opening: long enough, and zeros under the mask. Of a stranger's datagrams, one
-    /// in 2^32 passes.
+    /// Whether the datagram is worth opening: it is long enough, and there are zeros under the mask. Of a stranger's
+    /// datagrams, one in 2^32 passes.
     pub fn plausible(&self, datagram: &[u8]) -> bool {
         datagram.len() >= MIN_DATAGRAM && self.mask.toggled_header(datagram) == Some([0; HEADER])
     }

@@ -128,8 +128,8 @@ impl<T> Cells<T> {
         self.cells.iter().any(|cell| cell.state.load(Ordering::Acquire) == ready(epoch))
     }
 
-    /// Fills a free cell for a slot of this epoch. One caller at a time, who holds what it is built from; false if there
-    /// is no free cell or `fill` says that there is nothing to be sent.
+    /// Fills a free cell for a slot of this epoch. Only one caller at a time may, the one that holds what slots are
+    /// built from. False: there is no free cell, or `fill` says that there is nothing to be sent.
     pub fn fill(&self, epoch: u16, fill: impl FnOnce(&mut T) -> bool) -> bool {
         for cell in &self.cells {
             if cell.state.compare_exchange(FREE, FILLING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {

@@ -196,8 +196,8 @@ impl Inbound {
         })
     }
 
-    /// Server: a copy of what came before. The client may be where it came from, now or still. Whoever copies without end
-    /// has none of them opened in the end.
+    /// Server: looks at a copy of what came before. The client may be at the copy's source, now or still. Whoever
+    /// copies without end has no copy opened in the end.
     fn look_at_copy(&mut self, arrival: &Arrival, datagram: &[u8]) {
         let from = self.whereabouts.contested_from().filter(|_| self.role == Role::Server);
         let (Some(from), Some(generation)) = (from, self.keyring.current()) else { return };
@@ -252,14 +252,15 @@ impl Inbound {
         self.keyring.forget(generation, &mut self.counters);
     }
 
-    /// The peer is there now, as it was told. A client says so where it turns to another of its server's addresses;
-    /// nothing that comes in moves its server. A server's endpoint moves by itself ([`Inbound::take_believed`]).
+    /// The peer is there now, as the control side says. A client says so when it turns to another of its server's
+    /// addresses; nothing that comes in moves its server. A server's endpoint moves by itself
+    /// ([`Inbound::take_believed`]).
     pub fn set_endpoint(&mut self, endpoint: impl Into<Endpoint>) {
         self.whereabouts.moved_to(endpoint.into());
     }
 
-    /// Server: this generation is confirmed, by a datagram from `source`. From now on the places that its response went
-    /// to are challenged, and wherever else datagrams under it come from, until one of them is believed.
+    /// Server: this generation is confirmed, by a datagram from `source`. From now on the sources that its response
+    /// went to are challenged, and all others that datagrams under it come from, until one of them is believed.
     pub fn ask(&mut self, generation: u32, source: Endpoint, now_ns: u64) {
         let answered = self.pairings.get_served().answered_sources();
         self.whereabouts.ask(generation, answered, source, now_ns);

@@ -66,16 +66,18 @@ impl AllowedIps {
     }
 }
 
-/// Whether a packet that came out of the tunnel may go to an interface. Not if it is from or to the machine itself:
-/// the kernel drops those as well, unless `route_localnet` is set. Nor if it comes from a group, or goes to nobody.
+/// Whether a packet that came out of the tunnel may go to an interface. It may not if it is from or to the machine
+/// itself: the kernel drops those as well, unless `route_localnet` is set. Nor may it if it comes from a group, or goes
+/// to nobody.
 pub fn may_enter(packet: &[u8]) -> bool {
     addresses(packet).is_some_and(|(source, destination)| {
         !(source.is_loopback() || source.is_multicast() || destination.is_loopback() || destination.is_unspecified())
     })
 }
 
-/// Whether a packet is from an address that counts on its link only, or from none: what a kernel says by itself through any
-/// interface, router solicitations and reports of groups above all. Nobody forges these to get an answer from elsewhere.
+/// Whether a packet is from an address that counts on its link only, or from none. A kernel sends such packets by
+/// itself through any interface, router solicitations and reports of groups above all. Nobody forges these to get an
+/// answer from elsewhere.
 pub fn is_of_the_link(packet: &[u8]) -> bool {
     match addresses(packet) {
         Some((IpAddr::V4(source), _)) => source.is_unspecified() || source.is_link_local(),

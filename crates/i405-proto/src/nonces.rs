@@ -16,8 +16,8 @@ pub const MAX_NONCES: usize = 65_536;
 /// Twice the bound, so that probing stays short: about 1.5 places on average at the fullest.
 const PLACES: usize = 2 * MAX_NONCES;
 
-/// Nonces of any stamp that are remembered for as long as no other takes their place: 128 KiB. Whoever sends copies of
-/// more datagrams in turns has to know which of those that he recorded are a handshake's.
+/// Nonces of any stamp that are remembered for as long as no other takes their place: 128 KiB. Somebody who sends
+/// copies of more datagrams in turns would have to know which of those that he recorded are a handshake's.
 const RECENT_PLACES: usize = 16_384;
 /// Marks an empty place there.
 const EMPTY: u64 = 0;

@@ -219,8 +219,8 @@ impl Outbound {
         self.slot = 0;
     }
 
-    /// Says close in the next [`CLOSE_SLOTS`] data slots. A packet under way is given up: it could take longer than a
-    /// close may. None is begun any more: the peer ends the session with the first of these slots that comes.
+    /// Says close in the next [`CLOSE_SLOTS`] data slots. A packet under way is given up, because it could take longer
+    /// than a close may. No other is begun, because the peer ends the session with the first of these slots that comes.
     pub fn say_close(&mut self) {
         self.packer.abandon();
         self.closing = true;
@@ -363,8 +363,8 @@ impl Outbound {
             (&mut self.throwaway, NO_SESSION)
         };
 
-        // A sealer without counters left was not chosen, and the throwaway key's spare is asked for 2^27 slots early. Were
-        // there none all the same, the tunnel has to end: nothing may leave unsealed.
+        // A sealer without counters left was not chosen, and the throwaway key's spare is asked for 2^27 slots early.
+        // If there is none all the same, the tunnel has to end: nothing may leave unsealed.
         let counter = sealer.seal(&mut self.datagram).expect("the throwaway key has counters left, or a spare");
         let under = SealedUnder { generation, counter };
         let (endpoint, contents, source) = match copy {

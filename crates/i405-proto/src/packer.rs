@@ -130,8 +130,8 @@ impl Packer {
         filled
     }
 
-    /// Control blocks that don't wait: where the block under way leaves no room for them in a payload of this length, it
-    /// starts again behind them.
+    /// Makes room for control blocks that don't wait: where the block under way leaves none for them in a payload of
+    /// this length, it starts again behind them.
     pub fn make_room(&mut self, payload_length: usize, urgent: &[ControlBlock<'_>]) {
         let wanted: usize = urgent.iter().map(ControlBlock::block_len).sum();
         let continues = if self.sent > 0 { self.length - self.sent } else { 0 };

@@ -1,5 +1,5 @@
-//! The replay window of one key, after RFC 6479: a ring of words in which advancing clears whole words, and no bit is
-//! ever shifted.
+//! The replay window of one key, after RFC 6479: a ring of words. To advance clears whole words, and no bit is ever
+//! shifted.
 
 /// Counters remembered below the highest one, which counts itself.
 pub const REPLAY_WINDOW: u32 = 8192;

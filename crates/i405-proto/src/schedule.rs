@@ -129,8 +129,8 @@ impl Timing {
     }
 }
 
-/// Uniform in `0..bound`, `bound` not zero: the high half of a product; the low halves that would come once too often
-/// are refused (D. Lemire, "Fast random integer generation in an interval", 2019).
+/// Uniform in `0..bound`, `bound` not zero: the high half of a product. Low halves that would come once too often are
+/// refused (D. Lemire, "Fast random integer generation in an interval", 2019).
 fn below(rng: &mut impl RngCore, bound: u64) -> u64 {
     let too_often = bound.wrapping_neg() % bound;
     loop {

@@ -12,8 +12,8 @@ use crate::ledger::KeyNumber;
 const AHEAD: i64 = 64;
 /// Keys that were sent under and are looked at, the newest.
 const USED: usize = 4;
-/// As many of the others. A server installs one for each initiation, and most are never sent under; but a rekey's may wait
-/// behind them for as long as its session lasts, 180 s, and a client makes an initiation every 5.8 s.
+/// As many keys of the others. A server installs one for each initiation, and most are never sent under. But a rekey's
+/// may wait behind them for as long as its session lasts, 180 s, and a client makes an initiation every 5.8 s.
 const UNUSED: usize = 40;
 
 /// What a datagram is.

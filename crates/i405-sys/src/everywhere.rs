@@ -69,7 +69,8 @@ pub fn with_signal<T, E>(act: Act, run: impl FnOnce(&dyn Fn(Pid)) -> Result<T, E
 }
 
 /// Our handler as libc hands it to the kernel: on x86-64 that includes a way back from it, which libc has and we don't.
-/// libc refuses to set number 33, so it is shown another one, which is put back at once.
+/// libc refuses to set number 33. So libc sets it for another signal, where it is read, and that signal's own action is
+/// put back at once.
 fn action_of_libc() -> io::Result<KernelAction> {
     let spare = libc::SIGRTMAX();
     let before = exchange(spare, None)?;

@@ -49,8 +49,8 @@ pub fn tun_flags(fd: &OwnedFd) -> io::Result<i32> {
     Ok(i32::from(flags))
 }
 
-/// The number of a TUN descriptor's interface. One that was made elsewhere (not `ours`) may be in another network
-/// namespace, where its name says nothing here; None also where that can't be told.
+/// The number of a TUN descriptor's interface. An interface that was made elsewhere (not `ours`) may be in another
+/// network namespace, where its name says nothing here. None also where that can't be told.
 pub fn tun_index(fd: &OwnedFd, ours: bool) -> Option<u32> {
     let request = tun_request(fd).ok()?;
     if !ours && !is_in_this_namespace(fd) {

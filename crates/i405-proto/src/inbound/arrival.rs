@@ -18,13 +18,13 @@ pub struct InboundCounters {
     pub received: u64,
     /// Data datagrams that authenticated and were new.
     pub opened: u64,
-    /// Of the peer's datagrams, those that can have come: by each key's highest counter that opened. Less `opened`, these
-    /// are lost, or late.
+    /// Those of the peer's datagrams that can have come, by the highest counter of each key that opened. Those of them
+    /// that are not in `opened` are lost, or late.
     pub expected: u64,
     /// Authenticated by no key, or from a source that doesn't count.
     pub unknown: u64,
-    /// The peer's own, opened by nothing: cover without a session, and copies of a handshake under way that are more than
-    /// the budget lets in.
+    /// The peer's own datagrams that nothing opened: cover without a session, and copies of a handshake under way that
+    /// are more than the budget lets in.
     pub unopened: u64,
     /// Copies of datagrams that were opened before.
     pub replayed: u64,

@@ -156,8 +156,8 @@ impl Keyring {
         self.keys[position].as_ref().map(|key| (key.generation, key.highest()))
     }
 
-    /// Opens a datagram that the current key has seen, if its counter is this one or a later one: the counter, if it
-    /// authenticates.
+    /// Opens a datagram that the current key has seen, if its counter is this one or a later one. Returns the counter,
+    /// if the datagram authenticates.
     pub(super) fn open_copy(
         &self,
         now_ns: u64,

@@ -14,7 +14,7 @@ use super::sink::{Blocks, InboundSink, OpenedDatagram, ServerSide};
 
 // The protocol's.
 
-/// How far above the highest counter seen one may be, besides what silence allows. A burst that was held back on the
+/// How far a counter may be above the highest one seen, besides what silence allows. A burst that was held back on the
 /// way fits, and a stranger's chance to be opened stays at 2^-16.
 const COUNTERS_AHEAD: u64 = 65_536;
 

@@ -128,8 +128,9 @@ impl<S: InboundSink> BlockSink for Blocks<'_, S> {
         }
     }
 
-    /// An unknown kind, or a known one of another length (for a report: shorter), is skipped; so is a stamp that is no news, for it is in every
-    /// datagram until an answer comes, and a path that held those back lets them go all at once.
+    /// Skips unknown kinds, and known ones of another length (for a report: shorter). It skips a stamp that is no news,
+    /// too, because the stamp is in every datagram until an answer comes, and a path that held those back lets them go
+    /// all at once.
     fn control(&mut self, kind: u8, body: &[u8]) {
         match kind {
             CONTROL_REKEY_INITIATION | CONTROL_REKEY_RESPONSE => {}

@@ -22,8 +22,8 @@ use crate::endpoint::Endpoint;
 
 /// Datagrams in a row from elsewhere, before a source is challenged.
 const RUN: u32 = 8;
-/// Sources that are challenged at a time, once there is an endpoint; at confirmation, candidates beside those that the
-/// response went to.
+/// Sources that are challenged at a time, once there is an endpoint. At confirmation these are candidates beside those
+/// that the response went to.
 const MOST_OTHERS: usize = 4;
 /// So long is counted what a source gets, from its first challenge on, and what all of them get, ns.
 const AGAIN_NS: u64 = 10_000_000_000;
@@ -34,8 +34,8 @@ const MOST_TOGETHER: u32 = 32;
 
 // Ours.
 
-/// From one candidate that makes way for another to the next, ns: whoever copies one datagram under any number of sources
-/// has each of them told to the sender.
+/// From one candidate that makes way for another to the next, ns. Without this limit, whoever copies one datagram under
+/// any number of sources would have each of them told to the sender.
 const MAKES_WAY_NS: u64 = 10_000_000;
 
 /// A datagram that opened, or a copy of one.

@@ -60,8 +60,8 @@ fn scrub_stack() {
 /// Bytes of stack overwritten after keys went through several calls: more than their frames take together.
 const SCRUBBED_DEEP: usize = 64 * 1024;
 
-/// Runs `work`, in whose frames keys are moved about, and overwrites the stack that it used: a move copies, and the
-/// bytes that it moves from stay until something else needs the place.
+/// Runs `work`, in whose frames keys are moved about, and overwrites the stack that it used. A move copies, and what it
+/// moves from stays there until something else needs the place.
 pub fn with_clean_stack<T>(work: impl FnOnce() -> T) -> T {
     let result = apart(work);
     scrub_stack_deep();

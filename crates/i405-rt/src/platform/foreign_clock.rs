@@ -58,8 +58,8 @@ pub struct Realtime {
 }
 
 impl Realtime {
-    /// Reads both clocks. False: CLOCK_REALTIME was set since the last time, and what was stamped meanwhile can't be
-    /// told.
+    /// Reads both clocks. False: CLOCK_REALTIME was set since the last time, so what was stamped meanwhile can't be
+    /// converted.
     pub fn update(&mut self) -> bool {
         let readings = (0..READINGS).map(|_| {
             let before_ns = monotonic_ns();

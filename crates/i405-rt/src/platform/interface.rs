@@ -13,8 +13,8 @@ const DEVICE: &str = "/dev/net/tun";
 const SYSCTL_OFF: &str = " (sysctl disable_ipv6)";
 const KERNEL_OFF: &str = " (kernel without IPv6, or ipv6.disable=1)";
 
-/// The interface with addresses and MTU, up, and its name; `before_addresses` sees name and number when it has none of
-/// these yet.
+/// Makes the interface, with addresses and MTU, and up; returns it and its name. `before_addresses` sees name and
+/// number when it has none of these yet.
 pub fn create(
     name: Option<&str>,
     addresses: &[InterfaceAddress],

@@ -27,8 +27,8 @@ const HOP_LIMIT: i32 = 64;
 const TRAFFIC_CLASS: i32 = 0;
 /// Receive buffer, bytes: 20 ms of the shortest slots at 1500 bytes, so that a late receiver loses nothing.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// SO_PRIORITY: the most urgent that needs no privilege. A `pfifo_fast` queue then lets this machine's other datagrams
-/// wait and not ours; nothing of it is on the wire.
+/// SO_PRIORITY: the most urgent that needs no privilege. In a `pfifo_fast` queue this machine's other datagrams then
+/// wait, and ours don't. Nothing of it is on the wire.
 const PRIORITY: i32 = 6;
 /// Do not look at path MTU, set DF always: ICMP from strangers is not believed. IP_PMTUDISC_PROBE.
 const PMTUDISC_PROBE: i32 = libc::IP_PMTUDISC_PROBE;
@@ -104,8 +104,8 @@ impl OuterSocket {
         self.let_pass(|passing| passing.peer = Some(peer));
     }
 
-    /// Has the kernel drop what comes by our own TUN interface; to be said again when that is made anew. None: there is
-    /// none, or it is elsewhere.
+    /// Has the kernel drop what comes by our own TUN interface. It has to be said again when that is made anew. None:
+    /// there is no such interface, or it is in another network namespace.
     pub fn ignore_interface(&self, index: Option<u32>) {
         self.let_pass(|passing| passing.tun = index);
     }

@@ -50,8 +50,8 @@ pub enum Breath {
         /// After every how many slots.
         every_slots: u64,
     },
-    /// By a while in the ordinary class after each longer one under SCHED_FIFO. By the clock: counted in slots, it
-    /// would last longer where others make slots be missed.
+    /// By a while in the ordinary class after each longer one under SCHED_FIFO. Both follow the clock: counted in
+    /// slots, they would last longer where others make slots be missed.
     StepDown {
         /// Under SCHED_FIFO.
         fifo_ns: u64,

@@ -36,8 +36,8 @@ impl OwnFlow {
     }
 }
 
-/// FNV-1a over address and port. That somebody finds another endpoint of the same digest does no harm: only a program on
-/// this machine that also has our port could send there, and its datagrams are dropped.
+/// FNV-1a over address and port. It does no harm if somebody finds another endpoint of the same digest: only a program
+/// on this machine that also has our port could send there, and its datagrams are dropped.
 fn digest(address: IpAddr, port: u16) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let start = port.to_be_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix);

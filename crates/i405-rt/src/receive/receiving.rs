@@ -33,8 +33,8 @@ use crate::rings::stats::{Counters, ReceiveCounters};
 /// Largest UDP payload.
 const LARGEST_DATAGRAM: usize = 65_535;
 const MILLISECOND_NS: u64 = 1_000_000;
-/// Control blocks of one turn that are told of: a peer sends one or two in a payload, and some more come at once where
-/// payloads waited for a lost one. Whoever fills payloads with them loses the rest.
+/// How many control blocks of one turn are told to the reporter. A peer sends one or two in a payload, and some more
+/// come at once where payloads waited for a lost one. Whoever fills payloads with them loses the rest.
 const MOST_CONTROL_BLOCKS: u32 = 16;
 
 /// Where inner packets go.
@@ -163,8 +163,8 @@ impl Receiving {
         matches!(&self.parts.outlet.delivery, Delivery::InTurns(_, backlog) if !backlog.is_empty())
     }
 
-    /// Takes the transmit timestamps that wait, within bounds. False: there were none, so it isn't they that made the
-    /// socket report an error.
+    /// Takes the transmit timestamps that wait, within bounds. False: there were none, so the socket reports an error
+    /// for another reason.
     pub fn drain_departures(&mut self) -> bool {
         let ReceivingParts { departures, socket, .. } = &mut self.parts;
         departures.as_mut().is_some_and(|departures| departures.drain(socket))

@@ -19,8 +19,9 @@ const FEWEST_COPIES: usize = 8;
 /// Copies that are ready at most: 3 MiB of them at 1500 bytes.
 const MOST_COPIES: usize = 2048;
 
-/// Copies follow each other by this much at least: a receiver opens 5 a millisecond of all strangers' (`i405_proto::budget`),
-/// and wrapping each of 100,000 slots a second would take a core from who has to answer.
+/// Copies follow each other by this much at least. A receiver opens 5 a millisecond of all strangers'
+/// (`i405_proto::budget`). And to wrap one for each of 100,000 slots a second would take a core from whoever has to
+/// answer.
 const COPY_EVERY_NS: u64 = 250_000;
 
 /// Server: where the initiation with this stamp came from, likeliest first.
@@ -97,8 +98,8 @@ impl Carousel {
         }
     }
 
-    /// Wraps as many copies as there is room for now. Room that comes meanwhile waits for the next time, or a reporter
-    /// that is slower than the slots would never be done.
+    /// Wraps as many copies as there is room for now. Room that comes meanwhile waits for the next time, because a
+    /// reporter that is slower than the slots would never be done otherwise.
     pub fn refill(&mut self, wrapper: &Wrapper) {
         for _ in 0..self.ring.slots() {
             let Ok(nonce) = random::<NONCE>() else { return };

@@ -16,8 +16,8 @@ const GIVE_UP_NS: u64 = 5_000_000_000;
 /// Slots that wait at most: 2.6 s of the shortest, 12 MiB.
 const MOST_SLOTS: usize = 1 << 18;
 
-/// So often may a timestamp be looked at before its slot has come: the thread that sent may be off its core between the
-/// call and saying so. At the reporter's period this is 40 ms or more.
+/// How often a timestamp may be looked at before its slot has come. The thread that sent may be off its core between
+/// the call and saying so. At the reporter's period this is 40 ms or more.
 const MOST_WAITS: u8 = 20;
 
 struct Sent {
@@ -42,7 +42,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// The next slot. One that is told of late, by another thread than the one before, takes the place of its call.
+    /// Takes the next slot, and puts it where its call belongs: another thread may tell of an earlier slot later.
     pub fn sent(&mut self, record: SlotRecord) {
         let before = self.slots.iter().rposition(|slot| slot.record.called_ns <= record.called_ns);
         let place = before.map_or(0, |index| index + 1);

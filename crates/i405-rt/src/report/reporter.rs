@@ -230,8 +230,8 @@ impl Reporter {
         self.pending.push(event);
     }
 
-    /// Slots go where the client is believed to be, whatever the program is at. The end of a schedule that nobody
-    /// confirmed is no end any more; the program plans the next one when it hears of it.
+    /// Sends slots to where the client is believed to be, without waiting for the program. The end of a schedule that
+    /// nobody confirmed is no end any more; the program plans the next one when it hears of it.
     fn move_to(&self, confirmed: Option<u32>, source: Endpoint) {
         self.shared.lead_to(source);
         let _ = self.shared.command(SendCommand::Endpoint(source));

@@ -81,8 +81,9 @@ impl LatenessWindow {
         if let Some((source, lateness)) = &mut self.departed {
             lateness.missed(since);
             let figures = lateness.snapshot();
-            // A few timestamps among many slots without would be figures of something else. And where nothing is known
-            // yet, because the threads that bring them are late, the next interval has them.
+            // Where most slots have no timestamp, figures of the few that have would be figures of something else.
+            // Where nothing is known yet, because the threads that bring timestamps are late, the next interval has
+            // them.
             if figures.count + unreported > 0 {
                 self.comes = figures.count > unreported;
             }

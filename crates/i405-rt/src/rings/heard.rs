@@ -1,5 +1,5 @@
 //! What the receiver heard last under the newest key, for the reporter: several numbers that belong together, without a
-//! lock. The writer never waits; a reader that comes in between looks again later.
+//! lock. The writer never waits. A reader that comes in between looks again later.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 

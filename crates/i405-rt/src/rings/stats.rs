@@ -36,8 +36,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Written by the thread that dispatches. Where two do, each has its own, and what is about building slots is
-    /// in the first one's, written by whoever holds what slots are built from.
+    /// Written by the thread that dispatches. Where two do, each has its own. Then counters of building slots count in
+    /// those of the first one only, and whoever holds what slots are built from writes them.
     #[repr(align(128))]
     SendCounters {
         /// Datagrams handed to the kernel, whether it took them or not.

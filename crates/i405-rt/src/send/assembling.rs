@@ -74,8 +74,8 @@ impl Assembler {
         self.parts.outbound.leaving()
     }
 
-    /// Takes the sealed datagram away and leaves a buffer of its length: the one given, or a spare one where that is
-    /// another schedule's. None: there is no buffer left.
+    /// Takes the sealed datagram away and leaves a buffer of its length: the one given, or a spare one if that has
+    /// another schedule's length. False: there is no buffer left.
     pub fn swap_datagram(&mut self, buffer: &mut Box<[u8]>) -> bool {
         let length = self.parts.outbound.datagram_length();
         if buffer.len() != length {
@@ -176,8 +176,9 @@ impl Assembler {
         self.next = Some(start);
     }
 
-    /// A new schedule begins where the old one's next deadline would come after the new one's first, one that continues
-    /// the old one with its next slot; a schedule ends at the first deadline at or after its end.
+    /// Changes the schedule where it is time. A new one begins where the old one's next deadline would come after the
+    /// new one's first; one that continues the old one begins with its next slot. A schedule ends at the first deadline
+    /// at or after its end.
     fn change_schedule(&mut self, agree: impl FnOnce(Option<&Start>) -> bool) {
         let begins = match (&self.running, &self.next) {
             (Some(running), Some(next)) => {

@@ -41,8 +41,8 @@ impl Emergency {
         self.length = length.clamp(MIN_DATAGRAM, self.buffer.len());
     }
 
-    /// Makes it ready, if it isn't. What the buffer held last is sealed once more: random bytes, like any that leave.
-    /// The key is good for 2^28 of them; after that nothing leaves here any more.
+    /// Makes it ready, if it isn't. What the buffer held last is sealed once more: it is random bytes, like any that
+    /// leave. The key is good for 2^28 of them; after that nothing leaves here any more.
     pub fn seal(&mut self) {
         if !self.sealed {
             self.sealed = self.sealer.seal(&mut self.buffer[..self.length]).is_ok();

@@ -13,7 +13,7 @@ use crate::send::hedge::{Hedge, MOST_WALKED};
 use crate::send::slots::Slots;
 use crate::send::tally::{Outcome, Tally};
 
-/// The second dispatcher waits this much longer, so that the one that built a slot, whose caches hold it, sends it
+/// The second dispatcher waits this much longer. So the one that built a slot, and has it in its caches, sends it
 /// unless it is late: a claim and a call take about 1 us.
 const SECOND_WAITS_NS: u64 = 2_000;
 

@@ -3,8 +3,8 @@
 use crate::platform::socket::OuterSocket;
 use i405_sys::own_address::Destination;
 
-/// Sends a slot's bytes: the only system call between a deadline and the wire. `launch_ns`: when the kernel is to send
-/// them, where that is told to it. Returns the kernel's refusal, 0 for none.
+/// Sends a slot's bytes. This is the only system call between a deadline and the wire. `launch_ns`: when the kernel is
+/// to send them, where it is told that. Returns the kernel's refusal, 0 for none.
 #[inline]
 pub fn transmit(socket: &OuterSocket, datagram: &[u8], to: &Destination, launch_ns: Option<u64>) -> i32 {
     // Which of the two is the configuration's, the same for every slot of a schedule.

@@ -31,8 +31,8 @@ use crate::send::hedge::{DISPATCHERS, Hedge};
 
 /// Longest body of a control block: it comes through the peer's receiver whole.
 const LONGEST_CONTROL: usize = MESSAGE_CAPACITY;
-/// From the command to begin a schedule to its begin. What its first slots carry is commanded next: the shortest ones would
-/// leave without.
+/// From the command that begins a schedule until it begins. The commands that follow say what its first slots carry:
+/// without this time the shortest slots would leave with nothing of that.
 const BEGINS_IN_NS: u64 = 10_000_000;
 /// A schedule to begin with.
 #[derive(Clone, Copy, Debug)]

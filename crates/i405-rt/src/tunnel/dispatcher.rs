@@ -16,7 +16,7 @@ use crate::realtime::timed_thread::Throttle;
 use crate::send::slots::Slots;
 
 /// `sleepy`: assembling begins this long before the deadline. It covers the wake-up (p99 about 65 us where this was
-/// measured) and the build (3 us); what is over is slept through. Longer costs latency, shorter lateness.
+/// measured) and the build (3 us); the rest is slept through. More would cost latency, less would cost lateness.
 const SLEEPY_LEAD_NS: u64 = 100_000;
 /// Longest uninterrupted sleep: so long may a command wait.
 const LONGEST_SLEEP_NS: u64 = 100_000_000;

@@ -29,8 +29,8 @@ use crate::tunnel::opening::{self, Opened};
 
 /// A handle. Dropping it closes the tunnel.
 pub struct Tunnel {
-    /// None once it is closed. Whoever has the handle keeps it for as long as it likes, in JavaScript until the collector
-    /// comes by; descriptors, the address, rings and keys are not to wait for that.
+    /// None once it is closed. Whoever has the handle may keep it for long, JavaScript until the collector comes by.
+    /// Descriptors, the address, rings and keys don't wait for that.
     live: Mutex<Option<Live>>,
     counters: Arc<Counters>,
     window: Weak<Mutex<LatenessWindow>>,

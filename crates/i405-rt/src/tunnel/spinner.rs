@@ -24,8 +24,8 @@ use crate::send::slots::Slots;
 
 /// Assembling begins this long before the deadline: the build takes 1 to 3 us warm, 10 us with cold caches.
 const LEAD_NS: u64 = 20_000;
-/// A gap in the clock readings from which on only the throttle explains it: it takes 50 ms at a time, other things of
-/// the kernel and most of the hypervisor's less than this.
+/// A gap in the clock readings that only the throttle explains. The throttle takes 50 ms at a time; other things of the
+/// kernel, and most of the hypervisor's, take less than this.
 const STALL_NS: u64 = 30_000_000;
 /// Commands are looked for this often while nothing else happens.
 const TURNS_PER_COMMAND_CHECK: u32 = 64;

@@ -204,8 +204,8 @@ fn only(core: usize) -> io::Result<CpuSet> {
 fn end(burner: &Burner, core: usize) {
     burner.orders.stop.store(true, Ordering::Release);
     burner.thread.unpark();
-    // Never waiting for it: if the lock is taken, it is ending. While we have the lock it can't end, and its number
-    // stays its own.
+    // This doesn't wait for the lock: if it is taken, the thread is ending. While we have it the thread can't end, and
+    // its number stays its own.
     let Ok(alive) = burner.orders.alive.try_lock() else { return };
     let Some(tid) = *alive else { return };
     // Refused without a privilege; then it ends when it gets a turn.

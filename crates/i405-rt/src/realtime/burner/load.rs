@@ -13,8 +13,8 @@ const MEMORY_BYTES: usize = 256 * 1024;
 /// Numbers of the vector kind: 8 KiB, which stay in the first-level cache.
 const LANES: usize = 2_048;
 
-/// The default: keeps clock and power state up, leaves caches alone, and has no pause instructions, which a hypervisor
-/// can take for a lock that spins in vain, and give the core away (pause-loop exits).
+/// The default. It keeps clock and power state up and leaves caches alone. It has no pause instructions: a hypervisor
+/// can take these for a lock that spins in vain, and give the core away (pause-loop exits).
 pub const DEFAULT: Kind = Kind::Spin;
 
 /// What to burn.
