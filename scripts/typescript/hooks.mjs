@@ -24,9 +24,9 @@ const MADE_BY = JSON.stringify([require("typescript/package.json").version, OPTI
 /** @type {import("node:module").ResolveHook} */
 export async function resolve(specifier, context, next) {
   const { parentURL } = context;
-  if (parentURL?.endsWith(".ts") && /^\.{1,2}\/.*\.js$/.test(specifier)) {
-    const url = new URL(specifier.replace(/\.js$/, ".ts"), parentURL);
-    if (existsSync(url)) return { url: url.href, format: "module", shortCircuit: true };
+  if (parentURL?.endsWith(".ts") && /^\.{1,2}\/.*\.c?js$/.test(specifier)) {
+    const url = new URL(specifier.replace(/js$/, "ts"), parentURL);
+    if (existsSync(url)) return { url: url.href, format: formatOf(url.pathname), shortCircuit: true };
   }
   return next(specifier, context);
 }
@@ -34,8 +34,13 @@ export async function resolve(specifier, context, next) {
 /** @type {import("node:module").LoadHook} */
 export async function load(url, context, next) {
   const path = url.startsWith("file:") ? fileURLToPath(url) : "";
-  const isOurs = path.startsWith(ROOT) && path.endsWith(".ts") && !path.includes("/node_modules/");
-  return isOurs ? { format: "module", source: transpiled(path), shortCircuit: true } : next(url, context);
+  const isOurs = path.startsWith(ROOT) && /\.c?ts$/.test(path) && !path.includes("/node_modules/");
+  return isOurs ? { format: formatOf(path), source: transpiled(path), shortCircuit: true } : next(url, context);
+}
+
+/** @param {string} path */
+function formatOf(path) {
+  return path.endsWith(".cts") ? "commonjs" : "module";
 }
 
 /** @param {string} path */
@@ -48,7 +53,8 @@ function transpiled(path) {
   if (kept.endsWith(mark)) return kept;
   /** @type {typeof import("typescript")} */
   const typescript = require("typescript");
-  const { options } = typescript.convertCompilerOptionsFromJson(OPTIONS, ROOT);
+  const own = formatOf(path) === "commonjs" ? { ...OPTIONS, module: "commonjs", verbatimModuleSyntax: false } : OPTIONS;
+  const { options } = typescript.convertCompilerOptionsFromJson(own, ROOT);
   const { outputText } = typescript.transpileModule(source.toString("utf8"), {
     fileName: path,
     compilerOptions: options,
