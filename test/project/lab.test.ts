@@ -210,7 +210,7 @@ t.test("closing a pair ends what runs inside and leaves nothing", { skip }, asyn
 });
 
 t.test("a test that is told to end takes its namespaces with it", { skip }, async (t) => {
-  const helper = new URL("../../lab/host/netns.js", import.meta.url).href;
+  const helper = new URL("../../lab/host/netns.ts", import.meta.url).href;
   const script = `
     import { NetnsPair } from ${JSON.stringify(helper)};
     const { a } = new NetnsPair();
