@@ -15,5 +15,6 @@ const PROFILE = process.env.I405_TESTKIT_PROFILE ?? "debug";
 export function testkit(name: string): string {
   const path = join(TARGET, PROFILE, name);
   if (existsSync(path)) return path;
-  throw new Error(`${path} is missing: build it with \`node scripts/setup.mjs --tests\``);
+  const option = PROFILE === "release" ? "--benches" : "--tests";
+  throw new Error(`${path} is missing: build it with \`node scripts/setup.mjs ${option}\``);
 }

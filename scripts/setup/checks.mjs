@@ -104,9 +104,9 @@ function listed(results) {
   return lines.length === 0 ? "" : `failed:\n${lines.join("")}\n`;
 }
 
-/** A runner that ran no test checked nothing. @param {Result[]} results */
+/** A runner that ran no test checked nothing, and one that counts a failure failed, however it ended. @param {Result[]} results */
 export function failedChecks(results) {
-  return results.filter(({ ok, counts }) => !ok || (counts !== undefined && counts.passed + counts.failed === 0));
+  return results.filter(({ ok, counts }) => !ok || counts?.passed === 0 || (counts?.failed ?? 0) > 0);
 }
 
 /**

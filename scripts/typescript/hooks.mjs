@@ -18,8 +18,10 @@ const OPTIONS = {
   inlineSourceMap: true,
   inlineSources: true,
 };
+/** For the one source that is CommonJS by its nature. */
+const COMMONJS = { ...OPTIONS, module: "commonjs", verbatimModuleSyntax: false };
 /** Whatever changes the output of a source that stays the same. */
-const MADE_BY = JSON.stringify([require("typescript/package.json").version, OPTIONS]);
+const MADE_BY = JSON.stringify([require("typescript/package.json").version, OPTIONS, COMMONJS]);
 
 /** @type {import("node:module").ResolveHook} */
 export async function resolve(specifier, context, next) {
@@ -53,7 +55,7 @@ function transpiled(path) {
   if (kept.endsWith(mark)) return kept;
   /** @type {typeof import("typescript")} */
   const typescript = require("typescript");
-  const own = formatOf(path) === "commonjs" ? { ...OPTIONS, module: "commonjs", verbatimModuleSyntax: false } : OPTIONS;
+  const own = formatOf(path) === "commonjs" ? COMMONJS : OPTIONS;
   const { options } = typescript.convertCompilerOptionsFromJson(own, ROOT);
   const { outputText } = typescript.transpileModule(source.toString("utf8"), {
     fileName: path,

@@ -119,6 +119,8 @@ t.test("the summary ends with the counts, and nothing that failed is lost in the
   ];
   t.equal(failedChecks(bad).length, 3);
   t.match(summary(bad), /FAILED {2}eslint +1 s\n[^]*\n7 passed, 5 failed$/);
+  const lenient = [{ name: "tap", ok: true, seconds: 1, counts: { passed: 7, failed: 1 } }];
+  t.equal(failedChecks(lenient).length, 1, "a runner that counts a failure and ends well failed");
   const nothing = [{ name: "tap", ok: true, seconds: 1.4, counts: { passed: 0, failed: 0 } }];
   t.match(summary(nothing), /0 passed, 1 failed$/, "a runner that ran nothing checked nothing");
 });
