@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { NetnsPair } from "../../lab/host/netns.js";
 import { generatePrivateKey, publicKey } from "../../lib/handshake/keys.js";
+import type { Summary } from "../../lab/figures/stats.js";
 import { flags, Program, type ProgramEvent } from "../../lab/host/program.js";
 
 export const PORT = 1405;
@@ -67,18 +68,7 @@ export interface FinalStats {
 }
 
 /** Lateness as the sender itself saw it, microseconds. */
-export interface DeviationEvent extends ProgramEvent {
-  count: number;
-  mean: number;
-  stddev: number;
-  p1: number;
-  p50: number;
-  p90: number;
-  p99: number;
-  p999: number;
-  max: number;
-  missed: number;
-}
+export type DeviationEvent = ProgramEvent & Summary & { missed: number };
 
 function wireFlags({ wire, down = wire }: TunnelSettings): string[] {
   return Object.entries({ up: wire, down }).flatMap(([direction, { interval, length, jitter }]) =>

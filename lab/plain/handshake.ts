@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { ml_kem768 } from "@noble/post-quantum/ml-kem.js";
 import { sessionOf, type PlainSession } from "./key-schedule.js";
 import { x25519, x25519Public } from "./primitives.js";
-import { firstMessage, Symmetric, type NoiseSecrets } from "./symmetric.js";
+import { firstMessage, readSecondMessage, Symmetric, type NoiseSecrets } from "./symmetric.js";
 
 export type { NoiseSecrets } from "./symmetric.js";
 
@@ -88,16 +88,7 @@ export class PlainInitiator {
   /** h: what a rekey of the session names it by. */
   finish(response: Buffer): PlainVerdict & { session: PlainSession; h: Buffer } {
     const noise = this.#noise;
-    const { statics, psk } = this.#secrets;
-    const e = response.subarray(0, 32);
-    noise.mixHash(e);
-    noise.mixKey(e);
-    noise.mixKey(x25519(this.#ephemeral, e));
-    if (statics !== null) {
-      noise.mixKey(x25519(statics.own, e));
-      noise.mixKeyAndHash(psk);
-    }
-    const payload = noise.open(response.subarray(32));
+    const payload = readSecondMessage(noise, this.#secrets, this.#ephemeral, response);
     const kem = ml_kem768.decapsulate(payload.subarray(32), this.#kem.secretKey);
     const aeadId = payload[1]!;
     const { k1, k2 } = noise.split();

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { sessionOf, type PlainSession } from "./key-schedule.js";
 import { x25519, x25519Public } from "./primitives.js";
-import { firstMessage, Symmetric, type NoiseSecrets } from "./symmetric.js";
+import { firstMessage, readSecondMessage, Symmetric, type NoiseSecrets } from "./symmetric.js";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -41,16 +41,7 @@ export class PlainRekeyInitiator {
   /** The new session, and its h for the next rekey. */
   finish(response: Buffer): PlainSession & { h: Buffer } {
     const noise = this.#noise;
-    const { statics, psk } = this.#secrets;
-    const e = response.subarray(0, 32);
-    noise.mixHash(e);
-    noise.mixKey(e);
-    noise.mixKey(x25519(this.#ephemeral, e));
-    if (statics !== null) {
-      noise.mixKey(x25519(statics.own, e));
-      noise.mixKeyAndHash(psk);
-    }
-    noise.open(response.subarray(32));
+    readSecondMessage(noise, this.#secrets, this.#ephemeral, response);
     return { ...next(noise, this.#root), h: noise.h };
   }
 }

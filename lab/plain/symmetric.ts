@@ -75,3 +75,22 @@ export function firstMessage(noise: Symmetric, secrets: NoiseSecrets, ephemeral:
   parts.push(noise.seal(payload));
   return Buffer.concat(parts);
 }
+
+/** The initiator reads the responder's message of either pattern (e, ee, and for IK se, psk). Returns its payload. */
+export function readSecondMessage(
+  noise: Symmetric,
+  secrets: NoiseSecrets,
+  ephemeral: Buffer,
+  response: Buffer,
+): Buffer {
+  const { statics, psk } = secrets;
+  const e = response.subarray(0, 32);
+  noise.mixHash(e);
+  noise.mixKey(e);
+  noise.mixKey(x25519(ephemeral, e));
+  if (statics !== null) {
+    noise.mixKey(x25519(statics.own, e));
+    noise.mixKeyAndHash(psk);
+  }
+  return noise.open(response.subarray(32));
+}

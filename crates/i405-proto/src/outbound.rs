@@ -16,11 +16,15 @@
 //! were handed to the kernel as it is, the kernel would wait for that memory between the deadline and the wire, and
 //! only in handshake slots. So every slot is sent from one buffer, which the thread that builds has just written.
 
+mod said;
+
+use said::Said;
+
 use crate::challenge::{Asked, CHALLENGE_BYTES, Challenges};
 use crate::endpoint::Endpoint;
 use crate::packer::{
-    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REPORT, ControlBlock, Filled,
-    InnerQueue, Packer,
+    CONTROL_CHALLENGE, CONTROL_CLOSE, CONTROL_ECHO, CONTROL_NEWEST_STAMP, CONTROL_REPORT, Filled, InnerQueue,
+    NoPackets, Packer,
 };
 use crate::report::{Heard, Reporting};
 use crate::seal::{COUNTER_LIMIT, DATA_OVERHEAD, Sealer};
@@ -310,7 +314,7 @@ impl Outbound {
                 controls.say(CONTROL_CHALLENGE, &challenge);
             }
             let echoed_by = self.echo.map_or(usize::MAX, |_| controls.say(CONTROL_ECHO, &echo));
-            let urgent = controls.count;
+            let urgent = controls.blocks().len();
             if session.announce_stamp.is_some() {
                 controls.say(CONTROL_NEWEST_STAMP, &stamp[2..]);
             }
@@ -373,42 +377,5 @@ impl Outbound {
         };
         self.leaving.copy_from_slice(source);
         Slot { endpoint, contents, under, close_said }
-    }
-}
-
-/// What a tunnel that closes sends from.
-struct NoPackets;
-
-impl InnerQueue for NoPackets {
-    fn next_len(&mut self) -> Option<usize> {
-        None
-    }
-
-    fn read(&mut self, _into: &mut [u8]) {}
-}
-
-/// Control blocks that one slot may hold.
-const MOST_CONTROLS: usize = 6;
-
-/// The control blocks of one slot, the most urgent first.
-struct Said<'a> {
-    blocks: [ControlBlock<'a>; MOST_CONTROLS],
-    count: usize,
-}
-
-impl<'a> Said<'a> {
-    fn nothing() -> Self {
-        Self { blocks: [ControlBlock { kind: CONTROL_CLOSE, body: &[] }; MOST_CONTROLS], count: 0 }
-    }
-
-    /// Adds one; how many there are with it.
-    fn say(&mut self, kind: u8, body: &'a [u8]) -> usize {
-        self.blocks[self.count] = ControlBlock { kind, body };
-        self.count += 1;
-        self.count
-    }
-
-    fn blocks(&self) -> &[ControlBlock<'a>] {
-        &self.blocks[..self.count]
     }
 }

@@ -23,6 +23,17 @@ pub trait InnerQueue {
     fn read(&mut self, into: &mut [u8]);
 }
 
+/// Nothing waits: what a tunnel that closes sends from.
+pub struct NoPackets;
+
+impl InnerQueue for NoPackets {
+    fn next_len(&mut self) -> Option<usize> {
+        None
+    }
+
+    fn read(&mut self, _into: &mut [u8]) {}
+}
+
 /// What went into a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Filled {
