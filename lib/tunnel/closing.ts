@@ -1,6 +1,7 @@
 /**
  * The end of a tunnel that runs. First come close blocks, then cover slots for `linger`, then the schedule ends, then
- * everything is released. Each step has a bound of its own, so that a lost event can't keep a program from ending.
+ * everything is released. Each step before that has a bound of its own, so that a lost event can't keep a program from
+ * ending. The release needs none: the addon says that it is closed even if one of its threads panics.
  */
 import { Timers, type Clock } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";

@@ -1,4 +1,4 @@
-//! This is the machine as a tunnel needs it: clocks, waiting, locks, randomness, the outer socket with its filter and its
+//! This is the machine as a tunnel needs it: clocks, waiting, locks, panics, randomness, the outer socket with its filter and its
 //! launch times, the interface, name servers. What a tunnel is opened with (`config`) and its errors are here as well.
 //! Nothing here knows of a schedule or a session under way.
 
@@ -14,6 +14,7 @@ pub mod launch_trial;
 pub mod lock;
 pub mod name_query;
 pub mod outer_filter;
+pub mod panicking;
 pub mod random;
 pub mod refused;
 #[cfg(feature = "simulation")]

@@ -13,6 +13,7 @@ use rtrb::Consumer;
 use crate::host::device_keeper::DeviceKeeper;
 use crate::platform::clock::{Clock, SECOND_NS, System};
 use crate::platform::lock::lock;
+use crate::platform::panicking::caught;
 use crate::platform::random::throwaway;
 use crate::realtime::burner::{self, Burners};
 use crate::report::carousel::{HandshakeSources, REPORTER_PERIOD_NS};
@@ -97,17 +98,24 @@ impl Throttled {
 }
 
 impl Reporter {
-    /// Runs until the tunnel closes, then ends the other threads and says so.
+    /// Runs until the tunnel closes, then ends the other threads and says so, even if it panics meanwhile: nobody else
+    /// would end them.
     pub fn run(mut self) {
         let mut seen = Seen::default();
+        if let Err(reason) = caught(|| self.report(&mut seen)) {
+            self.shared.fail(format!("the thread i405-report panicked: {reason}"));
+        }
+        self.end(&mut seen);
+    }
+
+    fn report(&mut self, seen: &mut Seen) {
         let period_ns = if self.packets.is_some() { PACKETS_PERIOD_NS } else { REPORTER_PERIOD_NS };
         while !self.shared.closing.stopped() {
             self.shared.closing.wait(&[], Some(period_ns));
-            if !self.period(&System, &mut seen) {
+            if !self.period(&System, seen) {
                 break;
             }
         }
-        self.end(&mut seen);
     }
 
     /// What is done each period. False: the program is gone.
@@ -122,21 +130,27 @@ impl Reporter {
         self.burners.clear();
         self.shared.counters.burners.set(0);
         self.shared.end_threads(self.threads.drain(..));
-        self.collect(&System, seen);
+        let last = caught(|| {
+            self.collect(&System, seen);
+            self.batch(&System, true)
+        });
+        // What panicked before may panic again. The end is told all the same.
+        let mut batch = last.unwrap_or_default();
         let failure = lock(&self.shared.failure).take();
-        let failed = failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail });
-        let last = self.batch(&System, failed.into_iter().chain([Event::Closed]).collect());
+        batch.extend(failure.map(|detail| Event::Failed { code: "ERR_I405_THREAD", detail }));
+        batch.push(Event::Closed);
         // It does not wait: the listener takes batches in order. Nothing of the tunnel is left when it is told so.
-        self.release().deliver(last);
+        self.release().deliver(batch);
     }
 
     /// Lets go of everything but the way to the program.
     fn release(self) -> Box<dyn EventSink> {
-        let distributions = lock(&self.shared.window).distributions();
-        // Nobody else sets it.
-        let _ = self.shared.final_lateness.set(distributions);
-        let figures = lock(&self.shared.path).figures(&self.shared.counters.receive, System.monotonic_ns());
-        let _ = self.shared.final_path.set(figures);
+        // Nobody else sets these two. Without them, figures are empty from now on.
+        let _ = caught(|| {
+            let _ = self.shared.final_lateness.set(lock(&self.shared.window).distributions());
+            let figures = lock(&self.shared.path).figures(&self.shared.counters.receive, System.monotonic_ns());
+            let _ = self.shared.final_path.set(figures);
+        });
         self.sink
     }
 
@@ -323,12 +337,12 @@ impl Reporter {
 
     /// Delivers what there is.
     fn deliver(&mut self, clock: &impl Clock) -> bool {
-        let batch = self.batch(clock, Vec::new());
+        let batch = self.batch(clock, false);
         batch.is_empty() || self.sink.deliver(batch)
     }
 
-    /// What there is, and `last` behind it.
-    fn batch(&mut self, clock: &impl Clock, last: Vec<Event>) -> Vec<Event> {
+    /// What there is. In the last one are records as well that aren't due.
+    fn batch(&mut self, clock: &impl Clock, last: bool) -> Vec<Event> {
         let mut batch = std::mem::take(&mut self.pending);
         if let Some(packets) = &mut self.packets {
             let mut taken = Vec::new();
@@ -350,11 +364,10 @@ impl Reporter {
         }
         if let Some(recorder) = &mut self.recorder {
             let now_ns = clock.monotonic_ns();
-            if recorder.is_due(now_ns) || !last.is_empty() {
+            if last || recorder.is_due(now_ns) {
                 recorder.hand_over(now_ns, &self.shared.counters, &mut batch);
             }
         }
-        batch.extend(last);
         batch
     }
 }

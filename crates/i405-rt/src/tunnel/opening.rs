@@ -84,6 +84,7 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
         None => Started::default(),
         Some(work) => threads::start(config, &shared, work)?,
     };
+    let reporting = started.reporter.take();
     let dispatchers = std::mem::take(&mut started.dispatchers);
     let ingress = outside.tun.is_some().then_some(control.ingress);
     let socket = Arc::clone(&outside.socket);
@@ -95,8 +96,9 @@ pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Err
     let reporter = crate::tunnel::simulation::keep(unmanned, &shared, reporter);
     #[cfg(not(feature = "simulation"))]
     let reporter = Some(reporter);
-    if let Some(reporter) = reporter {
-        threads::spawn("i405-report", &shared, move || reporter.run()).inspect_err(|_| shared.stop_threads())?;
+    if let (Some(reporting), Some(reporter)) = (reporting, reporter) {
+        // Its thread waits for nothing else.
+        let _ = reporting.send(reporter);
     }
     Ok(Opened { shared, control, dispatchers, local_address, device_name })
 }

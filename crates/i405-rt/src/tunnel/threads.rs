@@ -1,6 +1,5 @@
 //! Starting the threads, and what happens when one panics: the tunnel ends with an error, the process does not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -8,12 +7,14 @@ use rustix::process::Pid;
 
 use crate::platform::config::{OpenConfig, PollMode};
 use crate::platform::error::Error;
+use crate::platform::panicking::caught;
 use crate::realtime::breath::Breather;
 use crate::realtime::burner::IdleTime;
 use crate::realtime::timed_thread::{self, Shortfalls, Throttle};
 use crate::receive::ingress::Ingress;
 use crate::receive::receiver;
 use crate::receive::receiving::Receiving;
+use crate::report::reporter::Reporter;
 use crate::report::shared::Shared;
 use crate::send::hedged::HedgedSlots;
 use crate::send::sending::Sending;
@@ -43,7 +44,9 @@ pub struct Work {
 /// Threads that run, and what setting them up could not do.
 #[derive(Default)]
 pub struct Started {
-    /// All but the reporter.
+    /// Where the reporter is handed to its thread, which does nothing before.
+    pub reporter: Option<mpsc::Sender<Reporter>>,
+    /// All but the reporter's.
     pub threads: Vec<JoinHandle<()>>,
     /// The dispatchers, to be unparked for commands.
     pub dispatchers: Vec<thread::Thread>,
@@ -71,15 +74,10 @@ pub fn spawn(
     let shared = Arc::downgrade(shared);
     let body = move || {
         sched::block_signals();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-            let reason = panic
-                .downcast_ref::<&str>()
-                .map(|reason| (*reason).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "unknown reason".to_owned());
-            if let Some(shared) = shared.upgrade() {
-                shared.fail(format!("the thread {name} panicked: {reason}"));
-            }
+        if let Err(reason) = caught(work)
+            && let Some(shared) = shared.upgrade()
+        {
+            shared.fail(format!("the thread {name} panicked: {reason}"));
         }
     };
     thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::system("start a thread"))
@@ -144,6 +142,20 @@ fn spawn_timed(
 /// # Errors
 /// [`Error::Cpu`], [`Error::Cores`], [`Error::SchedFifo`], [`Error::System`]; then no thread is left.
 pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<Started, Error> {
+    // The reporter's thread ends all others. So it comes first: without it there are none.
+    let (reporter, handed_over) = mpsc::channel::<Reporter>();
+    let reporting = spawn("i405-report", shared, move || handed_over.into_iter().for_each(Reporter::run))?;
+    match start_others(config, shared, work) {
+        Ok(started) => Ok(Started { reporter: Some(reporter), ..started }),
+        Err(error) => {
+            drop(reporter);
+            let _ = reporting.join();
+            Err(error)
+        }
+    }
+}
+
+fn start_others(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<Started, Error> {
     let Work { sending, receiving, ingress } = work;
     let cpus = timed_thread::cores(&config.cpus, config.dispatchers)?;
     let (mode, finalize_ns) = (config.poll_mode, config.finalize_ns);
@@ -184,7 +196,7 @@ pub fn start(config: &OpenConfig, shared: &Arc<Shared>, work: Work) -> Result<St
         shared.end_threads(threads);
         return Err(error);
     }
-    Ok(Started { threads, dispatchers, timed, shortfalls, throttle })
+    Ok(Started { reporter: None, threads, dispatchers, timed, shortfalls, throttle })
 }
 
 /// Starts the threads that wait for input.

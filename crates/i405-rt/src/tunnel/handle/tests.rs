@@ -1,6 +1,7 @@
 //! A tunnel as a whole, without a peer.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -198,6 +199,39 @@ fn a_panic_in_a_thread_ends_the_tunnel_with_an_event_and_nothing_else() {
     assert_eq!(code, "ERR_I405_THREAD");
     assert!(detail.contains("i405-dispatch") && detail.contains("asked to panic"), "{detail}");
     assert!(matches!(tunnel.stop_offer(), Err(Error::Closed)));
+}
+
+/// Panics at its first look, as a reporter may.
+struct Panicking(Sender<Vec<Event>>, AtomicBool);
+
+impl EventSink for Panicking {
+    fn idle(&self) -> bool {
+        assert!(self.1.swap(true, Ordering::AcqRel), "asked to panic");
+        true
+    }
+    fn deliver(&mut self, batch: Vec<Event>) -> bool {
+        self.0.deliver(batch)
+    }
+}
+
+#[test]
+fn a_reporter_that_panics_ends_the_tunnel_and_says_so() {
+    for poll_mode in [PollMode::Sleepy, PollMode::Dozy, PollMode::Spinny] {
+        let (sender, receiver) = channel();
+        let sink = Panicking(sender, AtomicBool::new(false));
+        let tunnel = Tunnel::open(OpenConfig { poll_mode, ..config() }, Box::new(sink)).unwrap();
+        let socket = {
+            let live = lock(&tunnel.live);
+            Arc::downgrade(&live.as_ref().unwrap().control.socket)
+        };
+        let events = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+        let [.., Event::Failed { code, detail }, Event::Closed] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(*code, "ERR_I405_THREAD");
+        assert!(detail.contains("i405-report") && detail.contains("asked to panic"), "{detail}");
+        assert!(matches!(tunnel.stop_offer(), Err(Error::Closed)));
+        tunnel.close();
+        assert_eq!(socket.strong_count(), 0, "no thread is left that holds the socket");
+    }
 }
 
 /// Says how many hold the tunnel's shared part and its socket as it is told the end.
