@@ -26,7 +26,7 @@ if (name === undefined || !names.includes(name)) {
 }
 
 const parameters = rest.filter((word) => word !== "--no-setup");
-if (parameters.length === rest.length && !setUp({ programs: "release" })) process.exit(1);
+if (parameters.length === rest.length && !setUp({ for: "benches" })) process.exit(1);
 
 /** @param {string[]} command */
 function run(...command) {

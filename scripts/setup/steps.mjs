@@ -92,16 +92,26 @@ export function buildAddon(root) {
 }
 
 /**
- * The programs that only the tests run, and the simulator. They stay where cargo puts them, so cargo itself says what is stale.
+ * The programs that only the tests run, the simulator, and cargo's own tests. They stay where cargo puts them, so cargo itself says
+ * what is stale. All of it at once: whatever is chosen has other features of what it shares, and would be compiled again.
  * @param {string} root
- * @param {"dev" | "release"} profile of cargo: `cargo test` has compiled most of it with the first, and benches want the other
  */
-export function buildTestkit(root, profile) {
+export function buildTests(root) {
   needToolchain(root);
-  say(`building the test programs (cargo build --profile ${profile})`);
-  run(root, "cargo", ["build", "--locked", "--quiet", "--profile", profile, "-p", "i405-testkit"]);
-  // By itself: it wants a feature of i405-rt that nothing else may have.
-  run(root, "cargo", ["build", "--locked", "--quiet", "--profile", profile, "-p", "i405-sim"]);
+  say("building the test programs and the tests (cargo build --all-targets)");
+  run(root, "cargo", ["build", "--locked", "--quiet", "--all-targets"]);
+}
+
+/**
+ * The programs that benches run, and the simulator, optimised.
+ * @param {string} root
+ */
+export function buildBenches(root) {
+  needToolchain(root);
+  say("building the programs of the benches (cargo build --release)");
+  run(root, "cargo", ["build", "--locked", "--quiet", "--release", "-p", "i405-testkit"]);
+  // By itself: it wants a feature of i405-rt that no program which is measured has.
+  run(root, "cargo", ["build", "--locked", "--quiet", "--release", "-p", "i405-sim"]);
 }
 
 /** @param {string} root */
