@@ -38,27 +38,13 @@ function tapCheck(name, parameters, { tapFailures: failures }) {
   return { name, command, counts: () => readFileSync(log, "utf8"), failures, terminal: true };
 }
 
-/**
- * The files that bear company beside each other, one more than there are cores, for most of them wait most of the time.
- * Then the others one at a time.
- * @param {Failures} failures
- * @returns {Check[]}
- */
-function tapChecks(failures) {
-  const { together, alone } = testFiles(ROOT);
-  return [
-    tapCheck("tap together", [`--jobs=${availableParallelism() + 1}`, ...together], failures),
-    tapCheck("tap alone", alone, failures),
-  ];
-}
-
-/** What looks at the scripts: on one core, beside what is compiled. @returns {Check[]} */
+/** @returns {Check[]} */
 function scriptChecks() {
   const node = process.execPath;
   return [
-    { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"], aside: true },
-    { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."], aside: true },
-    { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."], aside: true },
+    { name: "types", command: [node, bin("typescript", "bin", "tsc"), "--noEmit"] },
+    { name: "eslint", command: [node, bin("eslint", "bin", "eslint.js"), "--max-warnings=0", "."] },
+    { name: "prettier", command: [node, bin("prettier", "bin", "prettier.cjs"), "--check", "."] },
   ];
 }
 
@@ -88,10 +74,21 @@ async function inTurn(checks) {
   return results;
 }
 
-/** @param {Failures} failures */
+/**
+ * What computes runs beside the tests that bear company: these wait most of the time, twice as many as there are cores of
+ * them. The other tests follow, one at a time, on a machine that does nothing else.
+ * @param {Failures} failures
+ */
 async function everyCheck(failures) {
-  const compiled = await Promise.all([inTurn(scriptChecks()), inTurn(cargoChecks(failures))]);
-  return [...compiled.flat(), ...(await inTurn(tapChecks(failures)))];
+  const { together, alone } = testFiles(ROOT);
+  const aside = [...cargoChecks(failures), ...scriptChecks()].map((check) => ({ ...check, aside: true }));
+  const jobs = `--jobs=${2 * availableParallelism()}`;
+  const [waited, computed] = await Promise.all([
+    runCheck(ROOT, tapCheck("tap together", [jobs, ...together], failures)),
+    inTurn(aside),
+  ]);
+  for (const { name, output } of computed) process.stdout.write(`\n== ${name}\n${output}`);
+  return [...computed, waited, await runCheck(ROOT, tapCheck("tap alone", alone, failures))];
 }
 
 async function main() {

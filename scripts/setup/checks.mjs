@@ -12,7 +12,7 @@ const MOST_LISTED = 10;
  * @property {(output: string) => string} [counts] where a runner's counts are to be found, given its standard output
  * @property {(output: string) => string[]} [failures] a line for each failed test, given what `counts` gives
  * @property {boolean} [terminal] leave it the terminal; its output isn't read
- * @property {boolean} [aside] it runs beside another check: what it says is shown when it has ended
+ * @property {boolean} [aside] it runs beside another check: what it says is kept, not shown
  *
  * @typedef {object} Result
  * @property {string} name
@@ -46,13 +46,12 @@ export function countTests(text) {
  * Runs a check with its output shown.
  * @param {string} root
  * @param {Check} check
- * @returns {Promise<Result>}
+ * @returns {Promise<Result & { output: string }>} and what was read of its output
  */
 export function runCheck(root, check) {
   const { name, aside = false } = check;
   const [command = "", ...parameters] = check.command;
-  const title = `\n== ${name}\n`;
-  if (!aside) process.stdout.write(title);
+  if (!aside) process.stdout.write(`\n== ${name}\n`);
   const readsOutput = aside || (check.counts !== undefined && check.terminal !== true);
   const began = performance.now();
   const child = spawn(command, parameters, {
@@ -69,16 +68,15 @@ export function runCheck(root, check) {
   return new Promise((resolve) => {
     child.on("error", (error) => {
       process.stderr.write(`i405: ${command} does not run: ${error.message}\n`);
-      resolve({ name, ok: false, seconds: 0 });
+      resolve({ name, ok: false, seconds: 0, output });
     });
     child.on("close", (code) => {
       const ok = code === 0;
       const seconds = (performance.now() - began) / 1000;
-      if (aside) process.stdout.write(title + output);
-      if (check.counts === undefined) return resolve({ name, ok, seconds });
+      if (check.counts === undefined) return resolve({ name, ok, seconds, output });
       const text = readOutput(check.counts, output);
       const failures = check.failures?.(text) ?? [];
-      return resolve({ name, ok, seconds, counts: countTests(text), failures });
+      return resolve({ name, ok, seconds, output, counts: countTests(text), failures });
     });
   });
 }

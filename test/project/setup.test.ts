@@ -247,6 +247,7 @@ t.test("a check that can't run is a failure", async (t) => {
     aside: true,
   });
   t.match(aside, { name: "aside", ok: false });
+  t.same(aside.output.split("\n").sort(), ["", "a", "b"], "whatever it says is kept");
 });
 
 /** A checkout whose packages are there and whose addon is not, and a PATH with nothing but these programs. */
