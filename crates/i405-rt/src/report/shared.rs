@@ -67,7 +67,7 @@ pub struct Shared {
     /// Ends the threads that send, at their next look.
     pub(crate) stop: Arc<AtomicBool>,
     /// The reporter's own; stopping it ends the tunnel.
-    pub(crate) closing: Waker,
+    pub(crate) closing: Arc<Waker>,
     /// The receiver's and, in `spinny`, the only one.
     pub(crate) receiver: Waker,
     /// The ingress's.

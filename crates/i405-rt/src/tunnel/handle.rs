@@ -319,10 +319,12 @@ impl Tunnel {
 
     /// Ends the threads and releases everything; [`crate::Event::Closed`] follows. Does not wait. Idempotent.
     pub fn close(&self) {
-        if let Some(live) = lock(&self.live).take() {
-            live.shared.closing.stop();
-            live.wake_dispatchers();
-        }
+        let Some(Live { shared, control, dispatchers }) = lock(&self.live).take() else { return };
+        // Before the reporter is told: what it says to be released at the end must not be held here.
+        let closing = Arc::clone(&shared.closing);
+        drop((shared, control));
+        closing.stop();
+        dispatchers.iter().for_each(Thread::unpark);
     }
 
     fn with(&self, act: impl FnOnce(&mut Control, &Shared) -> Result<(), Error>) -> Result<(), Error> {

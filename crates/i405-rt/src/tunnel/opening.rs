@@ -152,7 +152,7 @@ fn shared(
         wants_drain: AtomicBool::new(false),
         send: Mutex::new(send),
         stop: Arc::default(),
-        closing: Waker::new()?,
+        closing: Arc::new(Waker::new()?),
         receiver: Waker::new()?,
         ingress: Waker::new()?,
         notices: Mutex::new(Vec::new()),
