@@ -6,7 +6,7 @@ import type { RekeyAttempt } from "../../lib/session/client-rekey.js";
 import type { ResponseOutcome } from "../../lib/handshake/messages.js";
 import { SessionKeys, type SessionRoot } from "../../lib/handshake/session-keys.js";
 import { attemptNs } from "../../lib/session/times.js";
-import { Surroundings } from "./commands.js";
+import { Surroundings } from "./surroundings.js";
 
 export const SERVER = "192.0.2.1:1405";
 const direction = { length: 500, intervalNs: 10e6, jitterNs: 0, jitterShape: "cos4" as const };
@@ -83,6 +83,11 @@ export class ClientBench {
     this.machine = new ClientMachine(this.around, config);
   }
 
+  /** What the machine's commands have left in force. */
+  get addon(): Surroundings["native"] {
+    return this.around.native;
+  }
+
   get stamps(): number[] {
     return this.attempts.map(({ stamp }) => stamp);
   }
@@ -100,15 +105,16 @@ export class ClientBench {
     });
   }
 
-  /** Up, with nothing of the start left in the logs. */
+  /** Up, with the start looked at already. */
   connect(): void {
     this.machine.start();
     this.respond();
-    this.around.commands.take();
+    this.addon.changes();
     this.around.reports.length = 0;
   }
 
   opened(generation: number): void {
+    this.addon.opened(generation);
     this.machine.handle({ type: "opened", generation, source: SERVER, receivedNs: this.around.time.nowNs });
   }
 

@@ -8,7 +8,7 @@ import type { AeadId } from "../../lib/native/protocol-ids.js";
 import { SessionKeys, type SessionRoot } from "../../lib/handshake/session-keys.js";
 import type { StampStore } from "../../lib/handshake/stamps.js";
 import { judgeWire } from "../../lib/session/wire-settings.js";
-import { Surroundings } from "./commands.js";
+import { Surroundings } from "./surroundings.js";
 
 export const CLIENT = "198.51.100.1:5000";
 export const ELSEWHERE = "198.51.100.2:6000";
@@ -85,6 +85,11 @@ export class ServerBench {
     this.machine.start();
   }
 
+  /** What the machine's commands have left in force. */
+  get addon(): Surroundings["native"] {
+    return this.around.native;
+  }
+
   get now(): bigint {
     return this.around.time.nowNs;
   }
@@ -100,17 +105,24 @@ export class ServerBench {
   /** The first datagram under a generation; where the client is asked then, it answers. */
   opened(generation: number, source = CLIENT): void {
     this.confirmed(generation, source);
-    if (this.around.commands.last("ask") === generation) this.believed(generation, source);
+    if (this.addon.inForce.asked?.generation === generation) this.believed(generation, source);
   }
 
   /** The same, and it doesn't answer. */
   confirmed(generation: number, source = CLIENT): void {
-    this.around.commands.stats.lastOpenedNs = this.now;
+    this.addon.counters.lastOpenedNs = this.now;
+    this.addon.opened(generation);
     this.machine.handle({ type: "opened", generation, source, receivedNs: this.now });
   }
 
   believed(confirmed: number | null, source = CLIENT): void {
+    this.addon.believed(confirmed, source);
     this.machine.handle({ type: "believed", confirmed, source });
+  }
+
+  scheduleEnded(): void {
+    this.addon.scheduleEnded();
+    this.machine.handle({ type: "scheduleEnded" });
   }
 
   /** A control block came under this generation. */
@@ -118,19 +130,19 @@ export class ServerBench {
     this.machine.handle({ type: "control", generation, kind, body });
   }
 
-  /** Up, with nothing of the start left in the logs. */
+  /** Up, with the start looked at already. */
   async connect(): Promise<void> {
     this.initiate();
     await this.around.time.pass(600);
     this.opened(1);
-    this.around.commands.take();
+    this.addon.changes();
     this.around.reports.length = 0;
   }
 
   /** Something opens every 100 ms. */
   async traffic(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 100) {
-      this.around.commands.stats.lastOpenedNs = this.now;
+      this.addon.counters.lastOpenedNs = this.now;
       await this.around.time.pass(100);
     }
   }

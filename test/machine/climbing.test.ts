@@ -1,10 +1,13 @@
 /** A client's machine on a shorter length than the configured one: what it does to climb back. */
 import t from "tap";
 import type { ClientPath, Paths } from "../../lib/session/client-paths.js";
-import { ClientBench as Bench, SERVER } from "../../lab/fake/client-bench.js";
+import { ClientBench as Bench, SERVER, up } from "../../lab/fake/client-bench.js";
 
 const CLIMB_MS = 60_000;
 const ATTEMPT_MS = 5400;
+
+/** The schedule from the start, on this length now. */
+const onLength = (datagramLength: number) => ({ ...up, datagramLength, firstDeadlineNs: null, endpoint: SERVER });
 
 /** Two lengths; the second is taken once a session was lost. */
 class TwoPaths implements Paths {
@@ -31,14 +34,14 @@ class TwoPaths implements Paths {
   }
 }
 
-/** Lost and up again on the shorter length, with nothing of it left in the logs. */
+/** Lost and up again on the shorter length, with all of it looked at already. */
 function shortBench(): { bench: Bench; paths: TwoPaths } {
   let paths!: TwoPaths;
   const bench = new Bench((only) => (paths = new TwoPaths(only)));
   bench.connect();
   bench.machine.handle({ type: "silent", forNs: 10_000_000_000n });
   bench.respond();
-  bench.around.commands.take();
+  bench.addon.changes();
   bench.around.reports.length = 0;
   return { bench, paths };
 }
@@ -47,19 +50,11 @@ t.test("silent: the next path before the next offer; heard: back to the session'
   const bench = new Bench((only) => new TwoPaths(only));
   bench.connect();
   bench.machine.handle({ type: "silent", forNs: 10_000_000_000n });
-  const log = bench.around.commands.take();
-  t.same(log[0], ["redirect", SERVER, 300]);
-  t.same(
-    log.map(([name]) => name),
-    ["redirect", "expectStamps", "offer"],
-  );
+  const { offer, ...changes } = bench.addon.changes();
+  t.same(changes, { schedule: onLength(300), stamps: [bench.stamps[1]] });
+  t.equal(offer?.stamp, bench.stamps[1], "cut for that length");
   bench.machine.handle({ type: "heard" });
-  const back = bench.around.commands.take();
-  t.same(
-    back.map(([name]) => name),
-    ["expectStamps", "stopOffer", "redirect"],
-  );
-  t.same(back[2], ["redirect", SERVER, 472]);
+  t.same(bench.addon.changes(), { schedule: onLength(472), stamps: [], offer: null });
 });
 
 t.test("in vain: one attempt, then the session goes on as if nothing had been", async (t) => {
@@ -67,9 +62,11 @@ t.test("in vain: one attempt, then the session goes on as if nothing had been", 
   await bench.around.time.pass(CLIMB_MS - 1);
   t.equal(paths.climbs, 0);
   await bench.around.time.pass(1);
-  t.same(bench.around.commands.take()[0], ["redirect", SERVER, 472]);
+  const { offer, ...changes } = bench.addon.changes();
+  t.same(changes, { schedule: onLength(472), stamps: bench.stamps.slice(-1) });
+  t.equal(offer?.stamp, bench.stamps.at(-1));
   await bench.around.time.pass(ATTEMPT_MS);
-  t.same(bench.around.commands.take(), [["expectStamps", []], ["stopOffer"], ["redirect", SERVER, 300]]);
+  t.same(bench.addon.changes(), { schedule: onLength(300), stamps: [], offer: null });
   t.same(bench.around.reports, [], "nobody has to know");
   await bench.around.time.pass(CLIMB_MS);
   t.equal(paths.climbs, 2);
@@ -78,24 +75,25 @@ t.test("in vain: one attempt, then the session goes on as if nothing had been", 
 t.test("answered: the new session takes the old one's place on the longer length", async (t) => {
   const { bench, paths } = shortBench();
   await bench.around.time.pass(CLIMB_MS);
+  t.same(bench.addon.changes().schedule, onLength(472));
   bench.respond();
   t.same(
     bench.around.reports.map(([name]) => name),
     ["disconnected", "connected"],
   );
-  t.equal(bench.around.commands.log.filter(([name]) => name === "redirect").length, 1);
   await bench.around.time.pass(CLIMB_MS);
   t.equal(paths.climbs, 1, "there is nothing above");
+  t.notOk("schedule" in bench.addon.changes(), "nor is it left again");
 });
 
 t.test("silence while it climbs is silence: the ladder's turn", async (t) => {
   const { bench } = shortBench();
   await bench.around.time.pass(CLIMB_MS);
-  bench.around.commands.take();
+  t.same(bench.addon.inForce.schedule, onLength(472));
   bench.machine.handle({ type: "silent", forNs: 10_000_000_000n });
   t.same(bench.around.reports, [["silent", 10_000]]);
-  t.same(bench.around.commands.last("redirect"), SERVER);
-  t.equal(bench.around.commands.take().find(([name]) => name === "redirect")?.[2], 300);
+  t.same(bench.addon.inForce.schedule, onLength(300));
+  t.equal(bench.addon.inForce.offer?.stamp, bench.stamps.at(-1));
 });
 
 t.test("a rekey's answer ends a climb, and the next one comes later", async (t) => {
@@ -105,13 +103,10 @@ t.test("a rekey's answer ends a climb, and the next one comes later", async (t) 
   // The rekey is due at 120 s, the second climb 60 s after the first was given up.
   await bench.around.time.pass(CLIMB_MS);
   t.same([paths.climbs, bench.rekeys.length], [2, 1]);
-  bench.around.commands.take();
+  t.same(bench.addon.inForce.schedule, onLength(472));
   bench.control(2, 2);
   t.same(bench.around.reports.at(-1), ["rekeyed", null]);
-  t.same(
-    bench.around.commands.take().find(([name]) => name === "redirect"),
-    ["redirect", SERVER, 300],
-  );
+  t.same(bench.addon.inForce.schedule, onLength(300));
   await bench.around.time.pass(CLIMB_MS);
   t.equal(paths.climbs, 3);
 });

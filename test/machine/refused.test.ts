@@ -21,7 +21,7 @@ t.test("each limit, with what was asked for and what is allowed", async (t) => {
   for (const [wire, source, expected] of cases) {
     const bench = new ServerBench();
     bench.settings = { ...bench.settings, wire };
-    bench.around.commands.sources = [source];
+    bench.addon.sources = [source];
     bench.initiate(source);
     // Where the length is in question, other sources are waited for.
     await bench.around.time.pass(300);

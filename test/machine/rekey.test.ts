@@ -1,4 +1,4 @@
-/** Rekeys at each machine alone: what it tells the addon, in which order, and what ends one. */
+/** Rekeys at each machine alone: what it has the addon do, and what ends one. */
 import t from "tap";
 import { I405Error } from "../../lib/common/errors.js";
 import { expiryNs, leastRekeyNs, rekeyNs } from "../../lib/session/times.js";
@@ -12,40 +12,32 @@ const forgery = (): never => {
   throw new I405Error("ERR_I405_HANDSHAKE", "does not authenticate");
 };
 
-t.test("client: the initiation at the age, repeated; then received under before it is sent under", async (t) => {
+t.test("client: the initiation at the age, repeated; then the new key, beside the old one for a while", async (t) => {
   const bench = new ClientBench();
   bench.connect();
   await bench.around.time.pass(REKEY_MS - 1);
-  t.same(bench.around.commands.take(), []);
+  t.same(bench.addon.changes(), {});
   await bench.around.time.pass(1);
   const told = { kind: INITIATION, body: Uint8Array.of(100), everyNs: REPEAT_NS };
-  t.same(bench.around.commands.take(), [["repeatControl", told]]);
+  t.same(bench.addon.changes(), { control: told });
   bench.control(1, RESPONSE);
-  const log = bench.around.commands.take();
-  t.same(
-    log.map(([name]) => name),
-    ["install", "repeatControl", "sendUnder"],
-  );
-  t.match(log[0]?.[1], { generation: 2, aead: 1, receiveLength: 472 });
-  t.same(log.slice(1), [
-    ["repeatControl", null],
-    ["sendUnder", 2, null],
-  ]);
+  t.strictSame(bench.addon.changes(), { installed: [1, 2], control: null, sending: { generation: 2, announce: null } });
+  t.match(bench.addon.sessions.get(2), { aead: 1, receiveLength: 472 });
   t.same(bench.around.reports, [["rekeyed", null]]);
   t.ok(bench.rekeys[0]?.destroyed);
   await bench.around.time.pass(11_000);
-  t.equal(bench.around.commands.last("forget"), undefined, "the server may still send under the old key");
+  t.same(bench.addon.inForce.installed, [1, 2], "the server may still send under the old key");
   bench.opened(2);
   await bench.around.time.pass(9_999);
-  t.equal(bench.around.commands.last("forget"), undefined);
+  t.same(bench.addon.inForce.installed, [1, 2]);
   await bench.around.time.pass(2);
-  t.equal(bench.around.commands.last("forget"), 1);
+  t.same(bench.addon.inForce.installed, [2]);
 });
 
 t.test("client: ages are counted from each initiation, and each rekey goes on from the session before", async (t) => {
   const bench = new ClientBench();
   bench.connect();
-  const marks = [7, 8, 9];
+  const marks = [7, 8, 9, 10];
   for (const generation of [1, 2, 3]) {
     await bench.around.time.pass(REKEY_MS - (generation === 1 ? 0 : 5000) - 1);
     t.equal(bench.rekeys.length, generation - 1);
@@ -81,18 +73,18 @@ t.test("client: an answer that doesn't authenticate ends the rekey, and the sess
   const bench = new ClientBench();
   bench.connect();
   bench.control(1, RESPONSE);
-  t.same(bench.around.commands.take(), [], "none is under way");
+  t.same(bench.addon.changes(), {}, "none is under way");
   await bench.around.time.pass(REKEY_MS);
-  bench.around.commands.take();
+  bench.addon.changes();
   bench.control(1, INITIATION);
   bench.control(7, RESPONSE);
-  t.same(bench.around.commands.take(), [], "neither a server's, nor another session's");
+  t.same(bench.addon.changes(), {}, "neither a server's, nor another session's");
   bench.rekeyed = forgery;
   bench.control(1, RESPONSE);
-  t.same(bench.around.commands.take(), [["repeatControl", null]]);
+  t.same(bench.addon.changes(), { control: null });
   bench.rekeyed = () => keys(1);
   bench.control(1, RESPONSE);
-  t.same(bench.around.commands.take(), [], "it is not listened to again");
+  t.same(bench.addon.changes(), {}, "it is not listened to again");
   await bench.around.time.pass(60_000);
   t.same(bench.around.reports, [["disconnected", "expired"]]);
 });
@@ -111,9 +103,10 @@ t.test("client: what ends a session ends its rekey", async (t) => {
     const bench = new ClientBench();
     bench.connect();
     await bench.around.time.pass(REKEY_MS);
+    t.not(bench.addon.inForce.control, null);
     end(bench);
     t.ok(bench.rekeys[0]?.destroyed);
-    t.equal(bench.around.commands.last("repeatControl"), null);
+    t.equal(bench.addon.inForce.control, null);
     bench.around.reports.length = 0;
     bench.control(1, RESPONSE);
     t.same(bench.around.reports, []);
@@ -152,7 +145,7 @@ t.test("promise: rekey-flood: a server answers none under a key younger than 0.9
   await bench.around.time.pass(299);
   bench.control(1, INITIATION);
   bench.control(1, INITIATION, Uint8Array.of(0xff));
-  t.same([bench.rekeys.length, bench.around.commands.take()], [0, []], "as if it had not come");
+  t.same([bench.rekeys.length, bench.addon.changes()], [0, {}], "as if it had not come");
   await bench.around.time.pass(1);
   bench.control(1, INITIATION);
   t.equal(bench.rekeys.length, 1, "and comes again");
@@ -179,23 +172,19 @@ t.test("server: installed, answered until something opens under it, then sent un
   const bench = await dueBench();
   bench.control(1, INITIATION);
   const told = { kind: RESPONSE, body: Uint8Array.of(2), everyNs: 200e6 };
-  const log = bench.around.commands.take();
-  t.match(log[0], ["install", { generation: 2, aead: 1, receiveLength: 472, receiveIntervalNs: 10e6 }]);
-  t.same(log.slice(1), [["repeatControl", told]]);
+  t.same(bench.addon.changes(), { installed: [1, 2], control: told }, "and not sent under");
+  t.match(bench.addon.sessions.get(2), { aead: 1, receiveLength: 472, receiveIntervalNs: 10e6 });
   bench.control(1, INITIATION);
   bench.control(1, INITIATION, Uint8Array.of(5));
-  t.same(bench.around.commands.take(), [], "one initiation in a session");
+  t.same(bench.addon.changes(), {}, "one initiation in a session");
   t.equal(bench.rekeys.length, 1);
   bench.opened(2, "203.0.113.9:1");
-  t.same(bench.around.commands.take(), [
-    ["repeatControl", null],
-    ["sendUnder", 2, null],
-  ]);
+  t.strictSame(bench.addon.changes(), { control: null, sending: { generation: 2, announce: null } });
   t.same(bench.around.reports, [["rekeyed", null]]);
   await bench.around.time.pass(9_999);
-  t.equal(bench.around.commands.last("forget"), undefined);
+  t.same(bench.addon.inForce.installed, [1, 2]);
   await bench.around.time.pass(2);
-  t.equal(bench.around.commands.last("forget"), 1);
+  t.same(bench.addon.inForce.installed, [2]);
   t.same(bench.rekeys[0]?.chain, new Uint8Array(32), "the old chain is zeroed");
   bench.control(2, INITIATION);
   t.equal(bench.rekeys.length, 2, "and again from the new session");
@@ -205,10 +194,10 @@ t.test("server: an initiation counts only under the current key, and only if it 
   const bench = await dueBench();
   bench.control(2, INITIATION);
   bench.control(1, RESPONSE);
-  t.same(bench.around.commands.take(), []);
+  t.same(bench.addon.changes(), {});
   bench.control(1, INITIATION, Uint8Array.of(0xff));
   bench.control(1, INITIATION);
-  t.same(bench.around.commands.take(), [], "it is not listened to again");
+  t.same(bench.addon.changes(), {}, "it is not listened to again");
   await bench.around.time.pass(180_000);
   t.same(bench.around.reports, [["disconnected", "expired"]]);
   await bench.connect().catch(() => undefined);
@@ -220,9 +209,9 @@ t.test("server: what replaces or ends a session ends its rekey", async (t) => {
   const fresh = await dueBench();
   fresh.control(1, INITIATION);
   fresh.initiate();
-  fresh.around.commands.take();
   fresh.opened(3);
-  t.same(fresh.around.commands.names().slice(0, 3), ["stopOffer", "repeatControl", "forget"]);
+  t.match(fresh.addon.inForce, { sending: { generation: 3 }, offer: null, control: null });
+  t.same(fresh.addon.inForce.installed, [1, 3]);
   fresh.opened(2);
   t.same(
     fresh.around.reports.map(([name]) => name),
@@ -237,19 +226,25 @@ t.test("server: what replaces or ends a session ends its rekey", async (t) => {
   const stopped = await dueBench();
   stopped.control(1, INITIATION);
   stopped.machine.stop();
-  t.equal(stopped.around.commands.last("repeatControl"), null);
+  t.equal(stopped.addon.inForce.control, null);
+  t.same(stopped.addon.inForce.installed, [1], "what was pending is forgotten");
 });
 
 t.test("server: a rekey ends attempts that nobody goes on with", async (t) => {
   const bench = await dueBench();
   bench.control(1, INITIATION);
   bench.initiate();
-  bench.around.commands.take();
+  t.same(bench.addon.inForce.installed, [1, 2, 3]);
+  bench.addon.changes();
   bench.opened(2);
-  const names = bench.around.commands.names();
-  t.same(names, ["repeatControl", "sendUnder", "forget", "stopOffer"]);
+  t.strictSame(bench.addon.changes(), {
+    installed: [1, 2],
+    sending: { generation: 2, announce: null },
+    offer: null,
+    control: null,
+  });
   await bench.traffic(20_000);
-  t.notOk(bench.around.commands.names().includes("startSchedule"));
+  t.same(bench.addon.changes(), { installed: [2] }, "the schedule goes on");
   t.same(bench.around.reports, [["rekeyed", null]]);
 });
 

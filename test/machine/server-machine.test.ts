@@ -9,16 +9,15 @@ t.test("an initiation: installed, scheduled, offered, and its end planned", asyn
   const bench = new ServerBench();
   const at = bench.now;
   const stamp = bench.initiate();
-  const log = bench.around.commands.take();
-  t.same(
-    log.map(([name]) => name),
-    ["install", "startSchedule", "offer", "endAt"],
-  );
-  t.match(log[0]?.[1], { generation: 1, aead: 1, receiveLength: 472, receiveIntervalNs: 10e6 });
   const first = at + 510n * MS;
-  t.same(log[1], ["startSchedule", { ...down, firstDeadlineNs: first, endpoint: CLIENT }]);
-  t.same(log[2]?.[1], { kind: 2, version: 1, stamp, message: Uint8Array.of(0), every: 1, endpoint: CLIENT });
-  t.same(log[3], ["endAt", first + BigInt(ATTEMPT_NS)]);
+  t.same(bench.addon.changes(), {
+    schedule: { ...down, firstDeadlineNs: first, endpoint: CLIENT },
+    schedules: 1,
+    endNs: first + BigInt(ATTEMPT_NS),
+    installed: [1],
+    offer: { kind: 2, version: 1, stamp, message: Uint8Array.of(0), every: 1, endpoint: CLIENT },
+  });
+  t.match(bench.addon.sessions.get(1), { aead: 1, receiveLength: 472, receiveIntervalNs: 10e6 });
   t.same(bench.answered, ["accepted", 1]);
   t.same(bench.keys[0]?.up.key, new Uint8Array(32), "our copy of the keys is zeroed");
   t.same(bench.around.reports, [], "nothing is up before it is confirmed");
@@ -37,7 +36,7 @@ t.test("a late verdict starts at the next multiple of 500 ms", async (t) => {
     datagramLength: 472,
   } as const;
   bench.machine.handle({ type: "handshake", ...event, receivedNs: at });
-  t.equal(bench.around.commands.last("startSchedule").firstDeadlineNs, at + 1510n * MS);
+  t.equal(bench.addon.inForce.schedule?.firstDeadlineNs, at + 1510n * MS);
 });
 
 t.test("the AEAD: AES-256-GCM where both ends have it", async (t) => {
@@ -56,22 +55,23 @@ t.test("the AEAD: AES-256-GCM where both ends have it", async (t) => {
 t.test("what doesn't authenticate is not answered", async (t) => {
   const bench = new ServerBench();
   bench.initiate(CLIENT, Uint8Array.of(0xff));
-  t.same(bench.around.commands.take(), []);
+  t.same(bench.addon.changes(), {});
   t.same(bench.around.reports, []);
 });
 
 t.test("unconfirmed: given up with its schedule", async (t) => {
   const bench = new ServerBench();
   bench.initiate();
-  bench.around.commands.take();
   await bench.around.time.pass(6510);
-  bench.machine.handle({ type: "scheduleEnded" });
-  t.same(bench.around.commands.take(), [["forget", 1], ["stopOffer"]]);
+  bench.scheduleEnded();
+  t.match(bench.addon.inForce, { schedule: null, offer: null });
+  t.same(bench.addon.inForce.installed, []);
+  bench.addon.changes();
   t.same(bench.around.reports, []);
   bench.opened(1);
-  t.same(bench.around.commands.take(), [], "too late");
+  t.same(bench.addon.changes(), {}, "too late");
   bench.initiate();
-  t.equal(bench.around.commands.last("startSchedule")?.endpoint, CLIENT, "and it starts anew");
+  t.equal(bench.addon.inForce.schedule?.endpoint, CLIENT, "and it starts anew");
 });
 
 t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the same end", async (t) => {
@@ -84,19 +84,16 @@ t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the sa
   for (const [settings, source, answered, timing] of cases) {
     const bench = new ServerBench();
     bench.settings = { ...bench.settings, ...settings };
-    bench.around.commands.sources = [source];
+    bench.addon.sources = [source];
     bench.initiate(source);
     // Another source may have a wider route.
     await bench.around.time.pass(300);
     t.same(bench.answered, answered);
-    const log = bench.around.commands.take();
-    t.same(
-      log.map(([name]) => name),
-      ["startSchedule", "offer", "endAt"],
-      "nothing is installed",
-    );
-    t.match(log[0]?.[1], timing);
-    t.equal(log[2]?.[1], BigInt(log[0]?.[1].firstDeadlineNs) + BigInt(ATTEMPT_NS));
+    const { schedule, offer, endNs, ...others } = bench.addon.changes();
+    t.match(schedule, timing);
+    t.match(offer, { kind: 2, message: Uint8Array.of(1) });
+    t.equal(endNs, schedule!.firstDeadlineNs! + BigInt(ATTEMPT_NS));
+    t.same(others, { schedules: 1 }, "nothing is installed");
     bench.opened(1);
     t.match(bench.around.reports, [["refused", { endpoint: source, reason: answered[0] }]]);
   }
@@ -108,12 +105,12 @@ t.test("promise: refusal-unseen: refused: the same schedule, clipped, and the sa
 
 t.test("a copy from where the route is too narrow doesn't have the client refused", async (t) => {
   const bench = new ServerBench();
-  bench.around.commands.sources = [ELSEWHERE, CLIENT];
+  bench.addon.sources = [ELSEWHERE, CLIENT];
   bench.initiate(ELSEWHERE);
-  t.same([bench.answered, bench.around.commands.take()], [["nothing"], []]);
+  t.same([bench.answered, bench.addon.changes()], [["nothing"], {}]);
   await bench.around.time.pass(300);
   t.same(bench.answered, ["accepted", 1]);
-  t.match(bench.around.commands.last("startSchedule"), { endpoint: CLIENT, datagramLength: 472 });
+  t.match(bench.addon.inForce.schedule, { endpoint: CLIENT, datagramLength: 472 });
   t.equal(bench.read.left, 0);
   const newer = new ServerBench();
   newer.initiate(ELSEWHERE);
@@ -124,7 +121,7 @@ t.test("a copy from where the route is too narrow doesn't have the client refuse
 t.test("the client's own lengths tell its family, whoever sent the first copy", (t) => {
   const bench = new ServerBench();
   bench.initiate("[2001:db8::7]:9");
-  t.match(bench.around.commands.last("startSchedule"), { datagramLength: 472 });
+  t.match(bench.addon.inForce.schedule, { datagramLength: 472 });
   t.end();
 });
 
@@ -132,35 +129,38 @@ t.test("two attempts are pending; the third drops the first", async (t) => {
   const bench = new ServerBench();
   bench.initiate();
   await bench.around.time.pass(1500);
-  bench.around.commands.take();
-  bench.initiate();
-  t.same(bench.around.commands.names(), ["install", "offer", "endAt"], "equal settings: the schedule just goes on");
+  bench.addon.changes();
+  const first = bench.now + 510n * MS;
+  const second = bench.initiate();
+  const { offer, ...changes } = bench.addon.changes();
+  const endNs = first + BigInt(ATTEMPT_NS);
+  t.same(changes, { installed: [1, 2], endNs }, "equal settings: the schedule just goes on");
+  t.equal(offer?.stamp, second);
   await bench.around.time.pass(1500);
   bench.initiate();
-  t.equal(bench.around.commands.last("forget"), 1);
-  bench.around.commands.take();
+  t.same(bench.addon.inForce.installed, [2, 3]);
   bench.opened(2);
-  const forgotten = bench.around.commands.take().filter(([name]) => name === "forget");
-  t.same(forgotten, [["forget", 3]], "confirming drops the other attempt");
+  t.same(bench.addon.inForce.installed, [2], "confirming drops the other attempt");
   t.equal(bench.around.reports[0]?.[0], "connected");
 });
 
 t.test("other settings: the old schedule ends as the new begins, and the answer waits for it", async (t) => {
   const bench = new ServerBench();
   await bench.connect();
-  bench.around.commands.stats.lastOpenedNs = 0n;
+  bench.addon.counters.lastOpenedNs = 0n;
   bench.settings = { ...bench.settings, wire: wireOf(20e6) };
   const at = bench.now;
-  bench.initiate();
-  t.same(bench.around.commands.names(), ["install", "startSchedule", "stopOffer", "endAt"]);
+  const stamp = bench.initiate();
+  const { schedule, endNs, ...others } = bench.addon.changes();
+  t.match(schedule, { datagramLength: 472, intervalNs: 20e6, endpoint: CLIENT });
+  t.equal(endNs, schedule!.firstDeadlineNs! + BigInt(ATTEMPT_NS));
+  t.same(others, { schedules: 2, installed: [1, 2] });
+  t.equal(bench.addon.inForce.offer, null);
   await bench.around.time.pass(519);
-  t.same(bench.around.commands.names(), []);
+  t.same(bench.addon.changes(), {});
   await bench.around.time.pass(2);
-  const log = bench.around.commands.take();
-  t.same(
-    log.map(([name]) => name),
-    ["offer"],
-  );
+  const answer = { kind: 2, version: 1, stamp, message: Uint8Array.of(0), every: 1, endpoint: CLIENT };
+  t.same(bench.addon.changes(), { offer: answer });
   t.ok(bench.now > at + 520n * MS);
   bench.opened(2);
   t.same(
@@ -175,22 +175,22 @@ t.test("other settings: the old schedule ends as the new begins, and the answer 
 t.test("an older answer is confirmed after another one took the schedule: it gets its own back", async (t) => {
   const bench = new ServerBench();
   bench.initiate();
+  const { endNs } = bench.addon.inForce;
   await bench.around.time.pass(1500);
   bench.settings = { ...bench.settings, wire: wireOf(20e6, 600) };
   bench.initiate();
-  t.match(bench.around.commands.last("startSchedule"), { datagramLength: 572, intervalNs: 20e6 });
-  bench.around.commands.take();
+  t.match(bench.addon.inForce.schedule, { datagramLength: 572, intervalNs: 20e6 });
+  t.equal(bench.addon.inForce.offer, null, "the older one's fragments don't fit into it");
   await bench.around.time.pass(100);
-  bench.opened(1, ELSEWHERE);
-  const log = bench.around.commands.take();
-  t.same(
-    log.filter(([name]) => name === "startSchedule"),
-    [["startSchedule", { ...down, firstDeadlineNs: null, endpoint: ELSEWHERE }]],
-  );
-  t.same(log.at(-1), ["endAt", null]);
+  bench.confirmed(1, ELSEWHERE);
+  const schedule = { ...down, firstDeadlineNs: null, endpoint: ELSEWHERE };
+  t.match(bench.addon.inForce, { schedule, schedules: 3, endNs, offer: null });
+  bench.believed(1, ELSEWHERE);
+  t.match(bench.addon.inForce, { schedule, schedules: 3, endNs: null });
+  bench.addon.changes();
   t.match(bench.around.reports, [["connected", { wire: wireOf() }]]);
   await bench.around.time.pass(30_000);
-  t.same(bench.around.commands.take(), [], "and nothing of the other one is left");
+  t.same(bench.addon.changes(), {}, "and nothing of the other one is left");
 });
 
 t.test("promise: settings-at-limits: a server timeout above the server's own is cut to it, not refused", async (t) => {
@@ -204,9 +204,9 @@ t.test("promise: settings-at-limits: a server timeout above the server's own is 
     bench.initiate();
     t.equal(bench.answered[0], "accepted");
     bench.opened(1);
-    t.equal(bench.around.commands.last("watchSilence"), granted * 1e6);
+    t.equal(bench.addon.inForce.silenceNs, granted * 1e6);
     bench.machine.handle({ type: "exhausted", generation: 1 });
-    t.equal(bench.around.commands.last("endAt"), bench.now + BigInt(granted) * MS, "nor is the cover after it longer");
+    t.equal(bench.addon.inForce.endNs, bench.now + BigInt(granted) * MS, "nor is the cover after it longer");
   }
 });
 
@@ -245,18 +245,16 @@ t.test("another version is told ours in 20 slots of 100 ms, if no schedule runs"
     receivedNs: at,
   } as const;
   bench.machine.handle(event);
-  const log = bench.around.commands.take();
-  t.same(
-    log.map(([name]) => name),
-    ["startSchedule", "offer", "endAt"],
-  );
   const first = at + 600n * MS;
   const timing = { datagramLength: 300, intervalNs: 100e6, jitterNs: 0, shape: "cos4" };
-  t.same(log[0]?.[1], { ...timing, firstDeadlineNs: first, endpoint: CLIENT });
-  t.same(log[1]?.[1], { kind: 3, version: 1, stamp: 77, message: Uint8Array.of(1, 1), every: 1, endpoint: CLIENT });
-  t.equal(log[2]?.[1], first + 1950n * MS);
+  t.same(bench.addon.changes(), {
+    schedule: { ...timing, firstDeadlineNs: first, endpoint: CLIENT },
+    schedules: 1,
+    endNs: first + 1950n * MS,
+    offer: { kind: 3, version: 1, stamp: 77, message: Uint8Array.of(1, 1), every: 1, endpoint: CLIENT },
+  });
   bench.machine.handle({ ...event, stamp: 78 });
-  t.same(bench.around.commands.take(), [], "a schedule runs");
+  t.same(bench.addon.changes(), {}, "a schedule runs");
 });
 
 t.test("promise: stale-told: stale initiations: a warning that names the difference", async (t) => {
@@ -271,17 +269,17 @@ t.test(
   async (t) => {
     const timing = { datagramLength: 472, intervalNs: 10e6, jitterNs: 0, shape: "cos4" as const };
     const bench = new ServerBench(0, 3, { timing, endpoint: CLIENT });
-    t.same(bench.around.commands.take(), [
-      ["startSchedule", { ...timing, firstDeadlineNs: null, endpoint: CLIENT }],
-      ["endAt", null],
-    ]);
+    const schedule = { ...timing, firstDeadlineNs: null, endpoint: CLIENT };
+    t.same(bench.addon.changes(), { schedule, schedules: 1 });
+    t.equal(bench.addon.inForce.endNs, null);
     bench.initiate();
     await bench.around.time.pass(600);
+    t.equal(bench.addon.inForce.endNs, null);
     bench.opened(1);
-    t.notOk(bench.around.commands.names().includes("startSchedule"), "its start answers nobody");
+    t.equal(bench.addon.inForce.schedules, 1, "its start answers nobody");
     bench.machine.handle({ type: "silent", forNs: 20_000_000_000n });
     bench.machine.handle({ type: "control", generation: 1, kind: 4, body: new Uint8Array(0) });
-    t.equal(bench.around.commands.last("endAt"), null, "nor does its end");
+    t.equal(bench.addon.inForce.endNs, null, "nor does its end");
     t.same(
       bench.around.reports.map(([name]) => name),
       ["connected", "silent", "disconnected"],
@@ -289,7 +287,7 @@ t.test(
     // An attempt that is given up.
     bench.initiate();
     await bench.around.time.pass(20_000);
-    t.equal(bench.around.commands.last("endAt"), null);
+    t.equal(bench.addon.inForce.endNs, null);
     t.same(bench.machine.stop(), { timing, session: false });
   },
 );
@@ -299,11 +297,12 @@ t.test("two fixed endpoints: other settings have their schedule, and then the ow
   const bench = new ServerBench(0, 3, { timing, endpoint: CLIENT });
   await bench.connect();
   bench.control(1, 4, new Uint8Array(0));
-  bench.around.commands.take();
+  const { schedules } = bench.addon.inForce;
   await bench.around.time.pass(1);
-  bench.machine.handle({ type: "scheduleEnded" });
-  t.same(bench.around.commands.take(), [
-    ["startSchedule", { ...timing, firstDeadlineNs: null, endpoint: CLIENT }],
-    ["endAt", null],
-  ]);
+  bench.scheduleEnded();
+  t.match(bench.addon.inForce, {
+    schedule: { ...timing, firstDeadlineNs: null, endpoint: CLIENT },
+    schedules: schedules + 1,
+    endNs: null,
+  });
 });

@@ -9,29 +9,29 @@ t.test("confirmed: the client is asked where it is; believed: the session is up"
   const bench = new ServerBench();
   bench.initiate();
   await bench.around.time.pass(700);
-  const { firstDeadlineNs } = bench.around.commands.last("startSchedule");
-  const endNs = BigInt(firstDeadlineNs) + BigInt(ATTEMPT_NS);
-  bench.around.commands.take();
+  const { firstDeadlineNs } = bench.addon.inForce.schedule!;
+  const endNs = firstDeadlineNs! + BigInt(ATTEMPT_NS);
+  bench.addon.changes();
   bench.confirmed(1, ELSEWHERE);
-  t.same(bench.around.commands.take(), [
-    ["stopOffer"],
-    ["ask", 1, ELSEWHERE],
-    ["sendUnder", 1, null],
-    ["watchSilence", null],
-    ["endAt", endNs],
-  ]);
+  t.strictSame(bench.addon.changes(), {
+    offer: null,
+    asked: { generation: 1, source: ELSEWHERE },
+    sending: { generation: 1, announce: null },
+  });
+  t.match(bench.addon.inForce, { endNs, silenceNs: null }, "its end stays, and silence is not its end");
   t.same(bench.around.reports, [], "nobody is told yet");
   bench.confirmed(1);
-  t.same(bench.around.commands.take(), [], "once");
+  t.same(bench.addon.changes(), {}, "once");
   bench.believed(1, `${CLIENT} via 192.0.2.7`);
-  t.same(bench.around.commands.take(), [
-    ["watchSilence", 20e9],
-    ["endAt", null],
-  ]);
+  const { schedule, ...changes } = bench.addon.changes();
+  t.same(changes, { silenceNs: 20e9, endNs: null, asked: null });
+  t.equal(schedule?.endpoint, `${CLIENT} via 192.0.2.7`);
   const connection = { endpoint: CLIENT, wire: wireOf(), cipher: "aes-256-gcm" };
   t.same(bench.around.reports, [["connected", connection]]);
   await bench.around.time.pass(30_000);
-  t.same(bench.around.commands.take(), [], "no end that was planned before comes through");
+  t.same(bench.addon.changes(), {});
+  bench.scheduleEnded();
+  t.match(bench.addon.inForce, { schedule: down, endNs: null }, "no end that was planned before comes through");
 });
 
 t.test("promise: unconfirmed-ends: confirmed, and nothing comes back: it ends with the attempt", async (t) => {
@@ -39,13 +39,12 @@ t.test("promise: unconfirmed-ends: confirmed, and nothing comes back: it ends wi
   bench.initiate();
   await bench.around.time.pass(700);
   bench.confirmed(1);
-  bench.around.commands.take();
   await bench.around.time.pass(6000);
-  t.same(bench.around.commands.last("forget"), 1);
+  t.same([bench.addon.inForce.installed, bench.addon.inForce.sending], [[], null]);
   t.same(bench.around.reports, [["warning", "I405_NOT_BELIEVED"]]);
   bench.believed(1);
-  t.equal(bench.around.commands.last("endAt"), 0n, "an echo that comes too late has its end taken back again");
-  bench.machine.handle({ type: "scheduleEnded" });
+  t.equal(bench.addon.inForce.endNs, 0n, "an echo that comes too late has its end taken back again");
+  bench.scheduleEnded();
   t.same(bench.around.reports.slice(1), []);
 });
 
@@ -55,8 +54,8 @@ t.test("a client that was not believed to be anywhere gets no cover after its cl
   await bench.around.time.pass(700);
   bench.confirmed(1);
   bench.control(1, 4, new Uint8Array(0));
-  const endNs: bigint = bench.around.commands.last("endAt");
-  t.ok(endNs <= bench.now, "no linger");
+  const { endNs } = bench.addon.inForce;
+  t.ok(endNs !== null && endNs <= bench.now, "no linger");
   t.same(bench.around.reports, []);
 });
 
@@ -66,7 +65,9 @@ t.test("a session is replaced when the new one is believed, or ends with it", as
     await bench.connect();
     bench.initiate(ELSEWHERE.replace("2", "1"));
     await bench.around.time.pass(700);
+    t.equal(bench.addon.inForce.silenceNs, 20e9);
     bench.confirmed(2);
+    t.equal(bench.addon.inForce.silenceNs, null, "the attempt has its own end");
     t.same(bench.around.reports, []);
     if (believed) bench.believed(2);
     else await bench.around.time.pass(7000);
@@ -82,30 +83,24 @@ t.test("beside a session that is alive, the answer takes every eighth slot", asy
   const bench = new ServerBench();
   await bench.connect();
   await bench.traffic(500);
-  bench.around.commands.take();
-  bench.initiate();
-  t.match(bench.around.commands.take(), [["install"], ["offer", { every: 8 }]]);
+  const stamp = bench.initiate();
+  const answer = { kind: 2, version: 1, stamp, message: Uint8Array.of(0), endpoint: CLIENT };
+  t.same(bench.addon.changes(), { installed: [1, 2], offer: { ...answer, every: 8 } });
   await bench.traffic(1500);
-  t.same(bench.around.commands.names(), [], "still alive");
+  t.same(bench.addon.changes(), {}, "still alive");
   await bench.around.time.pass(2100);
-  t.match(bench.around.commands.take(), [["offer", { every: 1 }]], "alive no longer");
+  t.same(bench.addon.changes(), { offer: { ...answer, every: 1 } }, "alive no longer");
 });
 
 t.test("an attempt beside a session is given up without the schedule", async (t) => {
   const bench = new ServerBench();
   await bench.connect();
-  bench.around.commands.take();
   bench.initiate();
-  const commands = bench.around.commands.take();
-  t.same(
-    commands.filter(([name]) => name === "endAt"),
-    [["endAt", null]],
-  );
+  t.equal(bench.addon.inForce.endNs, null);
+  t.not(bench.addon.inForce.offer, null);
+  t.same(bench.addon.changes().installed, [1, 2]);
   await bench.traffic(8000);
-  t.match(
-    bench.around.commands.take().filter(([name]) => name !== "offer"),
-    [["forget", 2], ["stopOffer"]],
-  );
+  t.same(bench.addon.changes(), { installed: [1], offer: null });
   t.same(bench.around.reports, []);
 });
 
@@ -120,20 +115,20 @@ t.test("a new session replaces the old one, whose key opens for a while", async 
   );
   t.equal(bench.around.reports[0]?.[1], "replaced");
   await bench.around.time.pass(9_999);
-  t.equal(bench.around.commands.last("forget"), undefined);
+  t.same(bench.addon.inForce.installed, [1, 2]);
   await bench.around.time.pass(2);
-  t.equal(bench.around.commands.last("forget"), 1);
+  t.same(bench.addon.inForce.installed, [2]);
 });
 
 t.test("silence: linger, then the schedule ends and it listens again", async (t) => {
   const bench = new ServerBench(3e9);
   await bench.connect();
   bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
-  t.same(bench.around.commands.take(), [["endAt", bench.now + 3000n * MS]]);
+  t.same(bench.addon.changes(), { endNs: bench.now + 3000n * MS });
   t.same(bench.around.reports.splice(0), [["silent", 20_000]]);
   await bench.around.time.pass(3000);
-  bench.machine.handle({ type: "scheduleEnded" });
-  t.same(bench.around.commands.names(), ["forget", "watchSilence"]);
+  bench.scheduleEnded();
+  t.strictSame(bench.addon.changes(), { schedule: null, endNs: null, installed: [], sending: null, silenceNs: null });
   t.same(bench.around.reports.splice(0), [["disconnected", "silent"]]);
   t.same(bench.machine.stop(), { timing: null, session: false });
 });
@@ -143,9 +138,9 @@ t.test("silence: heard again before the end", async (t) => {
   await bench.connect();
   bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
   await bench.around.time.pass(1000);
-  bench.around.commands.take();
+  bench.addon.changes();
   bench.machine.handle({ type: "heard" });
-  t.same(bench.around.commands.take(), [["endAt", null]]);
+  t.same(bench.addon.changes(), { endNs: null });
   t.same(
     bench.around.reports.map(([name]) => name),
     ["silent", "heard"],
@@ -158,15 +153,12 @@ t.test("silence: an initiation before the end keeps the schedule", async (t) => 
   const bench = new ServerBench();
   await bench.connect();
   bench.machine.handle({ type: "silent", forNs: 20_000n * MS });
-  bench.around.commands.take();
-  const at = bench.now;
+  const endNs = bench.now + 510n * MS + BigInt(ATTEMPT_NS);
   bench.initiate();
-  t.same(bench.around.commands.last("endAt"), at + 510n * MS + BigInt(ATTEMPT_NS));
+  t.match(bench.addon.inForce, { endNs, schedules: 1 });
   // The end that was planned first had already come.
-  bench.machine.handle({ type: "scheduleEnded" });
-  const again = bench.around.commands.last("startSchedule");
-  t.match(again, { datagramLength: 472, endpoint: CLIENT });
-  t.same(bench.around.commands.last("endAt"), at + 510n * MS + BigInt(ATTEMPT_NS));
+  bench.scheduleEnded();
+  t.match(bench.addon.inForce, { schedule: { datagramLength: 472, endpoint: CLIENT }, endNs, schedules: 2 });
   bench.opened(2);
   t.same(
     bench.around.reports.map(([name]) => name),
@@ -180,14 +172,11 @@ t.test("a close of the client's ends like one's own", async (t) => {
   const close: NativeEvent = { type: "control", generation: 1, kind: 4, body: new Uint8Array(0) };
   bench.machine.handle(close);
   bench.machine.handle(close);
-  t.same(bench.around.commands.take(), [
-    ["forget", 1],
-    ["watchSilence", null],
-    ["endAt", bench.now + 2000n * MS],
-  ]);
+  const endNs = bench.now + 2000n * MS;
+  t.strictSame(bench.addon.changes(), { endNs, installed: [], sending: null, silenceNs: null });
   t.same(bench.around.reports, [["disconnected", "peerClosed"]]);
   await bench.around.time.pass(2000);
-  bench.machine.handle({ type: "scheduleEnded" });
+  bench.scheduleEnded();
   t.equal(bench.around.reports.length, 1);
 });
 
@@ -198,11 +187,14 @@ t.test("expiry: 1.5 x 120 s after the response, and the schedule waits for the c
   t.same(bench.around.reports, []);
   await bench.around.time.pass(20);
   t.same(bench.around.reports, [["disconnected", "expired"]]);
-  t.match(bench.around.commands.take(), [["forget", 1], ["watchSilence", null], ["endAt"]]);
+  const { endNs, ...changes } = bench.addon.changes();
+  t.strictSame(changes, { installed: [], sending: null, silenceNs: null });
+  const expiredNs = bench.now - 10n * MS;
+  t.equal(endNs, expiredNs + 20_000n * MS);
   bench.initiate();
   bench.opened(2);
   t.equal(bench.around.reports.at(-1)?.[0], "connected");
-  t.notOk(bench.around.commands.names().includes("startSchedule"), "on the same schedule");
+  t.equal(bench.addon.inForce.schedules, 1, "on the same schedule");
 });
 
 t.test("exhausted", async (t) => {
@@ -222,12 +214,12 @@ t.test("stop: what is left, and nothing afterwards", async (t) => {
   await bench.connect();
   bench.initiate();
   t.same(bench.machine.stop(), { timing: down, session: true });
-  t.equal(bench.around.commands.last("forget"), 2, "what was pending is forgotten");
-  bench.around.commands.take();
+  t.same(bench.addon.inForce.installed, [1], "what was pending is forgotten");
+  bench.addon.changes();
   bench.opened(2);
-  bench.machine.handle({ type: "scheduleEnded" });
+  bench.scheduleEnded();
   await bench.around.time.pass(600_000);
-  t.same(bench.around.commands.take(), []);
+  t.same(bench.addon.changes(), { schedule: null });
   t.same(bench.around.reports, []);
 });
 
@@ -235,6 +227,8 @@ t.test("roaming: the core has moved, and the user is told", async (t) => {
   const bench = new ServerBench();
   await bench.connect();
   bench.believed(null, `${ELSEWHERE} via 192.0.2.7`);
-  t.same(bench.around.commands.take(), [], "nothing is left to be moved");
+  const { schedule, ...others } = bench.addon.changes();
+  t.equal(schedule?.endpoint, `${ELSEWHERE} via 192.0.2.7`);
+  t.same(others, {}, "nothing is left to be moved");
   t.same(bench.around.reports, [["roamed", ELSEWHERE]]);
 });
