@@ -58,12 +58,12 @@ export class FakeAsking {
     return asked;
   }
 
-  /** The endpoint, if it is another one than before. */
-  echoed(token: number): string | null {
+  /** Where the client is believed to be now, if that was asked. */
+  echoed(token: number): { confirmed: number | null; source: string } | null {
     const asked = this.#asked;
     if (asked?.token !== token) return null;
     this.moved(asked.source);
     this.#emit({ type: "believed", confirmed: asked.confirmed, source: asked.source });
-    return asked.source;
+    return asked;
   }
 }

@@ -12,6 +12,7 @@ import type { NativeOpenOptions } from "../../lib/native/options.js";
 import { CONTROL_CLOSE } from "../../lib/native/protocol-ids.js";
 import { I405Error } from "../../lib/common/errors.js";
 import { NO_STATS } from "../../lib/tunnel/stats.js";
+import { AddonState } from "./addon-state.js";
 import { FakeAsking } from "./asking.js";
 import { FakeInbound } from "./inbound.js";
 import type { Content, Datagram, FakeNetwork, Port } from "./network.js";
@@ -37,8 +38,8 @@ function isWhole(packet: Uint8Array): boolean {
 
 export class FakeTunnel implements NativeTunnel, Port {
   readonly options: NativeOpenOptions;
-  /** Commands by name, in order, for tests that look at what a machine does. */
-  readonly calls: string[] = [];
+  /** What the commands left in force. It refuses wrong orders of them. */
+  readonly state = new AddonState();
   refs: "ref" | "unref" | "untouched" = "untouched";
   readonly #time: SimulatedTime;
   readonly #network: FakeNetwork;
@@ -47,19 +48,13 @@ export class FakeTunnel implements NativeTunnel, Port {
   readonly #slots: FakeSlots;
   readonly #inbound: FakeInbound;
   readonly #wrap: { send: string; receive: string };
-  readonly #sessions = new Map<
-    number,
-    { session: NativeSession; sendKey: string; receiveKey: string; opened: boolean }
-  >();
+  /** Generations under which something opened. */
+  readonly #opened = new Set<number>();
   readonly #stats: NativeStats = { ...NO_STATS };
   readonly #path = new FakePath();
   #peer: string | null;
-  #newestGeneration = 0;
-  #sending: { generation: number; announce: number | null } | null = null;
-  #offer: NativeOffer | null = null;
   #offerSlot = 0;
   #closeSlots = 0;
-  #control: NativeControl | null = null;
   #controlInSlots = 0;
   #queue: Uint8Array[] = [];
   #refused = false;
@@ -95,6 +90,7 @@ export class FakeTunnel implements NativeTunnel, Port {
         this.#slot(schedule);
       },
       () => {
+        this.state.scheduleEnded();
         this.emit({ type: "scheduleEnded" });
       },
     );
@@ -136,64 +132,62 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   startSchedule(schedule: NativeSchedule): void {
-    this.#command("startSchedule");
+    this.#checkOpen();
+    this.state.startSchedule(schedule);
     this.#slots.start(schedule);
   }
 
   endAt(instantNs: bigint | null): void {
-    this.#command("endAt");
+    this.#checkOpen();
+    this.state.endAt(instantNs);
     this.#slots.endAt(instantNs);
   }
 
   offer(offer: NativeOffer): void {
-    this.#command("offer");
-    this.#offer = { ...offer, message: Uint8Array.from(offer.message) };
+    this.#checkOpen();
+    this.state.offer(offer);
     this.#offerSlot = 0;
   }
 
   stopOffer(): void {
-    this.#command("stopOffer");
-    this.#offer = null;
+    this.#checkOpen();
+    this.state.stopOffer();
   }
 
   expectStamps(stamps: number[]): void {
-    this.#command("expectStamps");
-    this.#inbound.expected = [...stamps];
+    this.#checkOpen();
+    this.state.expectStamps(stamps);
+    this.#inbound.expected = this.state.inForce.stamps;
   }
 
   install(session: NativeSession): void {
-    this.#command("install");
-    if (session.generation <= this.#newestGeneration) throw new I405Error("ERR_I405_ARGUMENT", "generation not above");
-    this.#newestGeneration = session.generation;
-    // Copies, as the real one takes them: the caller zeroes its own.
-    const sendKey = text(session.send.key);
-    const receiveKey = text(session.receive.key);
-    this.#sessions.set(session.generation, { session: { ...session }, sendKey, receiveKey, opened: false });
+    this.#checkOpen();
+    this.state.install(session);
   }
 
   sendUnder(generation: number, announceStamp: number | null): void {
-    this.#command("sendUnder");
-    if (!this.#sessions.has(generation)) throw new I405Error("ERR_I405_ARGUMENT", "no such generation");
-    this.#sending = { generation, announce: announceStamp };
+    this.#checkOpen();
+    this.state.sendUnder(generation, announceStamp);
     if (this.#refused) this.emit({ type: "drain" });
     this.#refused = false;
   }
 
   forget(generation: number): void {
-    this.#command("forget");
-    this.#sessions.delete(generation);
+    this.#checkOpen();
+    this.state.forget(generation);
     this.#asking.forget(generation);
-    if (this.#sending?.generation === generation) this.#sending = null;
   }
 
   moveEndpoint(endpoint: string): void {
-    this.#command("moveEndpoint");
+    this.#checkOpen();
+    this.state.moveEndpoint(endpoint);
     this.#asking.moved(endpoint);
     this.#slots.move(endpoint);
   }
 
   ask(generation: number, source: string): void {
-    this.#command("ask");
+    this.#checkOpen();
+    this.state.ask(generation, source);
     this.#asking.ask(generation, source);
   }
 
@@ -203,13 +197,15 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   redirect(endpoint: string, datagramLength: number): void {
-    this.#command("redirect");
+    this.#checkOpen();
+    this.state.redirect(endpoint, datagramLength);
     this.#peer = endpoint;
     this.#slots.redirect(endpoint, datagramLength);
   }
 
   watchSilence(timeoutNs: number | null): void {
-    this.#command("watchSilence");
+    this.#checkOpen();
+    this.state.watchSilence(timeoutNs);
     if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
     this.#silence = null;
     if (timeoutNs === null) return;
@@ -218,13 +214,14 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   repeatControl(control: NativeControl | null): void {
-    this.#command("repeatControl");
-    this.#control = control === null ? null : { ...control, body: Uint8Array.from(control.body) };
+    this.#checkOpen();
+    this.state.repeatControl(control);
     this.#controlInSlots = 0;
   }
 
   sendClose(): void {
-    this.#command("sendClose");
+    this.#checkOpen();
+    this.state.sendClose();
     this.#closeSlots = CLOSE_SLOTS;
   }
 
@@ -237,7 +234,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     const bytes = this.#queue.reduce((sum, each) => sum + each.length, 0);
     const slots = schedule === null ? 4 : Math.max(1, this.options.queueNs / schedule.intervalNs);
     const room = slots * ((schedule?.datagramLength ?? 1472) - DATA_OVERHEAD);
-    if (this.#sending === null || bytes + packet.length > room) {
+    if (this.state.inForce.sending === null || bytes + packet.length > room) {
       this.#refused = true;
       return false;
     }
@@ -273,7 +270,6 @@ export class FakeTunnel implements NativeTunnel, Port {
 
   close(): void {
     if (this.#closed) return;
-    this.calls.push("close");
     this.#closed = true;
     this.#slots.stop();
     if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
@@ -300,29 +296,31 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   #open(datagram: Datagram, content: Extract<Content, { type: "data" }>): void {
-    const found = [...this.#sessions.values()].find(
-      ({ session, receiveKey }) => receiveKey === content.key && session.receiveLength === datagram.length,
+    const found = [...this.state.sessions.values()].find(
+      ({ receive, receiveLength }) => receiveLength === datagram.length && text(receive.key) === content.key,
     );
     if (found === undefined) {
       this.#stats.datagramsUnknown += 1n;
       return;
     }
     this.#stats.datagramsOpened += 1n;
-    const { generation } = found.session;
+    const { generation } = found;
+    const sentUnder = this.state.inForce.sending?.generation;
     this.#path.opened(generation, content.counter, this.#time.nowNs);
     if (content.report !== null) this.#path.take(generation, content.report, this.#time.nowNs);
-    if (generation >= (this.#sending?.generation ?? 0)) this.#heard();
-    if (!found.opened) {
-      found.opened = true;
-      if (this.#sending?.generation === generation) this.#sending.announce = null;
+    if (generation >= (sentUnder ?? 0)) this.#heard();
+    if (!this.#opened.has(generation)) {
+      this.#opened.add(generation);
+      this.state.opened(generation);
       this.emit({ type: "opened", generation, source: datagram.from, receivedNs: this.#time.nowNs });
     }
     if (this.options.role === "server") {
-      if (this.#sending?.generation === generation) this.#asking.opened(datagram.from);
-      const moved = content.echo === null ? null : this.#asking.echoed(content.echo);
-      if (moved !== null) {
-        this.#slots.move(moved);
-        this.#slots.endAt(null);
+      if (sentUnder === generation) this.#asking.opened(datagram.from);
+      const believed = content.echo === null ? null : this.#asking.echoed(content.echo);
+      if (believed !== null) {
+        this.state.believed(believed.confirmed, believed.source);
+        this.#slots.move(believed.source);
+        this.#slots.endAt(this.state.inForce.endNs);
       }
     } else if (content.challenge !== null) this.#echo = content.challenge;
     if (content.announce !== null && this.options.role === "server") {
@@ -347,7 +345,7 @@ export class FakeTunnel implements NativeTunnel, Port {
 
   #slot(schedule: NativeSchedule): void {
     const { datagramLength: length } = schedule;
-    const offer = this.#offer;
+    const { offer, sending } = this.state.inForce;
     const handshake = offer !== null && this.#offerSlot % offer.every === 0;
     const content = handshake ? this.#fragment(offer, length) : this.#data(length);
     if (offer !== null) this.#offerSlot += 1;
@@ -356,7 +354,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     else if (content.type === "data" && content.packets.length > 0) this.#stats.slotsCarrying += 1n;
     else this.#stats.slotsCover += 1n;
     let to = handshake ? (this.#inbound.sources.get(offer.stamp) ?? offer.endpoint) : schedule.endpoint;
-    const asked = handshake || this.#sending === null ? null : this.#asking.next();
+    const asked = handshake || sending === null ? null : this.#asking.next();
     if (asked !== null && content.type === "data") {
       content.challenge = asked.token;
       to = asked.source;
@@ -372,8 +370,9 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   #data(length: number): Content {
-    const sending = this.#sending;
-    const key = sending === null ? null : (this.#sessions.get(sending.generation)?.sendKey ?? null);
+    const { sending } = this.state.inForce;
+    const session = sending === null ? undefined : this.state.sessions.get(sending.generation);
+    const key = session === undefined ? null : text(session.send.key);
     const close = this.#closeSlots > 0;
     if (close) {
       this.#closeSlots -= 1;
@@ -391,7 +390,7 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   #dueControl(): { kind: number; body: Uint8Array } | null {
-    const control = this.#control;
+    const { control } = this.state.inForce;
     this.#controlInSlots -= 1;
     if (control === null || this.#controlInSlots > 0) return null;
     this.#controlInSlots = Math.ceil(control.everyNs / (this.#slots.current?.intervalNs ?? 1));
@@ -430,8 +429,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     });
   }
 
-  #command(name: string): void {
+  #checkOpen(): void {
     if (this.#closed) throw new I405Error("ERR_I405_CLOSED", "the tunnel is closed");
-    this.calls.push(name);
   }
 }

@@ -149,11 +149,7 @@ t.test("closing before and while connecting", async (t) => {
   await later.simulation.time.pass(100);
   await t.rejects(under, coded("ERR_I405_CLOSED"));
   await end;
-  t.equal(
-    later.simulation.tunnels[0]?.calls.includes("sendClose"),
-    false,
-    "without a session there is nothing to close",
-  );
+  t.equal(later.simulation.tunnels[0]?.state.inForce.closed, false, "without a session there is nothing to close");
 });
 
 t.test("an AbortSignal ends the attempt, and later the tunnel", async (t) => {
