@@ -109,8 +109,10 @@ export interface ControlBlock {
 export class PayloadReader {
   readonly packets: Buffer[] = [];
   readonly controls: ControlBlock[] = [];
-  /** Blocks given up, and payloads whose rest could not be understood. */
+  /** Blocks that no payload goes on with as it has to, and payloads whose rest could not be understood. */
   faults = 0;
+  /** Blocks that came to no end because something that doesn't wait was said in their place. A packet starts again. */
+  restarts = 0;
   #underWay: Buffer | null = null;
 
   /** A payload is missing. */
@@ -150,7 +152,11 @@ export class PayloadReader {
     this.#underWay = null;
     if (before === null) return;
     const known = lengthOf(before);
-    if (offset === 0 || (known !== null && known !== before.length + offset)) {
+    if (offset === 0) {
+      this.restarts++;
+      return;
+    }
+    if (known !== null && known !== before.length + offset) {
       this.faults++;
       return;
     }
