@@ -21,6 +21,11 @@ export class FakeSlots {
     this.#ended = ended;
   }
 
+  /** Length of the newest schedule's slots, which may not have begun yet. */
+  get newestLength(): number | undefined {
+    return (this.#next ?? this.current)?.datagramLength;
+  }
+
   start(schedule: NativeSchedule): void {
     this.#time.cancel(this.#beginTimer);
     this.#next = schedule;

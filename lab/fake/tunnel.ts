@@ -346,7 +346,9 @@ export class FakeTunnel implements NativeTunnel, Port {
   #slot(schedule: NativeSchedule): void {
     const { datagramLength: length } = schedule;
     const { offer, sending } = this.state.inForce;
-    const handshake = offer !== null && this.#offerSlot % offer.every === 0;
+    // Fragments are as long as the newest schedule's slots, and none leaves in another.
+    const fits = length === this.#slots.newestLength;
+    const handshake = offer !== null && fits && this.#offerSlot % offer.every === 0;
     const content = handshake ? this.#fragment(offer, length) : this.#data(length);
     if (offer !== null) this.#offerSlot += 1;
     this.#stats.slotsSent += 1n;

@@ -47,16 +47,20 @@ const EVERY_BESIDE_SESSION = 8;
 export class ServerAnswers {
   readonly #context: MachineContext;
   readonly #schedule: ServerSchedule;
-  /** The wire of the session that is up at the same time. */
-  readonly #sessionWire: () => Wire | null;
+  /** The session that is up at the same time. */
+  readonly #session: () => Pick<Offered, "wire" | "timing"> | null;
   readonly #timers: Timers<"pending" | "alive" | "offer">;
   /** Newest last. */
   #pending: Pending[] = [];
 
-  constructor(context: MachineContext, schedule: ServerSchedule, sessionWire: () => Wire | null) {
+  constructor(
+    context: MachineContext,
+    schedule: ServerSchedule,
+    session: () => Pick<Offered, "wire" | "timing"> | null,
+  ) {
     this.#context = context;
     this.#schedule = schedule;
-    this.#sessionWire = sessionWire;
+    this.#session = session;
     this.#timers = new Timers(context.clock);
   }
 
@@ -88,10 +92,11 @@ export class ServerAnswers {
       return false;
     }
     this.#schedule.start(timing, pending.source, first);
-    if (before === null) {
+    if (before?.datagramLength !== timing.datagramLength) {
+      // Fragments are cut for one length: none of them leaves before this schedule begins, and then its first slot has one.
       this.#carry(pending);
     } else {
-      // Fragments are cut for one length, so this answer waits for a schedule of its own.
+      // This answer waits for a schedule of its own.
       native.stopOffer();
       this.#timers.set("offer", Math.ceil(Number(first - clock.monotonicNs()) / 1e6), () => {
         this.#carry(pending);
@@ -147,9 +152,9 @@ export class ServerAnswers {
 
   /** Once the session is no longer alive, the answer under way takes every slot. */
   #watchAlive(): void {
-    const wire = this.#sessionWire();
-    if (wire === null) return;
-    this.#timers.set("alive", aliveNs(wire) / 1e6, () => {
+    const session = this.#session();
+    if (session === null) return;
+    this.#timers.set("alive", aliveNs(session.wire) / 1e6, () => {
       const newest = this.#pending.at(-1);
       if (newest === undefined) return;
       if (this.#sessionAlive()) this.#watchAlive();
@@ -157,11 +162,12 @@ export class ServerAnswers {
     });
   }
 
+  /** Whether slots are of any use to the session. In those of another length its client opens nothing. */
   #sessionAlive(): boolean {
-    const wire = this.#sessionWire();
-    if (wire === null) return false;
+    const session = this.#session();
+    if (session === null || session.timing.datagramLength !== this.#schedule.timing?.datagramLength) return false;
     const { lastOpenedNs } = this.#context.native.stats();
     const sinceNs = this.#context.clock.monotonicNs() - lastOpenedNs;
-    return lastOpenedNs !== 0n && Number(sinceNs) < aliveNs(wire);
+    return lastOpenedNs !== 0n && Number(sinceNs) < aliveNs(session.wire);
   }
 }

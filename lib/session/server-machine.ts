@@ -73,6 +73,8 @@ export class ServerMachine implements Machine {
   #lastGeneration = 0;
   /** Whether the schedule is the session's. False once an attempt with other settings took it over. */
   #scheduleIsSessions = false;
+  /** Where the session's client was believed last. */
+  #believedAt: string | null = null;
   /** When the cover after a silent, closed or outgrown session ends; null: there is none. */
   #coverEndNs: bigint | null = null;
   #stopped = false;
@@ -82,7 +84,7 @@ export class ServerMachine implements Machine {
     this.#config = config;
     this.#timers = new Timers(context.clock);
     this.#schedule = new ServerSchedule(context);
-    this.#answers = new ServerAnswers(context, this.#schedule, () => this.#session?.wire ?? null);
+    this.#answers = new ServerAnswers(context, this.#schedule, () => this.#session);
     this.#rekey = new ServerRekey(context, {
       rekey: config.rekey,
       install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
@@ -215,7 +217,7 @@ export class ServerMachine implements Machine {
     }
     const { ownStart } = this.#config;
     const { timing } = this.#schedule;
-    if (ownStart !== null && timing !== null && sameTiming(timing, ownStart.timing)) endNs = null;
+    if (ownStart !== null && timing !== null && sameTiming(timing, ownStart.timing) && !this.#isLent) endNs = null;
     this.#schedule.planEnd(endNs);
   }
 
@@ -260,6 +262,7 @@ export class ServerMachine implements Machine {
   #believed(confirmed: number | null, source: string): void {
     const { native, report } = this.#context;
     this.#schedule.moved(source);
+    this.#believedAt = source;
     const session = this.#session;
     const asking = this.#asking.now;
     if (session === null || confirmed !== (asking?.generation ?? null)) {
@@ -368,8 +371,22 @@ export class ServerMachine implements Machine {
     this.#previous.forget();
   }
 
+  /** An attempt on other settings has the slots, and the session, which isn't silent, is to have them back. */
+  get #isLent(): boolean {
+    if (this.#session === null || this.#scheduleIsSessions) return false;
+    return this.#coverEndNs === null && this.#believedAt !== null && this.#asking.now === null;
+  }
+
   #scheduleEnded(): void {
     if (!this.#schedule.ended()) return;
+    if (this.#isLent) {
+      // The attempt came to nothing.
+      this.#answers.drop();
+      this.#scheduleIsSessions = true;
+      this.#schedule.start(this.#session!.timing, this.#believedAt!, null);
+      this.#planEnd();
+      return;
+    }
     this.#scheduleIsSessions = false;
     const reason: DisconnectReason = this.#coverEndNs === null ? "replaced" : "silent";
     this.#coverEndNs = null;

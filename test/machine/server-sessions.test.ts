@@ -104,6 +104,54 @@ t.test("an attempt beside a session is given up without the schedule", async (t)
   t.same(bench.around.reports, []);
 });
 
+t.test("at another length the answer takes every slot, because the session's client opens nothing there", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.settings = { ...bench.settings, wire: wireOf(10e6, 600) };
+  bench.initiate();
+  const { installed, schedule, offer } = bench.addon.changes();
+  t.match(
+    { installed, schedule, offer },
+    { installed: [1, 2], schedule: { datagramLength: 572 }, offer: { every: 1 } },
+  );
+  await bench.traffic(5000);
+  t.same(bench.addon.changes(), {}, "from its first slot on");
+});
+
+t.test("an attempt on other settings in vain: the session has its own schedule again", async (t) => {
+  const longer = wireOf(10e6, 600);
+  const theirs = { ...down, datagramLength: 572, shape: "cos4" } as const;
+  for (const ownStart of [null, { timing: theirs, endpoint: ELSEWHERE }]) {
+    const bench = new ServerBench(0, 3, ownStart);
+    await bench.connect();
+    bench.settings = { ...bench.settings, wire: longer };
+    bench.initiate("198.51.100.3:7000");
+    const { schedule, endNs } = bench.addon.inForce;
+    t.equal(endNs, schedule!.firstDeadlineNs! + BigInt(ATTEMPT_NS), "an end, in any case");
+    await bench.traffic(6600);
+    bench.scheduleEnded();
+    t.match(bench.addon.inForce, {
+      schedule: { ...down, firstDeadlineNs: null, endpoint: CLIENT },
+      endNs: null,
+      installed: [1],
+      offer: null,
+    });
+    t.same(bench.around.reports, [], "nobody has to know");
+  }
+});
+
+t.test("an attempt on other settings in vain, beside a session that is silent: both are over", async (t) => {
+  const bench = new ServerBench();
+  await bench.connect();
+  bench.settings = { ...bench.settings, wire: wireOf(10e6, 600) };
+  bench.initiate();
+  await bench.around.time.pass(6600);
+  bench.machine.handle({ type: "silent", forNs: 20_000_000_000n });
+  bench.scheduleEnded();
+  t.equal(bench.addon.inForce.schedule, null);
+  t.same(bench.around.reports.at(-1), ["disconnected", "silent"]);
+});
+
 t.test("a new session replaces the old one, whose key opens for a while", async (t) => {
   const bench = new ServerBench();
   await bench.connect();
