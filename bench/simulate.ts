@@ -15,6 +15,10 @@ const options = readOptions({
   jobs: 1,
   /** "off": a quiet network. */
   faults: "on",
+  /** Of lab/simulation/circumstances.ts; "": by the seed. */
+  wire: "",
+  /** Of lab/simulation/simulator.ts; "": drawn under faults, else wide. */
+  path: "",
   /** A mistake to be planted, of lab/simulation/simulator.ts. */
   plant: "nothing",
   /** With `--seed`: "on" shows all that enters and leaves the machines, on standard error. */
@@ -62,6 +66,8 @@ async function work(seeds: Iterable<number>): Promise<void> {
       seconds: options.minutes * 60,
       faults: options.faults !== "off",
       plant: options.plant as "nothing",
+      ...(options.wire === "" ? {} : { wire: options.wire as "short" }),
+      ...(options.path === "" ? {} : { path: options.path as "wide" }),
       ...(options.trace === "off" ? {} : { trace: show }),
     });
     const { user, system } = process.cpuUsage(before);

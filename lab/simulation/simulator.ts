@@ -21,6 +21,12 @@ export const PLANTS = [
   "lateSlot",
   "movedByTraffic",
   "movedByLateness",
+  "movedByLength",
+  "lengthByTraffic",
+  "strayLength",
+  "lostRedirect",
+  "restartedSchedule",
+  "oneRung",
   "unaskedSchedule",
   "neverHeals",
   "lostSession",
@@ -33,6 +39,12 @@ export type Load = "usual" | "nothing" | "full";
 /** How late both dispatchers wake up: little in a quiet network, never, or always as under faults. */
 export type Waking = "usual" | "punctual" | "late";
 
+/**
+ * How long datagrams may be on the way: as long as they are; drawn for each phase; narrow after a while; narrow for a
+ * while. Under faults the first two, without faults all but the second.
+ */
+export type Path = "wide" | "drawn" | "narrow" | "widens";
+
 export interface SimulationSettings {
   /** Whole number below 2^53; everything follows from it. */
   seed: number;
@@ -41,6 +53,13 @@ export interface SimulationSettings {
   faults: boolean;
   /** Within this time after the network healed, both ends are connected. */
   boundNs: number;
+  /** The same, where not every rung of the ladder passes. */
+  narrowBoundNs: number;
+  /** How long a client waits for an answer at most. */
+  attemptNs: number;
+  path: Path;
+  /** The client asks for what its own interface takes. */
+  automatic: boolean;
   /** How long the server may send without a session after the last reason for it. */
   unconfirmedNs: number;
   /** Stamps and floors outlive restarts. */
@@ -70,6 +89,14 @@ export interface Figures {
   forged: number;
   /** Datagrams to an address where nobody is. */
   astray: number;
+  /** Datagrams that were too long for the way or for the sender's own interface. */
+  tooLong: number;
+  /** How often the client's slots went on at a shorter and at a longer length. */
+  downs: number;
+  ups: number;
+  /** Sessions of the client at a shorter and at a longer length than the one before. */
+  descents: number;
+  climbs: number;
   connections: number;
   /** Calm phases in which the ends found each other. */
   heals: number;
@@ -84,7 +111,7 @@ export interface Figures {
 }
 
 /** What `crates/i405-sim` exports. All of it throws an `Error` that says which invariant is broken. */
-export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${string}`> {
+export interface Simulator extends Omit<NativeModule, `probe${string}`> {
   simulationBegin(settings: SimulationSettings): void;
   /** The clocks show this end's time from here on. */
   simulationEnter(end: Role): void;
@@ -93,6 +120,11 @@ export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${strin
   /** World time, which no end knows. */
   simulationNowNs(): number;
   simulationWallMs(end: Role): number;
+  /** The client's process asks for these lengths, IP bytes. */
+  simulationNoteWire(up: number, down: number): void;
+  simulationNoteRedirect(end: Role, datagramLength: number): void;
+  /** The process is over, and another one is started after this time. */
+  simulationStartLater(end: Role, downNs: number): void;
   simulationNoteSchedule(end: Role, schedule: NativeSchedule): void;
   simulationNoteSession(end: Role, session: NativeSession): void;
   simulationNoteStamp(stamp: number): void;
@@ -100,7 +132,7 @@ export interface Simulator extends Omit<NativeModule, "routeMtu" | `probe${strin
   simulationNoteDisconnected(end: Role, reason: string): void;
   /** Goes on until JavaScript has to act. Given: when the next timer of the client and of the server is due. */
   simulationRun(clientTimerNs: bigint | null, serverTimerNs: bigint | null): Entry;
-  /** An end's slots, two numbers each: which deadline of its process, from 0 with those missed, and its time, ns. */
+  /** An end's slots, three numbers each: which deadline of its process, from 0 with those missed; its time, ns; bytes. */
   simulationTimetable(end: Role): Float64Array;
   simulationEnd(): Figures;
 }

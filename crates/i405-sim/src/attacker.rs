@@ -10,6 +10,8 @@ use crate::settings::{CLIENT, MS, SERVER};
 
 /// Datagrams of each direction that are kept.
 const KEPT: usize = 3000;
+/// Bytes of each direction that are kept, about.
+const KEPT_BYTES: usize = 6_000_000;
 
 /// A datagram to be delivered.
 pub struct Forged {
@@ -38,12 +40,13 @@ impl Attacker {
     /// A part of what passes, in runs, so that what was sent long ago is still there.
     pub fn record(&mut self, direction: usize, datagram: &[u8]) {
         let kept = &mut self.recorded[direction];
-        if kept.len() < KEPT {
+        let most = KEPT.min(KEPT_BYTES / datagram.len());
+        if kept.len() < most {
             kept.push_back(datagram.to_vec());
         } else if self.random.per_mille(2) {
             // Forget a stretch, anywhere.
-            let from = self.random.below((KEPT - 200) as u64) as usize;
-            kept.drain(from..from + 100);
+            let from = self.random.below((most - most / 15) as u64) as usize;
+            kept.drain(from..from + most / 30);
         }
     }
 

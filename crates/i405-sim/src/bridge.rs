@@ -8,11 +8,11 @@ use i405_rt::simulation;
 use neon::prelude::*;
 use neon::types::JsBigInt;
 
-use crate::host::Asked;
+use crate::orders::Asked;
 use crate::plant::Plant;
-use crate::settings::{CLIENT, Load, SERVER, Settings, Waking};
+use crate::settings::{CLIENT, Load, Path, SERVER, Settings, Waking};
 use crate::sink::Mailbox;
-use crate::world::{Entry, World};
+use crate::world::{Entry, Noted, World};
 
 thread_local! {
     static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -55,11 +55,23 @@ pub(crate) fn begin(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
         "late" => Waking::Late,
         other => return cx.throw_error(format!("nobody wakes up {other}")),
     };
+    let path = from.get::<JsString, _, _>(&mut cx, "path")?.value(&mut cx);
+    let path = match path.as_str() {
+        "wide" => Path::Wide,
+        "drawn" => Path::Drawn,
+        "narrow" => Path::Narrow,
+        "widens" => Path::Widens,
+        other => return cx.throw_error(format!("no path is named {other}")),
+    };
     let settings = Settings {
         seed: read::number(&mut cx, from, "seed")?,
         duration_ns: read::number(&mut cx, from, "durationNs")?,
         faults: flag(&mut cx, "faults")?,
         bound_ns: read::number(&mut cx, from, "boundNs")?,
+        narrow_bound_ns: read::number(&mut cx, from, "narrowBoundNs")?,
+        attempt_ns: read::number(&mut cx, from, "attemptNs")?,
+        path,
+        automatic: flag(&mut cx, "automatic")?,
         unconfirmed_ns: read::number(&mut cx, from, "unconfirmedNs")?,
         state_files: flag(&mut cx, "stateFiles")?,
         own_start: flag(&mut cx, "ownStart")?,
@@ -119,7 +131,39 @@ pub(crate) fn note_schedule(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndef
         interval_ns: read::number(&mut cx, schedule, "intervalNs")?,
         jitter_ns: read::number(&mut cx, schedule, "jitterNs")?,
     };
-    with_world(&mut cx, |world| world.note_schedule(end, asked))?;
+    let first: Handle<'_, JsValue> = schedule.get(&mut cx, "firstDeadlineNs")?;
+    let first_ns = read::instant(&mut cx, first)?;
+    with_world(&mut cx, |world| world.note_schedule(end, asked, first_ns))?;
+    Ok(cx.undefined())
+}
+
+pub(crate) fn note_redirect(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let end = end_argument(&mut cx)?;
+    let length = read::argument_u32(&mut cx, 1, "datagramLength")? as usize;
+    with_world(&mut cx, |world| world.note_redirect(end, length))?;
+    Ok(cx.undefined())
+}
+
+pub(crate) fn note_wire(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let mut configured = [0; 2];
+    for (place, length) in configured.iter_mut().enumerate() {
+        *length = read::argument_u32(&mut cx, place, ["up", "down"][place])? as usize;
+    }
+    with_world(&mut cx, |world| {
+        world.note_wire(configured);
+        Ok(())
+    })?;
+    Ok(cx.undefined())
+}
+
+/// The process of an end is over; another one is started after this time, ns.
+pub(crate) fn start_later(mut cx: FunctionContext<'_>) -> JsResult<'_, JsUndefined> {
+    let end = end_argument(&mut cx)?;
+    let down_ns = cx.argument::<JsNumber>(1)?.value(&mut cx) as u64;
+    with_world(&mut cx, |world| {
+        world.start_later(end, down_ns);
+        Ok(())
+    })?;
     Ok(cx.undefined())
 }
 
@@ -156,13 +200,14 @@ pub(crate) fn note_disconnected(mut cx: FunctionContext<'_>) -> JsResult<'_, JsU
     Ok(cx.undefined())
 }
 
-/// An end's slots in pairs: which deadline of its process, and when.
+/// An end's slots, three numbers each: which deadline of its process, when, and the datagram's length.
 pub(crate) fn timetable(mut cx: FunctionContext<'_>) -> JsResult<'_, JsFloat64Array> {
     let end = end_argument(&mut cx)?;
-    let pairs = with_world(&mut cx, |world| {
-        Ok(world.timetable(end).iter().flat_map(|(number, at_ns)| [*number as f64, *at_ns as f64]).collect::<Vec<_>>())
+    let slots = with_world(&mut cx, |world| {
+        let numbers = |noted: &Noted| [noted.number, noted.deadline_ns, noted.length].map(|number| number as f64);
+        Ok(world.timetable(end).iter().flat_map(numbers).collect::<Vec<_>>())
     })?;
-    JsFloat64Array::from_slice(&mut cx, &pairs)
+    JsFloat64Array::from_slice(&mut cx, &slots)
 }
 
 /// Goes on until JavaScript has something to do: `{ kind, end, events }`.
@@ -209,6 +254,11 @@ pub(crate) fn end(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
             ("moves", figures.moves),
             ("forged", figures.forged),
             ("astray", figures.astray),
+            ("tooLong", figures.too_long),
+            ("downs", figures.downs),
+            ("ups", figures.ups),
+            ("descents", figures.descents),
+            ("climbs", figures.climbs),
             ("connections", figures.connections),
             ("heals", figures.heals),
             ("slowestHealNs", figures.slowest_heal_ns),

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use i405_random::Random;
-use i405_rt::simulation::{Clocks, Unmanned, set_clocks};
+use i405_rt::simulation::{Clocks, Unmanned, set_clocks, set_route};
 
+use crate::orders::{InForce, Orders};
 use crate::settings::{MS, S, Waking};
 use crate::sink::Mailbox;
 
@@ -33,14 +34,7 @@ pub struct LastSlot {
     pub passed: u64,
     /// Inner packets were begun in it.
     pub begins: bool,
-}
-
-/// A timing that JavaScript asked for.
-#[derive(Clone, Copy)]
-pub struct Asked {
     pub length: usize,
-    pub interval_ns: u64,
-    pub jitter_ns: u64,
 }
 
 /// The process on a host, from its start to its end.
@@ -54,7 +48,11 @@ pub struct Life {
     pub call: Option<(u64, u64)>,
     /// Its bytes are final.
     pub assembled: bool,
-    pub asked: Option<Asked>,
+    pub orders: Orders,
+    /// For the slot that is built.
+    pub in_force: Option<InForce>,
+    /// Client: what its newest session began with, UDP bytes.
+    pub answered_length: Option<usize>,
     pub last_slot: Option<LastSlot>,
     /// Inner packets that were begun in slots so far.
     pub begun: u64,
@@ -80,7 +78,9 @@ impl Life {
             next_report_ns: now_ns + REPORT_NS,
             call: None,
             assembled: false,
-            asked: None,
+            orders: Orders::default(),
+            in_force: None,
+            answered_length: None,
             last_slot: None,
             begun: 0,
             deadlines: 0,
@@ -106,6 +106,10 @@ pub struct Host {
     pub program_until_ns: u64,
     /// When the process is started again, world time.
     pub revive_ns: Option<u64>,
+    /// A process of its has run.
+    pub has_run: bool,
+    /// MTU of the route to anybody, IP bytes; None: there is none.
+    pub route_mtu: Option<u32>,
     pub queued: VecDeque<Queued>,
     lateness: Random,
     /// A dispatcher that makes slots ready right after the one before, as for short intervals.
@@ -125,6 +129,8 @@ impl Host {
             stalled_until_ns: 0,
             program_until_ns: 0,
             revive_ns: None,
+            has_run: false,
+            route_mtu: None,
             queued: VecDeque::new(),
             early: lateness.per_mille(300),
             lateness,
@@ -141,6 +147,7 @@ impl Host {
     pub fn enter(&self, now_ns: u64) -> Clocks {
         let clocks = self.clocks(now_ns);
         set_clocks(clocks);
+        set_route(self.route_mtu);
         clocks
     }
 

@@ -82,13 +82,13 @@ impl Ledger {
         }
     }
 
-    /// How many packets to offer in this period of 10 ms.
-    pub fn offered(&mut self, now_ns: u64, load: Load) -> u64 {
+    /// How many packets to offer in this period of 10 ms, for slots of this length.
+    pub fn offered(&mut self, now_ns: u64, load: Load, length: usize) -> u64 {
         match load {
             Load::Usual => {}
             Load::Nothing => return 0,
-            // One is longer than what a slot of 10 ms holds.
-            Load::Full => return 1,
+            // One is longer than what a slot of 200 bytes holds, and longer slots are at least 20 ms apart.
+            Load::Full => return 1 + length as u64 / 400,
         }
         if now_ns >= self.load_until_ns {
             self.load = self.random.one_of(&[0, 20, 200, 200, 1000]);

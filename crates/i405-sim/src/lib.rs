@@ -4,18 +4,21 @@
 //! gives are the product's (`i405-bridge`). So the machines of `lib/` drive the real thing, slot
 //! by slot, without threads, sockets and waiting. Everything follows from a seed; what must hold is checked at each step.
 //!
-//! Reading order: `settings`, `script`; `network`, `attacker`; `ledger`, `tap`; `host`; `world`; `bridge`.
+//! Reading order: `settings`, `way`, `script`; `network`, `attacker`; `ledger`, `tap`; `orders`, `host`; `world`;
+//! `bridge`.
 
 mod attacker;
 mod bridge;
 mod host;
 mod ledger;
 mod network;
+mod orders;
 mod plant;
 mod script;
 mod settings;
 mod sink;
 mod tap;
+mod way;
 mod world;
 
 use i405_rt::simulation::Simulated;
@@ -33,6 +36,9 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("simulationNowNs", bridge::now_ns)?;
     cx.export_function("simulationWallMs", bridge::wall_ms)?;
     cx.export_function("simulationNoteSchedule", bridge::note_schedule)?;
+    cx.export_function("simulationNoteWire", bridge::note_wire)?;
+    cx.export_function("simulationNoteRedirect", bridge::note_redirect)?;
+    cx.export_function("simulationStartLater", bridge::start_later)?;
     cx.export_function("simulationNoteSession", bridge::note_session)?;
     cx.export_function("simulationNoteStamp", bridge::note_stamp)?;
     cx.export_function("simulationNoteConnected", bridge::note_connected)?;

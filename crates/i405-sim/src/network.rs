@@ -30,10 +30,15 @@ impl Network {
     }
 
     /// What becomes of a datagram: nothing, one, or two.
-    pub fn carry(&mut self, now_ns: u64, phase: &Phase, datagram: &[u8]) -> [Option<Carried>; 2] {
+    ///
+    /// `overhead`: IP and UDP headers, bytes.
+    pub fn carry(&mut self, now_ns: u64, phase: &Phase, datagram: &[u8], overhead: usize) -> [Option<Carried>; 2] {
         let weather = &phase.weather[self.direction];
         let random = &mut self.random;
         let mut at_ns = now_ns + LATENCY_NS + random.below(VARIATION_NS);
+        if datagram.len() + overhead > phase.way.passes[self.direction] as usize {
+            return [None, None];
+        }
         if phase.calm {
             return [Some(Carried { at_ns, spoilt: None }), None];
         }

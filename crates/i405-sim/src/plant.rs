@@ -27,6 +27,18 @@ pub enum Plant {
     MovedByTraffic,
     /// A deadline is later by as much as the slot before it was.
     MovedByLateness,
+    /// A deadline is later where the slot before it had another length.
+    MovedByLength,
+    /// A datagram is shorter where an inner packet was begun in the slot before it.
+    LengthByTraffic,
+    /// The client goes on at a length that is not the ladder's.
+    StrayLength,
+    /// The client's slots keep their length when it was to be another.
+    LostRedirect,
+    /// The client's schedule begins anew when its length becomes another.
+    RestartedSchedule,
+    /// The client never goes down the ladder.
+    OneRung,
     /// The server begins to send without having been asked.
     UnaskedSchedule,
     /// The network never heals.
@@ -51,6 +63,12 @@ impl Plant {
             "lateSlot" => Plant::LateSlot,
             "movedByTraffic" => Plant::MovedByTraffic,
             "movedByLateness" => Plant::MovedByLateness,
+            "movedByLength" => Plant::MovedByLength,
+            "lengthByTraffic" => Plant::LengthByTraffic,
+            "strayLength" => Plant::StrayLength,
+            "lostRedirect" => Plant::LostRedirect,
+            "restartedSchedule" => Plant::RestartedSchedule,
+            "oneRung" => Plant::OneRung,
             "unaskedSchedule" => Plant::UnaskedSchedule,
             "neverHeals" => Plant::NeverHeals,
             "lostSession" => Plant::LostSession,

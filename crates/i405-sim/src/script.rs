@@ -4,7 +4,8 @@
 
 use i405_random::Random;
 
-use crate::settings::{CLIENT, MS, S, SERVER, Settings};
+use crate::settings::{CLIENT, MS, Path, S, SERVER, Settings};
+use crate::way::{Way, Ways};
 
 /// What one direction of the network does to datagrams. Rates are of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +32,7 @@ pub struct Phase {
     pub calm: bool,
     /// Up and down.
     pub weather: [Weather; 2],
+    pub way: Way,
 }
 
 /// Something that happens at an instant.
@@ -74,28 +76,34 @@ impl Script {
     pub fn new(settings: &Settings) -> Self {
         let mut random = Random::stream(settings.seed, "script");
         if !settings.faults {
-            let calm =
-                Phase { from_ns: 0, until_ns: settings.duration_ns, calm: true, weather: [Weather::default(); 2] };
-            return Script { phases: vec![calm], deeds: Vec::new(), wall_offset_ms: [0; 2] };
+            return Script { phases: quiet(settings), deeds: Vec::new(), wall_offset_ms: [0; 2] };
         }
         let skew_ms = |random: &mut Random| random.between(0, 2000) as i64 - 1000;
         let wall_offset_ms = [skew_ms(&mut random), skew_ms(&mut random)];
-        let calm_ns = settings.bound_ns + CALM_REST_NS;
+        let [calm_ns, narrow_ns] = [settings.bound_ns, settings.narrow_bound_ns].map(|bound| bound + CALM_REST_NS);
         let (mut phases, mut deeds) = (Vec::new(), Vec::new());
         // A client whose stamps ran ahead can't begin anew without a state file; the docs say so.
         let client_ahead = settings.state_files || random.per_mille(500);
         let client_restarts = settings.state_files || !client_ahead;
+        let mut ways = Ways::new(settings, client_restarts);
         let mut at_ns = 0;
         let mut calm = random.per_mille(500);
         while at_ns < settings.duration_ns {
             let left_ns = settings.duration_ns - at_ns;
-            let mut length_ns = if calm { calm_ns + random.below(20 * S) } else { random.between(4, 50) * S };
+            let mut way = if calm { ways.calm() } else { ways.bad() };
+            if left_ns < narrow_ns && calm {
+                // There is no room to go down the ladder.
+                way = Way::WIDE;
+            }
+            let least_ns = if way.is_wide() { calm_ns } else { narrow_ns };
+            let mut length_ns = if calm { least_ns + random.below(20 * S) } else { random.between(4, 50) * S };
             if left_ns < length_ns + calm_ns + 4 * S {
                 // No room for this and a calm one behind it.
+                way = if calm { way } else { Way::WIDE };
                 (calm, length_ns) = (true, left_ns);
             }
             let weather = if calm { [Weather::default(); 2] } else { weathers(&mut random) };
-            let phase = Phase { from_ns: at_ns, until_ns: at_ns + length_ns, calm, weather };
+            let phase = Phase { from_ns: at_ns, until_ns: at_ns + length_ns, calm, weather, way };
             if !calm {
                 misdeeds(&mut random, &phase, client_restarts, client_ahead, &mut deeds);
             }
@@ -105,6 +113,27 @@ impl Script {
         }
         deeds.sort_by_key(|(at_ns, _)| *at_ns);
         Script { phases, deeds, wall_offset_ms }
+    }
+}
+
+/// When the way of a run without faults narrows: both ends have each other by then.
+const NARROWS_NS: u64 = 20 * S;
+
+/// Phases without faults.
+fn quiet(settings: &Settings) -> Vec<Phase> {
+    let narrow = Way::narrowed(settings.seed, settings.own_start);
+    let widens_ns = NARROWS_NS + settings.narrow_bound_ns + CALM_REST_NS;
+    let mut from_ns = 0;
+    let mut until = |until_ns: u64, way| {
+        let weather = [Weather::default(); 2];
+        Phase { from_ns: std::mem::replace(&mut from_ns, until_ns), until_ns, calm: true, weather, way }
+    };
+    match settings.path {
+        Path::Narrow => vec![until(NARROWS_NS, Way::WIDE), until(settings.duration_ns, narrow)],
+        Path::Widens => {
+            vec![until(NARROWS_NS, Way::WIDE), until(widens_ns, narrow), until(settings.duration_ns, Way::WIDE)]
+        }
+        _ => vec![until(settings.duration_ns, Way::WIDE)],
     }
 }
 

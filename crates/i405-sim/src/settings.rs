@@ -29,6 +29,19 @@ pub enum Waking {
     Late,
 }
 
+/// How the way between the ends changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Whatever is sent passes, as far as its length goes.
+    Wide,
+    /// From phase to phase, under faults.
+    Drawn,
+    /// Without faults: wide at first, and then narrow to the end.
+    Narrow,
+    /// Without faults: narrow for a while, and wide again.
+    Widens,
+}
+
 /// Settings of one run.
 #[derive(Clone, Copy)]
 pub struct Settings {
@@ -40,6 +53,13 @@ pub struct Settings {
     pub faults: bool,
     /// Within this time after the network healed, both ends are connected.
     pub bound_ns: u64,
+    /// The same, where not every rung of the ladder passes.
+    pub narrow_bound_ns: u64,
+    /// How long a client waits for an answer at most.
+    pub attempt_ns: u64,
+    pub path: Path,
+    /// The client asks for the length that its own interface takes.
+    pub automatic: bool,
     /// How long an unconfirmed schedule of the server's may last, from the initiation on.
     pub unconfirmed_ns: u64,
     /// Both ends remember stamps and floors over restarts, so that clocks may be wrong meanwhile.

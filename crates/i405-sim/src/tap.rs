@@ -10,6 +10,8 @@ use crate::ledger::KeyNumber;
 
 /// Counters that a key may be ahead of what was seen; they rise by one per datagram built.
 const AHEAD: i64 = 64;
+/// Of a datagram, bytes.
+const LONGEST: usize = 65_535;
 /// Keys that were sent under and are looked at, the newest.
 const USED: usize = 4;
 /// As many keys of the others. A server installs one for each initiation, and most are never sent under. But a rekey's
@@ -60,7 +62,7 @@ impl Tap {
             ever: HashSet::new(),
             seen: HashSet::new(),
             nonces: HashSet::new(),
-            scratch: vec![0; 2048],
+            scratch: vec![0; LONGEST],
             counts: [0; 3],
         }
     }

@@ -1,7 +1,9 @@
 //! Both hosts and the network between them: whatever is next happens next.
 
+mod arrival;
 mod calm;
 mod checks;
+mod lengths;
 mod slots;
 
 use std::cmp::Reverse;
@@ -21,6 +23,7 @@ use crate::settings::{CLIENT, MS, SERVER, Settings};
 use crate::sink::Mailbox;
 use crate::tap::Tap;
 
+use arrival::Arrival;
 use calm::Calm;
 pub use calm::Figures;
 
@@ -38,34 +41,6 @@ pub enum Entry {
     Over,
 }
 
-/// A datagram under way. Ordered by time, and what was sent first comes first.
-struct Arrival {
-    at_ns: u64,
-    order: u64,
-    to: usize,
-    /// Where that end was when this left: what comes after it moved finds nobody.
-    address: SocketAddr,
-    from: SocketAddr,
-    bytes: Vec<u8>,
-}
-
-impl PartialEq for Arrival {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-impl Eq for Arrival {}
-impl PartialOrd for Arrival {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Arrival {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at_ns, self.order).cmp(&(other.at_ns, other.order))
-    }
-}
-
 /// What may be next.
 #[derive(Clone, Copy)]
 enum Next {
@@ -80,6 +55,17 @@ enum Next {
     Report(usize),
     Events(usize),
     Timer(usize),
+}
+
+/// A slot that was called.
+#[derive(Clone, Copy)]
+pub struct Noted {
+    /// Which deadline of its process it had, counted from 0 with those that were missed.
+    pub number: u64,
+    /// CLOCK_MONOTONIC.
+    pub deadline_ns: u64,
+    /// UDP payload, bytes.
+    pub length: u64,
 }
 
 /// The whole simulation.
@@ -103,8 +89,9 @@ pub struct World {
     calm: Calm,
     program: Random,
     sent: Vec<Sent>,
-    /// Of each end: which deadline of its process it was, counted from 0 with those that were missed, and when.
-    timetables: [Vec<(u64, u64)>; 2],
+    /// The datagrams' lengths that there may be, up and down.
+    rungs: [HashSet<usize>; 2],
+    timetables: [Vec<Noted>; 2],
     packet: Vec<u8>,
     planted: bool,
     figures: Figures,
@@ -113,13 +100,15 @@ pub struct World {
 impl World {
     /// Nobody runs yet: both ends are started at once, the server first.
     pub fn new(settings: Settings) -> Self {
-        let script = Script::new(&settings);
-        let seed = settings.seed;
+        let (script, seed) = (Script::new(&settings), settings.seed);
         let address = |last| SocketAddr::from(([192, 0, 2, last], 1405));
         let host = |end: usize| Host::new(seed, end, address(1 + end as u8), script.wall_offset_ms[end]);
         let mut hosts = [host(CLIENT), host(SERVER)];
         for host in &mut hosts {
             host.revive_ns = Some(0);
+        }
+        for (host, route_mtu) in hosts.iter_mut().zip(script.phases[0].way.routes) {
+            host.route_mtu = route_mtu;
         }
         World {
             settings,
@@ -138,6 +127,7 @@ impl World {
             calm: Calm::default(),
             program: Random::stream(seed, "program"),
             sent: Vec::new(),
+            rungs: [HashSet::new(), HashSet::new()],
             timetables: [Vec::new(), Vec::new()],
             packet: Vec::new(),
             planted: false,
@@ -168,6 +158,7 @@ impl World {
     /// JavaScript has opened this end's tunnel.
     pub fn adopt(&mut self, end: usize, unmanned: Unmanned, mailbox: Mailbox) {
         self.ledgers[end].restarted();
+        self.hosts[end].has_run = true;
         self.hosts[end].life = Some(Life::new(unmanned, mailbox, self.now_ns));
     }
 
@@ -250,6 +241,10 @@ impl World {
             Next::Phase => {
                 self.end_calm()?;
                 self.phase += 1;
+                let routes = self.phase().way.routes;
+                for (host, route_mtu) in self.hosts.iter_mut().zip(routes) {
+                    host.route_mtu = route_mtu;
+                }
                 self.begin_calm();
             }
             Next::Deed => {
@@ -270,8 +265,8 @@ impl World {
             Next::Start(end) => {
                 let host = &mut self.hosts[end];
                 host.revive_ns = None;
-                if !self.settings.state_files {
-                    // Without a state file the wall clock has to be right when an end starts.
+                if !self.settings.state_files || !host.has_run {
+                    // Without anything in a state file the wall clock has to be right when an end starts.
                     host.wall_offset_ms = self.script.wall_offset_ms[end];
                 }
                 self.enter(end);
@@ -307,11 +302,8 @@ impl World {
         self.figures.deeds += 1;
         match deed {
             Deed::Restart { end, down_ns } => {
-                let host = &mut self.hosts[end];
-                host.life.take()?;
-                host.queued.clear();
-                (host.stalled_until_ns, host.program_until_ns) = (0, 0);
-                host.revive_ns = Some(now_ns + down_ns);
+                self.hosts[end].life.as_ref()?;
+                self.start_later(end, down_ns);
                 self.figures.restarts += 1;
                 return Some(Entry::Killed(end));
             }
@@ -328,8 +320,11 @@ impl World {
             }
             Deed::Replay { .. } | Deed::Reflect { .. } | Deed::Garbage { .. } => {
                 let addresses = [self.hosts[CLIENT].address, self.hosts[SERVER].address];
-                let length =
-                    self.hosts[CLIENT].life.as_ref().and_then(|life| life.asked).map_or(172, |asked| asked.length);
+                let length = self.hosts[CLIENT]
+                    .life
+                    .as_ref()
+                    .and_then(|life| life.orders.newest())
+                    .map_or(172, |asked| asked.length);
                 for Forged { after_ns, to, from, bytes } in self.attacker.act(deed, addresses, length) {
                     self.figures.forged += 1;
                     self.post(now_ns + after_ns, to, from, bytes);
@@ -337,6 +332,15 @@ impl World {
             }
         }
         None
+    }
+
+    /// This end's process is over, and another one is started after this time.
+    pub fn start_later(&mut self, end: usize, down_ns: u64) {
+        let host = &mut self.hosts[end];
+        host.life = None;
+        host.queued.clear();
+        (host.stalled_until_ns, host.program_until_ns) = (0, 0);
+        host.revive_ns = Some(self.now_ns + down_ns);
     }
 
     fn post(&mut self, at_ns: u64, to: usize, from: SocketAddr, bytes: Vec<u8>) {
@@ -380,7 +384,8 @@ impl World {
         self.enter(end);
         let delay_ns = self.program.below(2 * MS);
         let Some(life) = &mut self.hosts[end].life else { return Ok(()) };
-        for _ in 0..self.ledgers[end].offered(now_ns, self.settings.load) {
+        let length = life.orders.newest().map_or(0, |asked| asked.length);
+        for _ in 0..self.ledgers[end].offered(now_ns, self.settings.load, length) {
             if life.unmanned.write(self.ledgers[end].next_packet()) {
                 self.ledgers[end].taken();
             }

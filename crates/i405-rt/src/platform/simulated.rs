@@ -47,6 +47,8 @@ pub struct Sent {
     pub to: SocketAddr,
     /// The UDP payload.
     pub datagram: Vec<u8>,
+    /// The host refused it: there is no route, or its interface takes nothing so long.
+    pub refused: bool,
 }
 
 /// What waits at the simulated socket.
@@ -56,7 +58,7 @@ struct Waiting {
     received_realtime_ns: u64,
 }
 
-/// Everything of a thread that is simulated but its clocks.
+/// Everything of a thread that is simulated but its clocks and its route.
 struct Stage {
     random: ChaCha12Rng,
     sent: Vec<Sent>,
@@ -65,6 +67,7 @@ struct Stage {
 
 thread_local! {
     static NOW: Cell<Option<Clocks>> = const { Cell::new(None) };
+    static ROUTE: Cell<Option<u32>> = const { Cell::new(None) };
     static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
 }
 
@@ -78,12 +81,38 @@ pub(crate) fn begin(seed: [u8; 32]) {
 /// The thread is as before.
 pub(crate) fn end() {
     NOW.set(None);
+    ROUTE.set(None);
     STAGE.with_borrow_mut(|place| *place = None);
 }
 
 /// What the clocks show from here on: those of the host that is about to be moved.
 pub fn set_clocks(clocks: Clocks) {
     NOW.set(Some(clocks));
+}
+
+/// The route of the host that is about to be moved, to wherever: its MTU in bytes of IP packets; None: there is none.
+pub fn set_route(mtu: Option<u32>) {
+    ROUTE.set(mtu);
+}
+
+/// What a simulated host says of its route; None: this thread isn't simulated.
+pub(crate) fn route_mtu() -> Option<io::Result<u32>> {
+    NOW.get()?;
+    Some(ROUTE.get().ok_or_else(|| io::Error::from_raw_os_error(libc::ENETUNREACH)))
+}
+
+/// IP and UDP headers of what goes to an address, bytes.
+pub fn header_overhead(to: SocketAddr) -> usize {
+    if to.ip().to_canonical().is_ipv4() { 28 } else { 48 }
+}
+
+/// As the kernel does it with DF set: what the interface doesn't take is refused.
+fn admit(datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+    let mtu = route_mtu().unwrap_or(Ok(u32::MAX))?;
+    if datagram.len() + header_overhead(to) > mtu as usize {
+        return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    }
+    Ok(datagram.len())
 }
 
 /// The clocks of a simulated thread; None on every other.
@@ -123,8 +152,9 @@ pub(crate) fn send(datagram: &[u8], to: &Destination) -> Option<io::Result<usize
     NOW.get()?;
     STAGE.with_borrow_mut(|stage| {
         let to = to.as_socket()?;
-        stage.as_mut()?.sent.push(Sent { to, datagram: datagram.to_vec() });
-        Some(Ok(datagram.len()))
+        let admitted = admit(datagram, to);
+        stage.as_mut()?.sent.push(Sent { to, datagram: datagram.to_vec(), refused: admitted.is_err() });
+        Some(admitted)
     })
 }
 

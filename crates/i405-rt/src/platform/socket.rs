@@ -231,6 +231,10 @@ impl OuterSocket {
 /// [`Error::Route`] if there is none.
 pub fn route_mtu(to: SocketAddr, fwmark: Option<u32>) -> Result<u32, Error> {
     let route = |source| Error::Route { address: to.ip(), source };
+    #[cfg(feature = "simulation")]
+    if let Some(known) = crate::platform::simulated::route_mtu() {
+        return known.map_err(route);
+    }
     match egress::mtu_towards(to, fwmark) {
         Err(error) if is_without_netlink(&error) => {
             require_route(to, fwmark).map_err(route)?;

@@ -14,7 +14,7 @@ use rtrb::Consumer;
 
 use crate::platform::lock::lock;
 use crate::platform::simulated;
-pub use crate::platform::simulated::{Clocks, Sent, Simulated, now, set_clocks, take_sent};
+pub use crate::platform::simulated::{Clocks, Sent, Simulated, header_overhead, now, set_clocks, set_route, take_sent};
 use crate::receive::receiving::Receiving;
 use crate::report::reporter::{Reporter, Seen};
 use crate::report::shared::Shared;
@@ -71,7 +71,8 @@ pub(crate) fn keep(work: Option<Work>, shared: &Arc<Shared>, mut reporter: Repor
     None
 }
 
-/// A tunnel without threads: whoever holds it does what they would do. [`set_clocks`] comes first, each time.
+/// A tunnel without threads: whoever holds it does what they would do. [`set_clocks`] and [`set_route`]
+/// come first, each time.
 pub struct Unmanned {
     shared: Arc<Shared>,
     /// One for each dispatcher.

@@ -22,6 +22,14 @@ pub struct Figures {
     pub moves: u64,
     pub forged: u64,
     pub astray: u64,
+    /// Too long for the way, or for the host's own interface.
+    pub too_long: u64,
+    /// Commands to go on at a shorter or a longer length.
+    pub downs: u64,
+    pub ups: u64,
+    /// Sessions at a shorter or a longer length than the one before.
+    pub descents: u64,
+    pub climbs: u64,
     pub connections: u64,
     pub heals: u64,
     /// Longest time from the begin of a calm phase until both ends had each other.

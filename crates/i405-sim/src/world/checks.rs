@@ -4,12 +4,11 @@ use i405_rt::Event;
 use i405_rt::config::PairingKeys;
 use i405_rt::tunnel::NewKeys;
 
-use super::World;
 use super::calm::Calm;
 use super::calm::Figures;
-use crate::host::Asked;
+use super::{Noted, World};
 use crate::plant::Plant;
-use crate::settings::{CLIENT, S, SERVER};
+use crate::settings::{CLIENT, S, SERVER, Settings};
 
 /// What comes from either end at least this often while both are up.
 const FRESH_NS: u64 = S / 2;
@@ -17,6 +16,7 @@ const FRESH_NS: u64 = S / 2;
 const STABLE_NS: u64 = S;
 /// Packets begun so long after that, and so long before a calm phase ends, all come.
 const SETTLE_NS: u64 = S;
+/// Beside one attempt: a client that climbs leaves a packet half sent meanwhile.
 const TAIL_NS: u64 = 3 * S;
 
 impl World {
@@ -31,9 +31,8 @@ impl World {
         self.figures
     }
 
-    /// Which deadline of an end's process each slot had, counted from 0 with those that were missed, and when it was,
-    /// CLOCK_MONOTONIC.
-    pub fn timetable(&self, end: usize) -> &[(u64, u64)] {
+    /// An end's slots.
+    pub fn timetable(&self, end: usize) -> &[Noted] {
         &self.timetables[end]
     }
 
@@ -78,6 +77,8 @@ impl World {
             return Ok(());
         }
         let now_ns = self.now_ns;
+        let Settings { bound_ns, narrow_bound_ns, attempt_ns, .. } = self.settings;
+        let bound_ns = if phase.way.is_wide() { bound_ns } else { narrow_bound_ns };
         if !self.is_linked() {
             self.calm.hearing_ns = None;
         } else if self.calm.hearing_ns.is_none() {
@@ -94,11 +95,11 @@ impl World {
                 self.figures.heals += 1;
                 self.figures.slowest_heal_ns = self.figures.slowest_heal_ns.max(took_ns);
             }
-            None if self.calm.hearing_ns.is_none() && now_ns > phase.from_ns + self.settings.bound_ns => {
+            None if self.calm.hearing_ns.is_none() && now_ns > phase.from_ns + bound_ns => {
                 let states = self.hosts.each_ref().map(|host| host.life.as_ref().is_some_and(|life| life.connected));
                 return Err(format!(
                     "not connected {} s after the network healed (client {}, server {})",
-                    self.settings.bound_ns / S,
+                    bound_ns / S,
                     states[0],
                     states[1]
                 ));
@@ -106,21 +107,14 @@ impl World {
             Some(linked_ns) if self.calm.from.is_none() && now_ns > linked_ns + SETTLE_NS => {
                 self.calm.from = Some(begun());
             }
-            Some(_) if self.calm.from.is_some() && self.calm.to.is_none() && now_ns + TAIL_NS > phase.until_ns => {
+            Some(_)
+                if self.calm.from.is_some()
+                    && self.calm.to.is_none()
+                    && now_ns + TAIL_NS + attempt_ns > phase.until_ns =>
+            {
                 self.calm.to = Some(begun());
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    /// JavaScript wants a schedule.
-    pub fn note_schedule(&mut self, end: usize, asked: Asked) -> Result<(), String> {
-        let Some(life) = &mut self.hosts[end].life else { return Ok(()) };
-        life.asked = Some(asked);
-        life.last_slot = None;
-        if end == SERVER && life.newest_stamp.is_none() && !self.settings.own_start {
-            return Err(self.explain("the server begins to send, and nobody has asked it"));
         }
         Ok(())
     }
@@ -142,6 +136,9 @@ impl World {
 
     pub fn note_connected(&mut self, end: usize) {
         self.figures.connections += 1;
+        if end == CLIENT {
+            self.count_rung();
+        }
         if let Some(life) = &mut self.hosts[end].life {
             life.connected = true;
         }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
-use i405_rt::simulation::take_sent;
+use i405_rt::simulation::{Sent, header_overhead, take_sent};
 
-use super::World;
-use crate::host::{Asked, LastSlot};
+use super::lengths::check_length;
+use super::{Noted, World};
+use crate::host::LastSlot;
+use crate::orders::{Asked, InForce};
 use crate::plant::Plant;
 use crate::settings::{CLIENT, SERVER};
 use crate::tap::Sight;
@@ -24,19 +26,23 @@ impl World {
                 host.plan(calm, self.settings.waking);
                 return Ok(());
             }
+            life.in_force = life.orders.in_force(deadline_ns);
         }
+        let in_force = life.in_force;
         life.unmanned.dispatch(0, called_ns);
         life.assembled = false;
         let missed = life.unmanned.counters().missed();
         let passed = missed - std::mem::replace(&mut life.missed, missed);
         let begun = life.unmanned.counters().dispatched(|each| &each.inner_packets);
         let begins = begun > std::mem::replace(&mut life.begun, begun);
-        let last = life.last_slot.replace(LastSlot { deadline_ns, called_ns, passed, begins });
+        let length = in_force.map_or(0, |InForce { asked, .. }| asked.length);
+        let last = life.last_slot.replace(LastSlot { deadline_ns, called_ns, passed, begins, length });
         let number = life.deadlines;
         life.deadlines += 1 + passed;
-        let noted_ns = deadline_ns + last.map_or(0, |last| moved_ns(self.settings.plant, last));
-        self.timetables[end].push((number, noted_ns));
-        if let (Some(mut last), Some(asked)) = (last, life.asked) {
+        let [moved_ns, shortened] = last.map_or([0; 2], |last| planted(self.settings.plant, last, length));
+        let noted = Noted { number, deadline_ns: deadline_ns + moved_ns, length: length as u64 - shortened };
+        self.timetables[end].push(noted);
+        if let (Some(mut last), Some(InForce { asked, fresh: false, .. })) = (last, in_force) {
             if self.settings.plant == Plant::LateSlot && self.figures.slots > 1000 {
                 last.deadline_ns -= asked.interval_ns;
             }
@@ -44,20 +50,23 @@ impl World {
         }
         self.figures.slots += 1;
         self.figures.missed += passed;
-        self.leave(end)?;
+        self.leave(end, in_force)?;
         let host = &mut self.hosts[end];
         if let Some(life) = &mut host.life
             && early
         {
             life.unmanned.release(0);
-            life.assembled = life.unmanned.deadline_ns(0).is_some() && life.unmanned.assemble(0);
+            if let Some(deadline_ns) = life.unmanned.deadline_ns(0) {
+                life.assembled = life.unmanned.assemble(0);
+                life.in_force = life.orders.in_force(deadline_ns);
+            }
         }
         host.plan(calm, self.settings.waking);
         Ok(())
     }
 
     /// What a slot handed to the wire.
-    fn leave(&mut self, end: usize) -> Result<(), String> {
+    fn leave(&mut self, end: usize, in_force: Option<InForce>) -> Result<(), String> {
         let now_ns = self.now_ns;
         let mut sent = std::mem::take(&mut self.sent);
         sent.clear();
@@ -66,27 +75,27 @@ impl World {
         if sent.len() != 1 {
             return Err(format!("a slot sent {} datagrams", sent.len()));
         }
-        let Some(datagram) = sent.pop() else { return Ok(()) };
+        let Some(Sent { to, datagram, refused }) = sent.pop() else { return Ok(()) };
         self.sent = sent;
-        let Some(life) = &mut self.hosts[end].life else { return Ok(()) };
-        let length = datagram.datagram.len();
-        if life.asked.is_none_or(|asked| asked.length != length) {
-            return Err(format!("a datagram of {length} bytes left"));
-        }
+        check_length(in_force, datagram.len())?;
         if end == SERVER {
             let since_ns = self.hosts[SERVER].clocks(now_ns).monotonic_ns;
             self.check_reason(since_ns)?;
         }
-        let sight = self.taps[end].watch(&datagram.datagram)?;
+        let sight = self.taps[end].watch(&datagram)?;
         let Some(life) = &mut self.hosts[end].life else { return Ok(()) };
         if let Sight::Data(_) = sight {
             life.data_sent_ns = now_ns;
         }
         let begun = life.unmanned.counters().dispatched(|each| &each.inner_packets);
         self.ledgers[end].begun(begun, self.taps[end].newest_used(), now_ns);
-        self.figures.mix(now_ns, &datagram.datagram);
-        self.attacker.record(end, &datagram.datagram);
-        self.travel(end, datagram.to, datagram.datagram);
+        self.figures.mix(now_ns, &datagram);
+        if refused {
+            self.figures.too_long += 1;
+            return Ok(());
+        }
+        self.attacker.record(end, &datagram);
+        self.travel(end, to, datagram);
         Ok(())
     }
 
@@ -102,7 +111,9 @@ impl World {
             return;
         }
         let phase = self.script.phases[self.phase];
-        let [first, second] = self.networks[end].carry(self.now_ns, &phase, &bytes);
+        let overhead = header_overhead(to);
+        self.figures.too_long += u64::from(bytes.len() + overhead > phase.way.passes[end] as usize);
+        let [first, second] = self.networks[end].carry(self.now_ns, &phase, &bytes, overhead);
         if let Some(copy) = second {
             self.post(copy.at_ns, peer, from, bytes.clone());
         }
@@ -112,7 +123,7 @@ impl World {
     }
 
     /// Planted mistakes of the wire, once the client has a session.
-    fn plant_in(&mut self, end: usize, sent: &mut Vec<i405_rt::simulation::Sent>) {
+    fn plant_in(&mut self, end: usize, sent: &mut Vec<Sent>) {
         if self.planted || end != CLIENT || self.taps[end].counts[0] < 100 {
             return;
         }
@@ -120,7 +131,7 @@ impl World {
         match self.settings.plant {
             Plant::DoubleDatagram => {
                 let (to, datagram) = (first.to, first.datagram.clone());
-                sent.push(i405_rt::simulation::Sent { to, datagram });
+                sent.push(Sent { to, datagram, refused: false });
             }
             Plant::ReusedCounter => {
                 let Some(forged) = self.taps[end].forge(first.datagram.len()) else { return };
@@ -136,12 +147,14 @@ impl World {
     }
 }
 
-/// Planted mistakes of the schedule: what it is moved by after this slot.
-fn moved_ns(plant: Plant, last: LastSlot) -> u64 {
+/// Planted mistakes of the schedule: what the slot after this one is moved and shortened by.
+fn planted(plant: Plant, last: LastSlot, length: usize) -> [u64; 2] {
     match plant {
-        Plant::MovedByTraffic => last.begins.into(),
-        Plant::MovedByLateness => last.called_ns.saturating_sub(last.deadline_ns),
-        _ => 0,
+        Plant::MovedByTraffic => [last.begins.into(), 0],
+        Plant::MovedByLateness => [last.called_ns.saturating_sub(last.deadline_ns), 0],
+        Plant::MovedByLength => [(last.length != length).into(), 0],
+        Plant::LengthByTraffic => [0, last.begins.into()],
+        _ => [0, 0],
     }
 }
 
