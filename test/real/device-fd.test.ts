@@ -7,15 +7,16 @@ import { commandOf, end, FAST, INNER, node, passwordFile, skip, Stage } from "./
 t.test("--device fd:N", { skip }, async (t) => {
   const stage = new Stage(t);
   const { a, b } = stage;
-  const server = await stage.server();
   const credentials = ["--password-file", passwordFile(stage.folder)];
   const args = ["client", "--json", "--device", "fd:{fd}", "--peer", stage.endpoint, ...credentials, ...FAST];
   const client = node(a, commandOf([...args, "--no-sched-fifo"]), [testkit("with-tun"), "given0"]);
-  await Promise.all([client.event("connected"), server.event("connected")]);
-  t.match(client.events[0], { event: "connecting", deviceName: null }, "whose interface it is, is not ours to say");
-  // Addresses are the business of whoever made it.
+  const connecting = await client.event("connecting");
+  t.match(connecting, { deviceName: null }, "whose interface it is, is not ours to say");
+  // Addresses are the business of whoever made it. It is up before anything can come: a kernel speaks by itself on a link.
   a.ip(["link set given0 up mtu 1420", `address add ${INNER.client4}/24 dev given0`]);
   a.ip([`address add ${INNER.client6}/64 dev given0 nodad`]);
+  const server = await stage.server();
+  await Promise.all([client.event("connected"), server.event("connected")]);
   for (const to of [INNER.server4, INNER.server6]) {
     t.match(
       await pingsAnswered(a, { to, length: [84, 1400], count: 20, meanMs: 10 }),
