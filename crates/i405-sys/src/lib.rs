@@ -2,6 +2,7 @@
 //! safe to call; nothing here knows of a tunnel.
 
 pub mod adjust;
+pub mod bpf;
 pub mod control_message;
 pub mod errqueue;
 pub mod ethtool;
