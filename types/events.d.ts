@@ -92,7 +92,7 @@ export interface SlotRecords {
   dropped: number;
   /** When each slot was to leave, nanoseconds; ascending. With `dispatchers: 2`, a slot may come one event late. */
   deadlineNs: BigUint64Array;
-  /** The clock at the call that sent it, nanoseconds. With `sendBy: "txtime"` the call comes before the deadline. */
+  /** The clock at the call that sent it, nanoseconds. Unless `sendBy` is `"call"` it comes before the deadline. */
   calledNs: BigUint64Array;
   /**
    * The number of the session's keys that sealed it. The numbers are this end's own, and rise with each handshake and
@@ -266,7 +266,7 @@ export interface TunnelStats {
     lastSendErrno: number;
     /** Slots whose transmit timestamp never came. 0 unless `deviationSource` or `sendBy` asks for timestamps. */
     unreported: bigint;
-    /** Dropped by the kernel because their launch time had passed or was not acceptable (`sendBy: "txtime"`). */
+    /** Dropped by the kernel because their launch time had passed or was not acceptable (`sendBy` other than `"call"`). */
     launchesMissed: bigint;
   };
   inner: {

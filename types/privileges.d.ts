@@ -6,7 +6,7 @@ export type Capability = "net-admin" | "net-raw" | "ipc-lock" | "sys-nice";
 export interface PrivilegeOptions {
   /**
    * What is left of the process's capabilities. Default: none.
-   * - `"net-admin"` is needed to make a TUN interface, for `fwmark`, and for `sendBy: "txtime"`.
+   * - `"net-admin"` is needed to make a TUN interface, for `fwmark`, and for `sendBy: "txtime"` and `"kernel"`.
    * - `"sys-nice"` is needed for SCHED_FIFO by tunnels that open later. Threads that never pause (below 200 us between
    *   slots with the kernel's limits as shipped) need it as well, unless the process has an RLIMIT_RTPRIO of 45 or may
    *   raise it to that.

@@ -36,6 +36,7 @@ const MACHINE = new Set([
   "ADDRESS",
   "ADDRESS_IN_USE",
   "AUDIT_HERE",
+  "BPF",
   "CPU",
   "CPU_IN_USE",
   "DEVICE",

@@ -35,6 +35,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 const FLAGS_AT_FAULT: Readonly<Record<string, Readonly<Record<TunnelCommand, string>>>> = {
   ERR_I405_ADDRESS: { server: "listen-addr", client: "local-addr" },
   ERR_I405_ADDRESS_IN_USE: { server: "listen-addr", client: "local-addr" },
+  ERR_I405_BPF: { server: "send-by", client: "send-by" },
   ERR_I405_CPU: { server: "cpu", client: "cpu" },
   ERR_I405_DEVICE_FD: { server: "device", client: "device" },
   ERR_I405_PRIVILEGES: { server: "user", client: "user" },

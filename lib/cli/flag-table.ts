@@ -263,8 +263,8 @@ export const FLAGS: readonly Flag[] = [
   {
     name: "send-by",
     kind: "text",
-    value: "<call|txtime>",
-    help: "what makes slots leave at their deadlines: the call (default), or etf or fq on the outgoing interface",
+    value: "<call|txtime|kernel>",
+    help: "what makes slots leave at their deadlines: the call (default), etf or fq, or a spin loop in the kernel",
     group: TIMING,
     option: "sendBy",
   },

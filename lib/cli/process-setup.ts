@@ -80,8 +80,10 @@ function keptCapabilities(settings: Settings): "all" | Capability[] {
     throw usageError("keep-capabilities", `--keep-capabilities: got ${describe(unknown)}, expected ${known}`);
   }
   const kept = new Set(asked as Capability[]);
-  // A new socket is marked, and a server's is given launch times, when there is a peer to send to: after the opening.
-  if (settings.get("send-by")?.value === "txtime" || wantsMark(settings)) kept.add("net-admin");
+  // A new socket is marked, a server's is given launch times, and the kernel's spin loop goes where the way leads: after the
+  // opening.
+  const launches = ["txtime", "kernel"].includes(String(settings.get("send-by")?.value));
+  if (launches || wantsMark(settings)) kept.add("net-admin");
   // A tunnel that is to come back needs its interface made again as well. A list that is given is the user's own
   // choice.
   const makesDevice = (settings.get("device")?.value ?? "tun") === "tun";

@@ -4,7 +4,7 @@ export type Role = "client" | "server";
 export type PollModeName = "sleepy" | "dozy" | "spinny";
 export type BurnerName = "off" | "cpu" | "all";
 export type DeviationSourceName = "call" | "software" | "hardware";
-export type SendByName = "call" | "txtime";
+export type SendByName = "call" | "txtime" | "kernel";
 export type JitterShapeName = "cos4" | "uniform";
 
 /** The wrap and header-protection keys of one pairing, 32 bytes each. */
@@ -53,7 +53,7 @@ export interface NativeOpenOptions {
   reorderWindow: number;
   /** Where the `deviation` figures come from, if the driver delivers them. */
   deviationSource: DeviationSourceName;
-  /** `"txtime"` fails with `ERR_I405_TXTIME` if it can't be had. */
+  /** `"txtime"` fails with `ERR_I405_TXTIME` if it can't be had, `"kernel"` with `ERR_I405_BPF`. */
   sendBy: SendByName;
   /** Whether `slots`, `departures` and `arrivals` are told. */
   record: boolean;

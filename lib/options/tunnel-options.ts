@@ -19,7 +19,7 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
   const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
   const sendBy = readSendBy(raw.sendBy, dispatchers);
   // With launch times the call is long before the slot leaves, and its lateness says little.
-  const source = sendBy === "txtime" ? "software" : "call";
+  const source = sendBy === "call" ? "call" : "software";
   return {
     pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),
@@ -50,11 +50,11 @@ function readDispatchers(value: unknown): 1 | 2 {
 }
 
 function readSendBy(value: unknown, dispatchers: 1 | 2): SendByName {
-  const sendBy = readChoice("sendBy", value, ["call", "txtime"], "call");
-  if (sendBy === "txtime" && dispatchers === 2) {
+  const sendBy = readChoice("sendBy", value, ["call", "txtime", "kernel"], "call");
+  if (sendBy !== "call" && dispatchers === 2) {
     throw optionError({
       option: "sendBy",
-      came: '"txtime" beside dispatchers: 2',
+      came: `"${sendBy}" beside dispatchers: 2`,
       expected: "one of the two, because whoever holds datagrams until their time needs no second dispatcher",
     });
   }

@@ -82,6 +82,7 @@ t.test("what is kept: what was asked for, and what the tunnel goes on needing", 
   t.same(await kept("--keep-capabilities", "sys-nice,ipc-lock"), [23, 14]);
   t.same(await kept("--keep-capabilities", "none"), []);
   t.same(await kept("--send-by", "txtime"), [12], "a server asks for launch times at each client");
+  t.same(await kept("--send-by", "kernel"), [12], "and the program that spins goes where the way to it leads");
   t.same(await kept("--fwmark", "7"), [12], "a new socket has to be marked");
   t.same(await kept("--route", "default", "--keep-capabilities", "none"), [12]);
   const all = await run(t, "--keep-capabilities", "all");

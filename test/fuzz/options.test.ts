@@ -13,7 +13,21 @@ const key = { privateKey: generatePrivateKey(), peerPublicKey: publicKey(generat
 const plausible = fc.constantFrom<unknown>(
   ...["8.5ms", "10us", "1s", "0", 0, 1, 1500, 100, 65_535, "100KiB/s", "1MiB/s", "cos4", "uniform", true, false],
   ...["203.0.113.7:1405", "[::]:1405", "0.0.0.0:0", "10.0.0.2/24", "fd00::2/64", "sleepy", "dozy", "spinny"],
-  ...["packets", "require", "off", "cpu", "all", "call", "txtime", [0, 1], [1], key, "a-long-password", undefined],
+  ...[
+    "packets",
+    "require",
+    "off",
+    "cpu",
+    "all",
+    "call",
+    "txtime",
+    "kernel",
+    [0, 1],
+    [1],
+    key,
+    "a-long-password",
+    undefined,
+  ],
 );
 const value = fc.oneof({ arbitrary: plausible, weight: 4 }, { arbitrary: anything, weight: 1 });
 

@@ -84,6 +84,7 @@ t.test("defaults", async (t) => {
   t.same(parseTunnelOptions(undefined), local);
   t.match(parseTunnelOptions({ sendBy: "txtime" }), { sendBy: "txtime", deviationSource: "software" });
   t.match(parseTunnelOptions({ sendBy: "txtime", deviationSource: "call" }), { deviationSource: "call" });
+  t.match(parseTunnelOptions({ sendBy: "kernel" }), { sendBy: "kernel", deviationSource: "software" });
   t.same(parseTunnelOptions({ pollMode: undefined }), local, "undefined is the same as left out");
   const direction = { length: null, rate: 102_400, intervalNs: null, jitterNs: null, shape: "cos4" };
   t.same(parseConnectOptions({ peer, key }), {
@@ -213,6 +214,7 @@ t.test("bad options: the path, what came, what was expected", async (t) => {
     [tunnel({ fwmark: 0 }), "fwmark", /1 to 4294967295/],
     [tunnel({ deviationSource: "kernel" }), "deviationSource", /"software"/],
     [tunnel({ sendBy: "txtime", dispatchers: 2, cpu: [0, 1] }), "sendBy", /dispatchers/],
+    [tunnel({ sendBy: "kernel", dispatchers: 2, cpu: [0, 1] }), "sendBy", /"kernel" beside dispatchers/],
     [tunnel({ sendBy: true }), "sendBy", /"txtime"/],
     [tunnel({ record: "all" }), "record", /got "all", expected true or false/],
     [tunnel({ deviationInterval: "50ms" }), "deviationInterval", /"100ms"/],

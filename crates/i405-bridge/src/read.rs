@@ -239,6 +239,7 @@ pub fn open_config<'cx>(cx: &mut impl Context<'cx>, from: Fields<'cx>) -> NeonRe
         send_by: match text(cx, from, "sendBy")?.as_str() {
             "call" => SendBy::Call,
             "txtime" => SendBy::Txtime,
+            "kernel" => SendBy::Kernel,
             other => return bad(cx, format!("sendBy: unknown \"{other}\"")),
         },
         record: from.get::<JsBoolean, _, _>(cx, "record")?.value(cx),

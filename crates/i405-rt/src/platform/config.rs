@@ -60,6 +60,8 @@ pub enum SendBy {
     Call,
     /// The kernel's queueing discipline or the network card, told the deadline beforehand (SO_TXTIME).
     Txtime,
+    /// A spin loop in the kernel at the interface's egress hook, told the deadline beforehand (SO_TXTIME).
+    Kernel,
 }
 
 /// An address of the TUN interface.

@@ -138,6 +138,9 @@ pub enum Error {
     /// The kernel cannot be told beforehand when datagrams are to leave.
     #[error("slots cannot have launch times: {0}")]
     Txtime(Refused),
+    /// The kernel cannot spin for us at the interface.
+    #[error("the kernel cannot hold slots until their deadlines: {0}")]
+    Bpf(Refused),
     /// A command's argument makes no sense to the core.
     #[error("{0}")]
     Argument(String),
@@ -174,6 +177,7 @@ impl Error {
             Error::SchedFifo { .. } => "ERR_I405_SCHED_FIFO",
             Error::Cpu { .. } | Error::Cores { .. } => "ERR_I405_CPU",
             Error::Txtime(_) => "ERR_I405_TXTIME",
+            Error::Bpf(_) => "ERR_I405_BPF",
             Error::Argument(_) => "ERR_I405_ARGUMENT",
             Error::Closed => "ERR_I405_CLOSED",
             Error::System { .. } => "ERR_I405_SYSTEM",

@@ -9,6 +9,7 @@ pub mod egress;
 pub mod error;
 pub mod foreign_clock;
 pub mod interface;
+pub mod kernel_spin;
 pub mod launch;
 pub mod launch_trial;
 pub mod lock;

@@ -9,5 +9,6 @@ pub mod path;
 pub mod recorder;
 pub mod reporter;
 pub mod shared;
+pub mod spin_watch;
 pub mod warnings;
 pub mod window;

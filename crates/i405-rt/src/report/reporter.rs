@@ -21,6 +21,7 @@ use crate::report::departures::Departures;
 use crate::report::path;
 use crate::report::recorder::Recorder;
 use crate::report::shared::Shared;
+use crate::report::spin_watch::SpinWatch;
 use crate::report::warnings;
 use crate::rings::command::{SendCommand, Trash};
 use crate::rings::event::{Event, EventSink, Notice, ReceiverEvent};
@@ -57,6 +58,8 @@ pub struct Reporter {
     pub(crate) pending: Vec<Event>,
     /// One beside each timed thread.
     pub(crate) burners: Vec<Burners>,
+    /// Where the kernel spins for the slots.
+    pub(crate) spin_watch: SpinWatch,
     /// With a TUN.
     pub(crate) keeper: Option<DeviceKeeper>,
 }
@@ -122,6 +125,7 @@ impl Reporter {
     pub(crate) fn period(&mut self, clock: &impl Clock, seen: &mut Seen) -> bool {
         self.collect(clock, seen);
         self.look_after_burners();
+        self.spin_watch.look(clock, &self.shared, &mut self.pending);
         self.pending.extend(self.keeper.as_mut().map(|keeper| keeper.look(clock.monotonic_ns())).into_iter().flatten());
         !self.sink.idle() || self.deliver(clock)
     }

@@ -11,6 +11,8 @@ use i405_proto::handshake_wire::Wrapper;
 use rtrb::Producer;
 
 use crate::platform::error::Error;
+use crate::platform::kernel_spin::KernelSpin;
+use crate::platform::launch::Launching;
 use crate::platform::lock::lock;
 use crate::platform::waker::Waker;
 use crate::receive::own_flow::OwnFlow;
@@ -78,6 +80,10 @@ pub struct Shared {
     pub(crate) departing_to: Mutex<Option<IpAddr>>,
     /// How our own datagrams are recognised, should a route send them into the tunnel.
     pub(crate) own_flow: Arc<OwnFlow>,
+    /// The kernel's spin loop, where slots are to be held by it.
+    pub(crate) kernel_spin: Option<KernelSpin>,
+    /// With what slots are launched into it, once a schedule has begun.
+    pub(crate) launching: Mutex<Option<Launching>>,
     /// Launch times were seen to do nothing: no schedule uses them any more.
     pub(crate) distrusts_launches: AtomicBool,
     /// Why the tunnel is over, if a thread died.
@@ -97,6 +103,9 @@ impl Shared {
     pub fn lead_to(&self, endpoint: Endpoint) {
         *lock(&self.departing_to) = Some(endpoint.address.ip());
         self.own_flow.leads_to(endpoint.address);
+        if let Some(launching) = lock(&self.launching).as_mut() {
+            launching.to = endpoint.address;
+        }
     }
 
     /// Tells all threads but the reporter to end.

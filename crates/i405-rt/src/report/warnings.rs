@@ -77,6 +77,20 @@ pub fn no_launches(Refused { reason, remedy }: Refused) -> Event {
     Event::warning("I405_TXTIME", format!("slots cannot have launch times: {reason}"), remedy)
 }
 
+/// The kernel cannot spin for slots to this address.
+pub fn no_kernel_spin(Refused { reason, remedy }: Refused) -> Event {
+    Event::warning("I405_BPF", format!("slots leave by the call: {reason}"), remedy)
+}
+
+/// Slots came by no hook.
+pub fn kernel_spin_passed_by() -> Event {
+    Event::warning(
+        "I405_BPF",
+        "slots do not come by the hook at which the kernel spins, so from now on they leave by the call",
+        "Look at what else sends datagrams another way (policy routes, a redirecting program), or say sendBy: \"call\"",
+    )
+}
+
 /// Launch times were used, and did nothing.
 pub fn launches_ignored(verdict: Verdict) -> Event {
     let seen = match verdict {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use i405_proto::outbound::Slot;
 
-use crate::platform::launch::Launch;
+use crate::platform::launch::{Holder, Launch};
 use crate::platform::socket::OuterSocket;
 use crate::rings::record::Fate;
 use crate::send::assembling::{Assembler, Running};
@@ -48,6 +48,8 @@ impl Sending {
         let fate = match running.launch {
             _ if errno != 0 => Fate::Refused,
             None => Fate::Called,
+            // Its timestamp says nothing that the kernel's own counter doesn't.
+            Some(Launch { holder: Holder::Kernel, .. }) => Fate::Called,
             Some(launch) if launch.is_telling(deadline_ns, called_ns) => Fate::Launched,
             Some(_) => Fate::LaunchedLate,
         };
@@ -130,7 +132,13 @@ mod tests {
     use crate::send::assembling::Parts;
     use i405_sys::txtime::LaunchClock;
 
-    const LAUNCH: Launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+    const LAUNCH: Launch = Launch {
+        clock: LaunchClock::Monotonic,
+        least_ns: 100_000,
+        early_ns: 0,
+        spare_ns: 500_000,
+        holder: Holder::Discipline,
+    };
     const FIRST_NS: u64 = 1_000_000_000;
 
     fn idle(commands: Consumer<SendCommand>, records: Producer<SlotRecord>) -> Sending {

@@ -15,9 +15,10 @@ use rtrb::Producer;
 use crate::platform::clock::Clock;
 use crate::platform::config::{OpenConfig, PollMode, SendBy};
 use crate::platform::error::Error;
-use crate::platform::launch::{self, Launch};
+use crate::platform::launch::{self, Launch, Launching};
 use crate::platform::lock::lock;
 use crate::platform::random::random;
+use crate::platform::refused::Refused;
 use crate::platform::socket::{LONGEST_DATAGRAM, OuterSocket};
 use crate::platform::waker::Waker;
 use crate::realtime::breath::Breath;
@@ -149,7 +150,7 @@ impl Control {
             )));
         }
         let seed = random()?;
-        let launch = self.launch_towards(endpoint, shared);
+        let launch = self.launch_towards(endpoint, timing, shared);
         self.lead_to(endpoint, shared);
         let schedule = match first_deadline_ns {
             Some(first_ns) => Schedule::new(timing, first_ns, seed),
@@ -221,12 +222,30 @@ impl Control {
     }
 
     /// How slots to this address get launch times; where they can't, the user is told why.
-    fn launch_towards(&self, endpoint: Endpoint, shared: &Shared) -> Option<Launch> {
-        if self.send_by == SendBy::Call || shared.distrusts_launches.load(Ordering::Acquire) {
+    fn launch_towards(&self, endpoint: Endpoint, timing: Timing, shared: &Shared) -> Option<Launch> {
+        if shared.distrusts_launches.load(Ordering::Acquire) {
             return None;
         }
-        let launch = launch::towards(&self.socket, endpoint.address, self.fwmark);
-        launch.map_err(|refused| lock(&shared.notices).push(warnings::no_launches(refused))).ok()
+        let launch = match self.send_by {
+            SendBy::Call => return None,
+            SendBy::Txtime => {
+                launch::towards(&self.socket, endpoint.address, self.fwmark).map_err(warnings::no_launches)
+            }
+            SendBy::Kernel => self.launch_into_spin(endpoint, timing, shared).map_err(warnings::no_kernel_spin),
+        };
+        launch.map_err(|warning| lock(&shared.notices).push(warning)).ok()
+    }
+
+    fn launch_into_spin(&self, endpoint: Endpoint, timing: Timing, shared: &Shared) -> Result<Launch, Refused> {
+        *lock(&shared.launching) = None;
+        let launch = Launch::by_kernel(self.poll_mode, timing.interval_ns());
+        let clock_refused =
+            |error| Refused::new(format!("the kernel refused SO_TXTIME: {error}"), "Leave sendBy at \"call\"");
+        self.socket.launch_by(launch.clock).map_err(clock_refused)?;
+        // Loaded at the opening, which failed otherwise.
+        shared.kernel_spin.iter().try_for_each(|spin| spin.attach_towards(endpoint.address))?;
+        *lock(&shared.launching) = Some(Launching { launch, to: endpoint.address });
+        Ok(launch)
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {

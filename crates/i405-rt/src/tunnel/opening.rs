@@ -26,6 +26,7 @@ use crate::report::departures::{DepartureSources, Departures};
 use crate::report::recorder::Recorder;
 use crate::report::reporter::Reporter;
 use crate::report::shared::{Shared, SilenceWatch};
+use crate::report::spin_watch::SpinWatch;
 use crate::report::warnings;
 use crate::report::window::LatenessWindow;
 use crate::rings::command::SendCommand;
@@ -64,13 +65,13 @@ pub struct Opened {
 /// # Errors
 /// Whatever could not be had.
 pub fn open(config: &OpenConfig, sink: Box<dyn EventSink>) -> Result<Opened, Error> {
-    let outside = Outside::open(config)?;
+    let mut outside = Outside::open(config)?;
     let RingEnds { gate, control, sending, receiving, ingress, mut reporter } = RingEnds::new();
     let counters = Arc::new(Counters::default());
     let queue_capacity = ingress.queue.capacity();
     let inbound = inbound(config)?;
     let (ingress, packets_in) = reading(&outside, &counters, ingress);
-    let shared = Arc::new(shared(config, &outside, counters, gate, control.send, packets_in)?);
+    let shared = Arc::new(shared(config, &mut outside, counters, gate, control.send, packets_in)?);
     let work = Work {
         sending: sending_half(config, &outside, &shared, sending, &mut reporter)?,
         receiving: receiving_half(config, &outside, &shared, inbound, receiving, &mut reporter),
@@ -131,7 +132,7 @@ fn reading(outside: &Outside, counters: &Arc<Counters>, ends: IngressEnds) -> (O
 
 fn shared(
     config: &OpenConfig,
-    outside: &Outside,
+    outside: &mut Outside,
     counters: Arc<Counters>,
     gate: Arc<Gate>,
     send: Producer<SendCommand>,
@@ -158,6 +159,8 @@ fn shared(
         notices: Mutex::new(Vec::new()),
         departing_to: Mutex::new(None),
         own_flow: Arc::clone(&outside.own_flow),
+        kernel_spin: outside.kernel_spin.take(),
+        launching: Mutex::default(),
         distrusts_launches: AtomicBool::new(false),
         failure: Mutex::new(None),
     })
@@ -287,6 +290,7 @@ fn reporter(
         threads: started.threads,
         pending,
         burners,
+        spin_watch: SpinWatch::default(),
         keeper: tun.map(|tun| DeviceKeeper::new(tun, config.device.clone(), socket, strong_host)),
     }
 }

@@ -1,5 +1,6 @@
 //! The system calls that no safe wrapper offers, and the only `unsafe` of this crate.
 
+pub mod bpf;
 pub mod filter;
 mod option;
 pub mod packet;

@@ -12,7 +12,7 @@ use i405_proto::schedule::{Shape, Timing};
 use super::*;
 use crate::platform::clock::{SECOND_NS, System, monotonic_ns};
 use crate::platform::config::{BurnerPlace, DeviceConfig, PairingKeys, PollMode, SchedFifo, SendBy};
-use crate::platform::launch::Launch;
+use crate::platform::launch::{Holder, Launch};
 use crate::platform::socket::OuterSocket;
 use crate::rings::event::Event;
 use i405_sys::txtime::LaunchClock;
@@ -69,7 +69,13 @@ fn launch_times_that_do_nothing_are_found_out_by_the_first_slots_and_given_up() 
     let config = OpenConfig { deviation_source: DeviationSource::Software, ..config() };
     let tunnel = Tunnel::open(config, Box::new(sender)).unwrap();
     // Loopback queues nothing, so the kernel takes the launch times and sends at once.
-    let launch = Launch { clock: LaunchClock::Monotonic, least_ns: 100_000, early_ns: 0 };
+    let launch = Launch {
+        clock: LaunchClock::Monotonic,
+        least_ns: 100_000,
+        early_ns: 0,
+        spare_ns: 500_000,
+        holder: Holder::Discipline,
+    };
     tunnel.with(|control, _| control.socket.launch_by(launch.clock).map_err(Error::system("try"))).unwrap();
     tunnel.start_schedule(&System, request()).unwrap();
     tunnel.with(|_, shared| shared.command(SendCommand::Launch(Some(launch)))).unwrap();
