@@ -75,14 +75,14 @@ async function inTurn(checks) {
 }
 
 /**
- * What computes runs beside the tests that bear company: these wait most of the time, twice as many as there are cores of
- * them. The other tests follow, one at a time, on a machine that does nothing else.
+ * What computes runs beside the tests that bear company: these wait most of the time, one more of them than there are cores.
+ * The other tests follow, one at a time, on a machine that does nothing else.
  * @param {Failures} failures
  */
 async function everyCheck(failures) {
   const { together, alone } = testFiles(ROOT);
   const aside = [...cargoChecks(failures), ...scriptChecks()].map((check) => ({ ...check, aside: true }));
-  const jobs = `--jobs=${2 * availableParallelism()}`;
+  const jobs = `--jobs=${availableParallelism() + 1}`;
   const [waited, computed] = await Promise.all([
     runCheck(ROOT, tapCheck("tap together", [jobs, ...together], failures)),
     inTurn(aside),
