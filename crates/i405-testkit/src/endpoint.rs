@@ -2,15 +2,18 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::sys::option;
 
 /// How often a blocked receiver looks whether it should stop.
 pub const STOP_POLL: Duration = Duration::from_millis(100);
 
 /// What a sink asks the kernel to queue for it, so that bursts of a test aren't lost before it runs: 8 MiB.
-const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+const RECEIVE_BUFFER_BYTES: i32 = 8 << 20;
 
 /// IP and UDP header bytes in front of a payload.
 pub fn headers(address: &SocketAddr) -> usize {
@@ -25,7 +28,7 @@ pub fn unspecified(like: &SocketAddr) -> SocketAddr {
 /// A bound UDP socket with a large receive buffer whose reads return every [`STOP_POLL`].
 pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    option::receive_buffer(socket.as_raw_fd(), RECEIVE_BUFFER_BYTES)?;
     socket.set_read_timeout(Some(STOP_POLL))?;
     socket.bind(&address.into())?;
     Ok(socket.into())

@@ -2,7 +2,7 @@
 
 pub mod bpf;
 pub mod filter;
-mod option;
+pub mod option;
 pub mod packet;
 pub mod raw;
 pub mod sched;

@@ -10,3 +10,10 @@ pub(super) fn set_option<T>(fd: RawFd, level: libc::c_int, name: libc::c_int, va
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// What the kernel queues for a socket that isn't read, bytes. Root may exceed the machine's limit; others get what it
+/// allows.
+pub fn receive_buffer(fd: RawFd, bytes: libc::c_int) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &bytes)
+        .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, &bytes))
+}

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use super::option::set_option;
+use super::option::{receive_buffer, set_option};
 use super::{filter, stamped};
 
 /// Room that the kernel may queue in: 64 MiB, over a second of 20,000 full-size packets.
@@ -55,10 +55,7 @@ impl PacketSocket {
         // SAFETY: `raw` is a fresh descriptor that nobody else owns.
         let fd = unsafe { OwnedFd::from_raw_fd(raw) };
         let on: libc::c_int = 1;
-        // Root may exceed the machine's limit; others get what it allows.
-        if set_option(raw, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &RECEIVE_BUFFER_BYTES).is_err() {
-            set_option(raw, libc::SOL_SOCKET, libc::SO_RCVBUF, &RECEIVE_BUFFER_BYTES)?;
-        }
+        receive_buffer(raw, RECEIVE_BUFFER_BYTES)?;
         set_option(raw, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &on)?;
         set_option(raw, libc::SOL_PACKET, libc::PACKET_AUXDATA, &on)?;
         filter::attach(fd.as_fd(), port)?;
