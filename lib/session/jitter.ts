@@ -11,7 +11,7 @@ function uniform(): number {
 }
 
 /** Nanoseconds in `[interval - jitter, interval + jitter]`. */
-export function drawInterval({ intervalNs, jitterNs, jitterShape }: WireDirection): number {
+export function drawInterval({ intervalNs, jitterNs, jitterShape }: Omit<WireDirection, "length">): number {
   if (jitterNs === 0) return intervalNs;
   for (;;) {
     const offset = 2 * uniform() - 1;

@@ -383,7 +383,7 @@ export class ServerMachine implements Machine {
       // The attempt came to nothing.
       this.#answers.drop();
       this.#scheduleIsSessions = true;
-      this.#schedule.start(this.#session!.timing, this.#believedAt!, null);
+      this.#schedule.startAfterEnd(this.#session!.timing, this.#believedAt!);
       this.#planEnd();
       return;
     }
@@ -394,7 +394,11 @@ export class ServerMachine implements Machine {
     const ended = this.#session !== null;
     const asking = this.#asking.now;
     this.#forgetSession();
-    this.start();
+    const { ownStart } = this.#config;
+    if (ownStart !== null) {
+      this.#schedule.startAfterEnd(ownStart.timing, ownStart.endpoint);
+      this.#planEnd();
+    }
     if (asking !== null) this.#context.report.warning(notBelieved(peerOf(asking.source)));
     if (asking === null ? ended : asking.replaces) this.#context.report.disconnected(reason);
   }

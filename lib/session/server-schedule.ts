@@ -1,6 +1,7 @@
 /** A server's one schedule: begun when it is asked for, ended when nothing needs it any more. */
 import type { NativeTiming } from "../native/tunnel.js";
 import type { MachineContext } from "./machine.js";
+import { firstDeadlineNs } from "./times.js";
 
 interface RunningSchedule {
   timing: NativeTiming;
@@ -27,6 +28,16 @@ export class ServerSchedule {
   start(timing: NativeTiming, endpoint: string, firstDeadlineNs: bigint | null): void {
     this.#context.native.startSchedule({ ...timing, firstDeadlineNs, endpoint });
     this.#running = { timing, endpoint, firstDeadlineNs };
+  }
+
+  /**
+   * Begins one where one has ended: at an instant that follows from the end as it was planned, as a first one's does from
+   * its initiation, and not from when the end was heard of.
+   */
+  startAfterEnd(timing: NativeTiming, endpoint: string): void {
+    const nowNs = this.#context.clock.monotonicNs();
+    const first = firstDeadlineNs(this.#endNs ?? nowNs, nowNs, { ...timing, jitterShape: timing.shape });
+    this.start(timing, endpoint, first);
   }
 
   move(endpoint: string): void {

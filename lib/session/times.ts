@@ -101,7 +101,7 @@ export function expiryNs(wire: Wire): number {
  * A server's first deadline: a base and one drawn interval. The base is 500 ms after the initiation came. If the
  * verdict comes later than that, it is the next multiple of 500 ms.
  */
-export function firstDeadlineNs(receivedNs: bigint, nowNs: bigint, down: WireDirection): bigint {
+export function firstDeadlineNs(receivedNs: bigint, nowNs: bigint, down: Omit<WireDirection, "length">): bigint {
   let base = receivedNs + START_STEP_NS;
   if (base <= nowNs) base += ((nowNs - base) / START_STEP_NS + 1n) * START_STEP_NS;
   return base + BigInt(drawInterval(down));

@@ -297,11 +297,12 @@ t.test("two fixed endpoints: other settings have their schedule, and then the ow
   const bench = new ServerBench(0, 3, { timing, endpoint: CLIENT });
   await bench.connect();
   bench.control(1, 4, new Uint8Array(0));
-  const { schedules } = bench.addon.inForce;
+  const { schedules, endNs } = bench.addon.inForce;
   await bench.around.time.pass(1);
   bench.scheduleEnded();
   t.match(bench.addon.inForce, {
-    schedule: { ...timing, firstDeadlineNs: null, endpoint: CLIENT },
+    // Without jitter. It follows from the end as it was planned, not from when that is heard of.
+    schedule: { ...timing, firstDeadlineNs: endNs! + 510_000_000n, endpoint: CLIENT },
     schedules: schedules + 1,
     endNs: null,
   });

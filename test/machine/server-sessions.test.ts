@@ -131,11 +131,14 @@ t.test("an attempt on other settings in vain: the session has its own schedule a
     await bench.traffic(6600);
     bench.scheduleEnded();
     t.match(bench.addon.inForce, {
-      schedule: { ...down, firstDeadlineNs: null, endpoint: CLIENT },
+      schedule: { ...down, endpoint: CLIENT },
       endNs: null,
       installed: [1],
       offer: null,
     });
+    const pauseNs = bench.addon.inForce.schedule!.firstDeadlineNs! - endNs!;
+    const { intervalNs, jitterNs } = down;
+    t.ok(Math.abs(Number(pauseNs) - 500e6 - intervalNs) <= jitterNs, "from the planned end, whenever it is heard of");
     t.same(bench.around.reports, [], "nobody has to know");
   }
 });
