@@ -21,7 +21,8 @@ export type JitterShape = "cos4" | "uniform";
 
 /**
  * Where the `deviation` figures come from. Local: the two ends may differ.
- * - `"call"`: the clock at the call that sends. It costs nothing, and doesn't see what the kernel does afterwards.
+ * - `"call"`: the clock at the call that sends; with `sendBy: "kernel"`, when that call returns. It costs nothing, and
+ *   doesn't see what the kernel does afterwards.
  * - `"software"`: the kernel's timestamp, taken when the driver gets the datagram.
  * - `"hardware"`: the network card's timestamp, taken when the datagram leaves. Somebody else has to switch these on
  *   for the whole machine (`hwstamp_ctl`), and the process needs permission to read the card's clock, `/dev/ptpN`.
@@ -198,7 +199,7 @@ export interface TunnelOptions {
   /** How often `deviation` is emitted, `"100ms"` to `"24h"`. Default `"10s"`. It costs nothing while nobody listens. */
   deviationInterval?: Duration;
   /**
-   * Where the `deviation` figures come from. Default: `"call"`; with any other `sendBy`, `"software"`. If the driver
+   * Where the `deviation` figures come from. Default: `"call"`; with `sendBy: "txtime"`, `"software"`. If the driver
    * doesn't deliver the timestamps, a `warning` (`I405_NO_TIMESTAMPS`) says what is missing, and the figures are the
    * call's.
    */

@@ -19,7 +19,7 @@ export function parseTunnelOptions(options: unknown): LocalSettings {
   const pollMode = readChoice("pollMode", raw.pollMode, ["sleepy", "dozy", "spinny"], "sleepy");
   const sendBy = readSendBy(raw.sendBy, dispatchers);
   // With launch times the call is long before the slot leaves, and its lateness says little.
-  const source = sendBy === "call" ? "call" : "software";
+  const source = sendBy === "txtime" ? "software" : "call";
   return {
     pollMode,
     schedFifo: readSchedFifo(raw.schedFifo),

@@ -84,7 +84,7 @@ t.test("defaults", async (t) => {
   t.same(parseTunnelOptions(undefined), local);
   t.match(parseTunnelOptions({ sendBy: "txtime" }), { sendBy: "txtime", deviationSource: "software" });
   t.match(parseTunnelOptions({ sendBy: "txtime", deviationSource: "call" }), { deviationSource: "call" });
-  t.match(parseTunnelOptions({ sendBy: "kernel" }), { sendBy: "kernel", deviationSource: "software" });
+  t.match(parseTunnelOptions({ sendBy: "kernel" }), { sendBy: "kernel", deviationSource: "call" });
   t.same(parseTunnelOptions({ pollMode: undefined }), local, "undefined is the same as left out");
   const direction = { length: null, rate: 102_400, intervalNs: null, jitterNs: null, shape: "cos4" };
   t.same(parseConnectOptions({ peer, key }), {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::UdpSocket;
 
-use i405_rt::config::{DeviationSource, OpenConfig, PollMode, Role};
+use i405_rt::config::{DeviationSource, OpenConfig, PollMode, Role, SendBy};
 use i405_rt::{Event, Tunnel, clock};
 
 mod support;
@@ -115,4 +115,38 @@ fn without_asking_there_are_none() {
     tunnel.close();
     events.wait_for_closed();
     assert_eq!(recorded(&events), []);
+}
+
+#[test]
+fn slots_that_the_kernel_holds_leave_at_their_deadlines_and_none_before() {
+    if !rustix::process::geteuid().is_root() {
+        // It takes CAP_BPF and CAP_NET_ADMIN.
+        return;
+    }
+    for mode in [PollMode::Sleepy, PollMode::Dozy, PollMode::Spinny] {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let endpoint = peer.local_addr().unwrap();
+        let config = OpenConfig {
+            deviation_source: DeviationSource::Software,
+            send_by: SendBy::Kernel,
+            record: true,
+            ..config(Role::Client, mode, 1, Some(endpoint))
+        };
+        let events = Collected::default();
+        let tunnel = Tunnel::open(config, Box::new(events.clone())).unwrap();
+        start_cover(&tunnel, endpoint);
+        until("slots", || sent(&tunnel) >= 300);
+        tunnel.end_at(Some(clock::monotonic_ns())).unwrap();
+        events.wait_for_end();
+        let departure = &tunnel.counters().departure;
+        until("timestamps", || departure.reported.get() + departure.unreported.get() >= sent(&tunnel));
+        assert_eq!(tunnel.counters().send.launched_into_spin.get(), sent(&tunnel));
+        tunnel.close();
+        events.wait_for_closed();
+        let recorded = recorded(&events);
+        assert!(recorded.len() as u64 > sent(&tunnel) / 2);
+        for (deadline_ns, left_ns) in recorded {
+            assert!(left_ns + CLOCKS_APART_NS >= deadline_ns, "{mode:?}: {} ns early", deadline_ns - left_ns);
+        }
+    }
 }

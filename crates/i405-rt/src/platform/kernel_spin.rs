@@ -23,6 +23,9 @@ use i405_sys::txtime::LaunchClock;
 /// keeps a core for longer with bottom halves off. Several times the lead of any poll mode.
 const MOST_SPIN_NS: i32 = 1_000_000;
 
+/// Interfaces where it is attached at a time.
+const MOST_HOOKS: usize = 2;
+
 /// Registers that calls of helpers leave alone.
 const DATAGRAM: u8 = 6;
 const LAUNCH: u8 = 7;
@@ -129,7 +132,8 @@ pub struct KernelSpin {
     program: OwnedFd,
     counters: SharedCounters,
     fwmark: Option<u32>,
-    hook: Mutex<Option<Hook>>,
+    /// Where it was attached last, newest last: the schedule before may still leave by the older one.
+    hooks: Mutex<Vec<Hook>>,
 }
 
 impl KernelSpin {
@@ -157,34 +161,35 @@ impl KernelSpin {
             let words = if refusal.verifier.is_empty() { String::new() } else { format!(" ({})", refusal.verifier) };
             Refused { reason: reason + &words, remedy }
         })?;
-        Ok(KernelSpin { program, counters, fwmark, hook: Mutex::default() })
+        Ok(KernelSpin { program, counters, fwmark, hooks: Mutex::default() })
     }
 
-    /// Attaches it at the interface by which datagrams to this address leave. It stays where it is if that is the same.
+    /// Attaches it at the interface by which datagrams to this address leave. It stays where it is if that is the same, and
+    /// at the interface before as well.
     ///
     /// # Errors
-    /// What is missing and what to do about it; then it is attached nowhere.
+    /// What is missing and what to do about it.
     pub fn attach_towards(&self, to: SocketAddr) -> Result<(), Refused> {
-        let mut hook = lock(&self.hook);
         let interface = Egress::towards(to, self.fwmark).map_err(|error| {
             Refused::new(format!("the way to {} could not be looked up: {error}", to.ip()), "Check the route")
-        });
-        let interface = interface.inspect_err(|_| *hook = None)?;
-        if hook.as_ref().is_some_and(|hook| hook.interface == interface) {
+        })?;
+        let mut hooks = lock(&self.hooks);
+        if let Some(place) = hooks.iter().position(|hook| hook.interface == interface) {
+            hooks[place..].rotate_left(1);
             return Ok(());
         }
-        *hook = None;
         let link = bpf::attach_egress(self.program.as_fd(), interface.index)
             .map_err(|error| refused(&format!("a hook at the interface {}", interface.name), &error))?;
-        *hook = Some(Hook { interface, _link: link });
+        hooks.push(Hook { interface, _link: link });
+        let surplus = hooks.len().saturating_sub(MOST_HOOKS);
+        hooks.drain(..surplus);
         Ok(())
     }
 
     /// Whether datagrams to this address leave where it is attached.
     pub fn is_on_the_way(&self, to: SocketAddr) -> bool {
-        let hook = lock(&self.hook);
         let way = Egress::towards(to, self.fwmark).ok();
-        hook.as_ref().is_some_and(|hook| Some(&hook.interface) == way.as_ref())
+        lock(&self.hooks).iter().any(|hook| Some(&hook.interface) == way.as_ref())
     }
 
     /// Datagrams with a launch time that have come by.

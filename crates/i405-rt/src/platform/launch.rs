@@ -62,6 +62,8 @@ pub struct Launching {
     pub launch: Launch,
     /// Where to.
     pub to: SocketAddr,
+    /// There is a hook on the way, and slots are launched. Else they leave by the call.
+    pub on: bool,
 }
 
 /// Who holds datagrams until their launch time.

@@ -79,14 +79,14 @@ pub fn no_launches(Refused { reason, remedy }: Refused) -> Event {
 
 /// The kernel cannot spin for slots to this address.
 pub fn no_kernel_spin(Refused { reason, remedy }: Refused) -> Event {
-    Event::warning("I405_BPF", format!("slots leave by the call: {reason}"), remedy)
+    Event::warning("I405_BPF", format!("slots leave by the call until the kernel can hold them: {reason}"), remedy)
 }
 
 /// Slots came by no hook.
 pub fn kernel_spin_passed_by() -> Event {
     Event::warning(
         "I405_BPF",
-        "slots do not come by the hook at which the kernel spins, so from now on they leave by the call",
+        "slots do not come by the hook at which the kernel spins, so they leave by the call until it is tried again",
         "Look at what else sends datagrams another way (policy routes, a redirecting program), or say sendBy: \"call\"",
     )
 }

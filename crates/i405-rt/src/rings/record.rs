@@ -14,6 +14,8 @@ pub enum Fate {
     Launched,
     /// The kernel took it with a launch time close by.
     LaunchedLate,
+    /// The kernel took it with a launch time and spun until then.
+    Held,
     /// The kernel refused it.
     Refused,
 }
@@ -29,7 +31,7 @@ pub struct SlotRecord {
     pub under: SealedUnder,
     /// Slots that were passed with it.
     pub missed: u32,
-    /// How long after its call it can leave at the earliest: 0 but for launch times.
+    /// How long after its call it can leave at the earliest, or how long the call was held: 0 but for launch times.
     pub(crate) least_ns: u32,
     /// Whether a transmit timestamp can come, and what it can say of launch times.
     pub(crate) fate: Fate,

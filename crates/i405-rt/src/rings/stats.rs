@@ -68,6 +68,8 @@ counters! {
         emergency,
         /// Slots passed over in one step after a long stall of both dispatchers.
         jumped,
+        /// Slots that the kernel took and was to hold by its spin loop.
+        launched_into_spin,
         /// Gaps in spinning that only the real-time throttle explains.
         throttle_stalls,
         /// Schedules that have ended.

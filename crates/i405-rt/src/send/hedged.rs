@@ -81,6 +81,39 @@ impl HedgedSlots {
             }
         }
     }
+
+    /// Claims the slot of this deadline and sends it, unless the other one has.
+    #[inline]
+    fn claim_and_send(&mut self, called_ns: u64) {
+        let Some(place) = &mut self.place else { return };
+        let (epoch, waited_for, deadline_ns) = (place.epoch, place.slot, place.deadline_ns);
+        let mut through = waited_for;
+        let mut newest_ns = deadline_ns;
+        if place.ahead.deadline_ns() < called_ns {
+            if (called_ns - deadline_ns) / place.ahead.timing().interval_ns() > MOST_WALKED {
+                return;
+            }
+            while place.ahead.deadline_ns() < called_ns {
+                place.advance();
+            }
+            through = place.slot;
+            newest_ns = place.deadline_ns;
+        }
+        let Some(first) = self.hedge.claims.claim(epoch, through) else { return };
+        let ready = self.hedge.send_ready(epoch);
+        let is_emergency = ready.is_none();
+        let sent = ready.or_else(|| self.emergency.send(&self.hedge.socket));
+        // Always some: the emergency was aimed by the plan that the place is of.
+        let Some((slot, errno)) = sent else { return };
+        // Where the other one took the slot that was waited for, the newest one is the one that was sent.
+        let due_ns = if first <= waited_for { deadline_ns } else { newest_ns };
+        let fate = if errno == 0 { Fate::Called } else { Fate::Refused };
+        let outcome =
+            Outcome { slot, called_ns, deadline_ns: due_ns, least_ns: 0, fate, missed: through - first, errno };
+        let counters = if self.which == 0 { &self.hedge.counters.send } else { &self.hedge.counters.hedge };
+        self.tally.count(counters, &outcome);
+        counters.emergency.add(is_emergency.into());
+    }
 }
 
 impl Slots for HedgedSlots {
@@ -112,35 +145,9 @@ impl Slots for HedgedSlots {
     }
 
     #[inline]
-    fn dispatch(&mut self, called_ns: u64) {
-        let Some(place) = &mut self.place else { return };
-        let (epoch, waited_for, deadline_ns) = (place.epoch, place.slot, place.deadline_ns);
-        let mut through = waited_for;
-        let mut newest_ns = deadline_ns;
-        if place.ahead.deadline_ns() < called_ns {
-            if (called_ns - deadline_ns) / place.ahead.timing().interval_ns() > MOST_WALKED {
-                return;
-            }
-            while place.ahead.deadline_ns() < called_ns {
-                place.advance();
-            }
-            through = place.slot;
-            newest_ns = place.deadline_ns;
-        }
-        let Some(first) = self.hedge.claims.claim(epoch, through) else { return };
-        let ready = self.hedge.send_ready(epoch);
-        let is_emergency = ready.is_none();
-        let sent = ready.or_else(|| self.emergency.send(&self.hedge.socket));
-        // Always some: the emergency was aimed by the plan that the place is of.
-        let Some((slot, errno)) = sent else { return };
-        // Where the other one took the slot that was waited for, the newest one is the one that was sent.
-        let due_ns = if first <= waited_for { deadline_ns } else { newest_ns };
-        let fate = if errno == 0 { Fate::Called } else { Fate::Refused };
-        let outcome =
-            Outcome { slot, called_ns, deadline_ns: due_ns, least_ns: 0, fate, missed: through - first, errno };
-        let counters = if self.which == 0 { &self.hedge.counters.send } else { &self.hedge.counters.hedge };
-        self.tally.count(counters, &outcome);
-        counters.emergency.add(is_emergency.into());
+    fn dispatch(&mut self, called_ns: u64) -> u64 {
+        self.claim_and_send(called_ns);
+        called_ns
     }
 
     fn count_throttle_stall(&self) {

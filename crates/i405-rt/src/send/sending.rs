@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use i405_proto::outbound::Slot;
 
+use crate::platform::clock::monotonic_ns;
 use crate::platform::launch::{Holder, Launch};
 use crate::platform::socket::OuterSocket;
 use crate::rings::record::Fate;
@@ -40,16 +41,20 @@ impl Sending {
     }
 
     /// Records what became of the slot and goes on to the next deadline, past those that have passed.
-    fn finish(&mut self, slot: Slot, called_ns: u64, errno: i32) {
-        let Some(running) = self.assembler.running_mut() else { return };
+    fn finish(&mut self, slot: Slot, called_ns: u64, errno: i32) -> u64 {
+        let Some(running) = self.assembler.running_mut() else { return called_ns };
         let deadline_ns = running.schedule.deadline_ns();
+        let through_ns = match running.launch {
+            // The call has lasted until the driver had it.
+            Some(Launch { holder: Holder::Kernel, .. }) => monotonic_ns(),
+            _ => called_ns,
+        };
         // With launch times a slot is in time if its own can still be kept.
-        let least_ns = running.launch.map_or(0, |launch| launch.least_ns);
+        let least_ns = through_ns - called_ns + running.launch.map_or(0, |launch| launch.least_ns);
         let fate = match running.launch {
             _ if errno != 0 => Fate::Refused,
             None => Fate::Called,
-            // Its timestamp says nothing that the kernel's own counter doesn't.
-            Some(Launch { holder: Holder::Kernel, .. }) => Fate::Called,
+            Some(Launch { holder: Holder::Kernel, .. }) => Fate::Held,
             Some(launch) if launch.is_telling(deadline_ns, called_ns) => Fate::Launched,
             Some(_) => Fate::LaunchedLate,
         };
@@ -64,6 +69,7 @@ impl Sending {
             errno,
         };
         self.tally.count(&self.assembler.counters().send, &outcome);
+        through_ns
     }
 }
 
@@ -103,13 +109,13 @@ impl Slots for Sending {
     }
 
     #[inline]
-    fn dispatch(&mut self, called_ns: u64) {
-        let Some(ready) = &self.ready else { return };
+    fn dispatch(&mut self, called_ns: u64) -> u64 {
+        let Some(ready) = &self.ready else { return called_ns };
         let launch_ns = ready.launch.map(|(launch, deadline_ns)| launch.launch_ns(deadline_ns, called_ns));
         let errno = transmit(&self.socket, self.assembler.datagram(), &ready.to, launch_ns);
         let slot = ready.slot;
         self.ready = None;
-        self.finish(slot, called_ns, errno);
+        self.finish(slot, called_ns, errno)
     }
 
     fn count_throttle_stall(&self) {

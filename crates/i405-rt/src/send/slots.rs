@@ -29,8 +29,9 @@ pub trait Slots {
     /// Goes the way of a send without sending, so that code and data of the path are in the caches at the deadline.
     fn warm(&self);
 
-    /// Sends it, at `called_ns` of CLOCK_MONOTONIC, and goes on to the next deadline, past those that have passed.
-    fn dispatch(&mut self, called_ns: u64);
+    /// Sends it, at `called_ns` of CLOCK_MONOTONIC, and goes on to the next deadline, past those that have passed. Returns
+    /// the clock when the thread was through with it: `called_ns`, but where the call itself lasted until the deadline.
+    fn dispatch(&mut self, called_ns: u64) -> u64;
 
     /// Counts a stall that only the kernel's real-time throttle explains.
     fn count_throttle_stall(&self);

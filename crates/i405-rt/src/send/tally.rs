@@ -14,7 +14,7 @@ pub struct Outcome {
     pub(crate) called_ns: u64,
     /// When it was to leave.
     pub(crate) deadline_ns: u64,
-    /// How long after the call it can leave at the earliest: 0 but for launch times.
+    /// How long after the call it can leave at the earliest, or how long the call was held: 0 but for launch times.
     pub(crate) least_ns: u64,
     /// For who matches transmit timestamps.
     pub(crate) fate: Fate,
@@ -55,6 +55,7 @@ impl Tally {
         let record = outcome.record();
         counters.missed.add(outcome.missed);
         counters.sent.add(1);
+        counters.launched_into_spin.add(u64::from(record.fate == Fate::Held));
         counters.late.add(u64::from(record.late_ns() > LATE_NS));
         match outcome.slot.contents {
             Contents::Cover => counters.cover.add(1),

@@ -237,15 +237,15 @@ impl Control {
     }
 
     fn launch_into_spin(&self, endpoint: Endpoint, timing: Timing, shared: &Shared) -> Result<Launch, Refused> {
-        *lock(&shared.launching) = None;
         let launch = Launch::by_kernel(self.poll_mode, timing.interval_ns());
         let clock_refused =
             |error| Refused::new(format!("the kernel refused SO_TXTIME: {error}"), "Leave sendBy at \"call\"");
         self.socket.launch_by(launch.clock).map_err(clock_refused)?;
-        // Loaded at the opening, which failed otherwise.
-        shared.kernel_spin.iter().try_for_each(|spin| spin.attach_towards(endpoint.address))?;
-        *lock(&shared.launching) = Some(Launching { launch, to: endpoint.address });
-        Ok(launch)
+        let mut launching = lock(&shared.launching);
+        // Loaded at the opening, which failed otherwise. What can't be attached now is tried again by who watches it.
+        let attached = shared.kernel_spin.iter().try_for_each(|spin| spin.attach_towards(endpoint.address));
+        *launching = Some(Launching { launch, to: endpoint.address, on: attached.is_ok() });
+        attached.map(|()| launch)
     }
 
     pub(crate) fn install(&mut self, keys: NewKeys, waker: &Waker) -> Result<(), Error> {

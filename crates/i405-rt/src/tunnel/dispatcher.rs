@@ -105,8 +105,8 @@ pub fn run(
             continue;
         }
         let called_ns = waiting.wait_for_deadline(deadline_ns, || slots.warm());
-        slots.dispatch(called_ns);
-        breather.after_slot(waiting.breath, called_ns);
+        let through_ns = slots.dispatch(called_ns);
+        breather.after_slot(waiting.breath, through_ns);
     }
 }
 

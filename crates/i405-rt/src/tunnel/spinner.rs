@@ -80,8 +80,8 @@ impl<S: Slots> Spinner<'_, S> {
                     continue;
                 }
                 let called_ns = spin_until_warm(deadline_ns, || self.slots.warm());
-                self.slots.dispatch(called_ns);
-                if self.breather.after_slot(Breath::of(self.throttle, interval_ns), called_ns) {
+                let through_ns = self.slots.dispatch(called_ns);
+                if self.breather.after_slot(Breath::of(self.throttle, interval_ns), through_ns) {
                     last_ns = monotonic_ns();
                 }
                 continue;

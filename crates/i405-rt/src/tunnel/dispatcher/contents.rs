@@ -99,10 +99,10 @@ impl Slots for Noted {
     fn warm(&self) {
         self.slots.warm();
     }
-    fn dispatch(&mut self, called_ns: u64) {
+    fn dispatch(&mut self, called_ns: u64) -> u64 {
         let deadline_ns = self.slots.deadline_ns().unwrap_or(0);
         let [handshakes, carrying] = self.held();
-        self.slots.dispatch(called_ns);
+        let through_ns = self.slots.dispatch(called_ns);
         let kind = match self.held() {
             [after, _] if after > handshakes => Kind::Handshake,
             [_, after] if after > carrying => Kind::Full,
@@ -110,6 +110,7 @@ impl Slots for Noted {
         };
         let _ = self.notes.push(Note { deadline_ns, called_ns, kind });
         self.begun.fetch_add(1, Ordering::Release);
+        through_ns
     }
     fn count_throttle_stall(&self) {}
 }
