@@ -215,7 +215,7 @@ export interface TunnelOptions {
    *
    * `"kernel"` hands each datagram over 0.12 ms before its deadline in `sleepy` and 0.04 ms in the other modes, at most a fourth of
    * the interval, and the kernel spins for what is left: nothing else of that core has its turn meanwhile. It needs Linux
-   * 6.9, and CAP_BPF and CAP_NET_ADMIN at the opening; without them `connect` and `listen` fail with `ERR_I405_BPF`.
+   * 6.6, and CAP_BPF and CAP_NET_ADMIN at the opening; without them `connect` and `listen` fail with `ERR_I405_BPF`.
    * What fails later, where a client is reached by another interface, is a `warning` (`I405_BPF`), and slots then leave by
    * the call. Not together with `dispatchers: 2` (`ERR_I405_OPTION`).
    */

@@ -9,9 +9,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::btf;
+
 /// linux/bpf.h: `enum bpf_cmd`.
 const BPF_MAP_CREATE: i32 = 0;
 const BPF_PROG_LOAD: i32 = 5;
+const BPF_BTF_LOAD: i32 = 18;
 const BPF_LINK_CREATE: i32 = 28;
 /// `enum bpf_map_type`, `bpf_prog_type`, `bpf_attach_type`.
 const BPF_MAP_TYPE_ARRAY: u32 = 2;
@@ -29,6 +32,17 @@ const LOG_BYTES: usize = 64 * 1024;
 
 /// One instruction: linux/bpf.h `struct bpf_insn`, as the number that its eight bytes are.
 pub type Instruction = u64;
+
+/// A program, before it is loaded.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// At most 15 bytes of it are kept.
+    pub name: &'static str,
+    /// All of it.
+    pub instructions: Vec<Instruction>,
+    /// Where a function begins that a helper calls with a number and a pointer, if there is one.
+    pub callback: Option<usize>,
+}
 
 /// `union bpf_attr`, the part for `BPF_MAP_CREATE`.
 #[repr(C)]
@@ -56,11 +70,34 @@ struct ProgramLoad {
     prog_name: [u8; 16],
     prog_ifindex: u32,
     expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
 }
 
-impl ProgramLoad {
+/// A program and what the kernel has to know of it, which has to stay until it is loaded.
+struct Loading<'a> {
+    program: &'a Program,
+    /// The types of its functions and, for each, where it begins and which type it has. Without a callback nobody asks.
+    functions: Option<(OwnedFd, [[u32; 2]; 2])>,
+}
+
+impl<'a> Loading<'a> {
+    fn of(program: &'a Program) -> io::Result<Self> {
+        let functions = program.callback.map(|at| -> io::Result<_> {
+            let types = btf::of_program_with_callback();
+            let blob = BtfLoad { btf: types.as_ptr() as u64, btf_size: types.len() as u32, ..BtfLoad::default() };
+            let loaded = descriptor(bpf(BPF_BTF_LOAD, &blob)?);
+            Ok((loaded, [[0, btf::PROGRAM], [at as u32, btf::CALLBACK]]))
+        });
+        Ok(Loading { program, functions: functions.transpose()? })
+    }
+
     /// For a program that stays where it is until the call is over.
-    fn of(name: &str, instructions: &[Instruction]) -> Self {
+    fn attributes(&self) -> ProgramLoad {
+        let Program { name, instructions, .. } = self.program;
         let mut prog_name = [0; 16];
         // The last byte stays 0.
         for (place, byte) in prog_name.iter_mut().take(15).zip(name.bytes()) {
@@ -79,12 +116,36 @@ impl ProgramLoad {
             prog_name,
             prog_ifindex: 0,
             expected_attach_type: BPF_TCX_EGRESS,
+            prog_btf_fd: self.functions.as_ref().map_or(0, |(types, _)| types.as_raw_fd().unsigned_abs()),
+            func_info_rec_size: size_of::<[u32; 2]>() as u32,
+            func_info: self.functions.as_ref().map_or(0, |(_, functions)| functions.as_ptr() as u64),
+            func_info_cnt: self.functions.as_ref().map_or(0, |(_, functions)| functions.len() as u32),
+            line_info_rec_size: 0,
         }
     }
 
-    fn log_into(&mut self, log: &mut [u8], level: u32) {
-        (self.log_level, self.log_size, self.log_buf) = (level, log.len() as u32, log.as_mut_ptr() as u64);
+    fn load_with_log(&self, level: u32) -> Result<(OwnedFd, Vec<u8>), LoadError> {
+        let mut log = vec![0u8; LOG_BYTES];
+        let mut attributes = self.attributes();
+        (attributes.log_level, attributes.log_size) = (level, log.len() as u32);
+        attributes.log_buf = log.as_mut_ptr() as u64;
+        match bpf(BPF_PROG_LOAD, &attributes) {
+            Ok(number) => Ok((descriptor(number), log)),
+            Err(error) => Err(LoadError { error, verifier: last_words(&log) }),
+        }
     }
+}
+
+/// The part for `BPF_BTF_LOAD`.
+#[repr(C)]
+#[derive(Default)]
+struct BtfLoad {
+    btf: u64,
+    btf_log_buf: u64,
+    btf_size: u32,
+    btf_log_size: u32,
+    btf_log_level: u32,
+    padding: u32,
 }
 
 /// The part for `BPF_LINK_CREATE` at a tcx hook.
@@ -184,22 +245,24 @@ pub struct LoadError {
     pub verifier: String,
 }
 
+impl From<io::Error> for LoadError {
+    fn from(error: io::Error) -> Self {
+        LoadError { error, verifier: String::new() }
+    }
+}
+
 /// Loads a program for an interface's hooks.
 ///
 /// # Errors
 /// [`LoadError`].
-pub fn load(name: &str, instructions: &[Instruction]) -> Result<OwnedFd, LoadError> {
-    let mut attributes = ProgramLoad::of(name, instructions);
-    let error = match bpf(BPF_PROG_LOAD, &attributes) {
-        Ok(number) => return Ok(descriptor(number)),
-        Err(error) => error,
-    };
-    // Only a second time with its words: the kernel refuses a program whose log found no room.
-    let mut log = vec![0u8; LOG_BYTES];
-    attributes.log_into(&mut log, REASONS);
-    match bpf(BPF_PROG_LOAD, &attributes) {
+pub fn load(program: &Program) -> Result<OwnedFd, LoadError> {
+    let loading = Loading::of(program)?;
+    match bpf(BPF_PROG_LOAD, &loading.attributes()) {
         Ok(number) => Ok(descriptor(number)),
-        Err(_) => Err(LoadError { error, verifier: last_words(&log) }),
+        // Only a second time with its words: the kernel refuses a program whose log found no room.
+        Err(error) => {
+            loading.load_with_log(REASONS).map(|(loaded, _)| loaded).map_err(|again| LoadError { error, ..again })
+        }
     }
 }
 
@@ -207,17 +270,9 @@ pub fn load(name: &str, instructions: &[Instruction]) -> Result<OwnedFd, LoadErr
 ///
 /// # Errors
 /// As [`load`].
-pub fn listing(name: &str, instructions: &[Instruction]) -> Result<String, LoadError> {
-    let mut log = vec![0u8; LOG_BYTES];
-    let mut attributes = ProgramLoad::of(name, instructions);
-    attributes.log_into(&mut log, EVERYTHING);
-    match bpf(BPF_PROG_LOAD, &attributes) {
-        Ok(number) => {
-            drop(descriptor(number));
-            Ok(String::from_utf8_lossy(&log).trim_end_matches('\0').to_owned())
-        }
-        Err(error) => Err(LoadError { error, verifier: last_words(&log) }),
-    }
+pub fn listing(program: &Program) -> Result<String, LoadError> {
+    let (_, log) = Loading::of(program)?.load_with_log(EVERYTHING)?;
+    Ok(String::from_utf8_lossy(&log).trim_end_matches('\0').to_owned())
 }
 
 /// The line before the statistics that end a verifier's log.

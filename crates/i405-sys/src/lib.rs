@@ -3,6 +3,7 @@
 
 pub mod adjust;
 pub mod bpf;
+mod btf;
 pub mod control_message;
 pub mod errqueue;
 pub mod ethtool;
