@@ -88,16 +88,27 @@ export function coreTicks(core: number): { all: number; idle: number } {
   return { all: fields.reduce((sum, ticks) => sum + ticks, 0), idle: (fields[3] ?? 0) + (fields[4] ?? 0) };
 }
 
-/** CPU seconds used so far by each thread of a process, by thread id, with the thread's name. */
-export function threadCpu(pid: number): { tid: number; name: string; seconds: number }[] {
+/** What a thread has used so far. */
+export interface ThreadUse {
+  tid: number;
+  name: string;
+  /** On a CPU. */
+  seconds: number;
+  /** How often it has waited, and so was woken. */
+  waits: number;
+}
+
+/** What each thread of a process has used so far. */
+export function threadCpu(pid: number): ThreadUse[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
     try {
-      const [stat, schedstat] = ["stat", "schedstat"].map((file) =>
+      const [stat, schedstat, status] = ["stat", "schedstat", "status"].map((file) =>
         readFileSync(`/proc/${pid}/task/${tid}/${file}`, "utf8"),
       );
       const name = stat!.slice(stat!.indexOf("(") + 1, stat!.lastIndexOf(")"));
       // schedstat counts nanoseconds on the CPU; the ticks of stat miss threads that run shortly and often.
-      return [{ tid: Number(tid), name, seconds: Number(schedstat!.split(" ")[0]) / 1e9 }];
+      const waits = Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status!)?.[1]);
+      return [{ tid: Number(tid), name, seconds: Number(schedstat!.split(" ")[0]) / 1e9, waits }];
     } catch {
       return []; // The thread has ended meanwhile.
     }

@@ -134,7 +134,9 @@ t.test("figures of stretches", (t) => {
 });
 
 t.test("what programs use, and what comes through the tunnel", (t) => {
-  const thread = (tid: number, seconds: number) => ({ tid, name: tid === 1 ? "node" : "i405-dispatch", seconds });
+  const thread = (tid: number, seconds: number) => {
+    return { tid, name: tid === 1 ? "node" : "i405-dispatch", seconds, waits: 0 };
+  };
   const before = { ms: 1000, threads: [thread(1, 5), thread(2, 1)], resident: 100 };
   const after = { ms: 3000, threads: [thread(1, 5.5), thread(2, 1.25), thread(3, 0.25)], resident: 130 };
   const use = useOf("client", before, after);

@@ -11,17 +11,25 @@ use crate::receive::receiving::Receiving;
 /// Pause before a broken descriptor is tried again, so that a deleted interface does not make a thread spin.
 const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 
-/// Receives datagrams until stopped.
-pub fn run(mut receiving: Receiving, waker: &Waker) {
+/// Receives datagrams until stopped, and asks the reporter to look where there is something for it.
+pub fn run(mut receiving: Receiving, waker: &Waker, reporter: &Waker) {
     let socket = receiving.socket();
     while !waker.stopped() {
         receiving.apply_commands(&System);
         let received = receiving.turn(&System);
         let due_ns = receiving.timer_ns();
         let now_ns = due_ns.map(|_| System.monotonic_ns()).unwrap_or_default();
-        if due_ns.is_some_and(|due_ns| due_ns <= now_ns) {
+        let is_due = due_ns.is_some_and(|due_ns| due_ns <= now_ns);
+        if is_due {
             receiving.on_timer(now_ns);
-        } else if !received
+        }
+        if receiving.has_told() {
+            reporter.wake();
+        }
+        if is_due {
+            continue;
+        }
+        if !received
             && !waker.wait(&[socket.as_fd()], due_ns.map(|due_ns| due_ns - now_ns))
             && !receiving.drain_departures()
         {

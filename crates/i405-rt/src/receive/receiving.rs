@@ -76,6 +76,8 @@ pub struct Outlet {
     pub(crate) heard: HeardCount,
     /// The peer's reports. What finds no room is a later one's to say.
     pub(crate) reports: Producer<ReportIn>,
+    /// There is something for the reporter, or with the packet device there may be.
+    pub(crate) has_told: bool,
 }
 
 /// The receiving half.
@@ -158,6 +160,11 @@ impl Receiving {
         outlet.take_turn() || self.receive(clock) || departed
     }
 
+    /// Whether the reporter is to look. Asked once.
+    pub fn has_told(&mut self) -> bool {
+        std::mem::take(&mut self.parts.outlet.has_told)
+    }
+
     /// Whether packets wait for their turn.
     pub fn has_backlog(&self) -> bool {
         matches!(&self.parts.outlet.delivery, Delivery::InTurns(_, backlog) if !backlog.is_empty())
@@ -203,6 +210,7 @@ impl Receiving {
     pub fn on_timer(&mut self, now_ns: u64) {
         self.parts.outlet.control_blocks = 0;
         self.parts.inbound.on_timer(now_ns, &mut self.parts.outlet);
+        self.parts.outlet.may_have_packets();
         self.tell();
         self.publish_counters();
     }
@@ -226,14 +234,21 @@ impl Receiving {
 }
 
 impl Outlet {
+    /// With the packet device the reporter looks at each datagram, whether it carries packets or not.
+    fn may_have_packets(&mut self) {
+        self.has_told |= matches!(self.delivery, Delivery::Packets(_));
+    }
+
     /// False: there is no room now.
     fn try_report(&mut self, notice: Notice) -> bool {
         let bytes = InlineBytes::EMPTY;
+        self.has_told = true;
         self.events.push(ReceiverEvent { notice, bytes }).is_ok()
     }
 
     fn report(&mut self, notice: Notice, bytes: &[u8]) {
         let event = InlineBytes::new(bytes).map(|bytes| ReceiverEvent { notice, bytes });
+        self.has_told = true;
         if event.is_none_or(|event| self.events.push(event).is_err()) {
             self.counters.receive.events_dropped.add(1);
         }
@@ -335,6 +350,7 @@ impl InboundSink for Outlet {
 
     fn report(&mut self, generation: u32, report: Report, received_ns: Option<u64>) {
         let _ = self.reports.push(ReportIn { generation, report, received_ns });
+        self.has_told = true;
     }
 
     fn handshake_sources(&mut self, stamp: u64, from: &mut dyn Iterator<Item = Endpoint>) {
@@ -345,6 +361,7 @@ impl InboundSink for Outlet {
 
     fn heard(&mut self, datagram: OpenedDatagram) {
         let OpenedDatagram { generation, counter, now_ns, received_ns } = datagram;
+        self.may_have_packets();
         // A peer that still sends under a replaced key may know nothing of the one that we send under.
         if generation >= self.current {
             self.counters.receive.last_opened_ns.set(now_ns);

@@ -12,7 +12,7 @@ use rtrb::{Producer, RingBuffer};
 use crate::platform::random::random;
 use crate::rings::command::Copies;
 
-/// How often the reporter looks, with a TUN: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
+/// How often the reporter looks while a message is offered: often enough to wrap ahead for the shortest slots, 0.3 % of a core.
 pub const REPORTER_PERIOD_NS: u64 = 10_000_000;
 /// Copies that are ready at least.
 const FEWEST_COPIES: usize = 8;

@@ -5,6 +5,7 @@ pub mod carousel;
 pub mod departures;
 pub mod distribution;
 pub mod matching;
+pub mod pace;
 pub mod path;
 pub mod recorder;
 pub mod reporter;

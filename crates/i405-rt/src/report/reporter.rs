@@ -1,6 +1,6 @@
-//! The reporter: ordinary priority, a fixed period, and the only thread that talks to the program.
+//! The reporter: ordinary priority, and the only thread that talks to the program.
 //!
-//! Each period: wrap handshake copies ahead, collect latenesses, free what the timed threads are done with, and, if
+//! Each time it looks ([`crate::report::pace`]): wrap handshake copies ahead, collect latenesses, free what the timed threads are done with, and, if
 //! the last batch was taken, deliver one batch of events. What does not fit meanwhile is dropped and counted.
 
 use std::sync::Arc;
@@ -15,9 +15,11 @@ use crate::platform::clock::{Clock, SECOND_NS, System};
 use crate::platform::lock::lock;
 use crate::platform::panicking::caught;
 use crate::platform::random::throwaway;
+use crate::platform::wait::sleep_until;
 use crate::realtime::burner::{self, Burners};
-use crate::report::carousel::{HandshakeSources, REPORTER_PERIOD_NS};
+use crate::report::carousel::HandshakeSources;
 use crate::report::departures::Departures;
+use crate::report::pace::{Duties, Pace};
 use crate::report::path;
 use crate::report::recorder::Recorder;
 use crate::report::shared::Shared;
@@ -29,8 +31,6 @@ use crate::rings::packet_ring;
 use crate::rings::record::SlotRecord;
 use crate::rings::report_in::ReportIn;
 
-/// How often with the packet device, where the program waits for its packets.
-pub const PACKETS_PERIOD_NS: u64 = 2_000_000;
 /// Events that wait while the program is busy.
 const MOST_EVENTS: usize = 1024;
 /// Inner bytes in one batch.
@@ -55,6 +55,8 @@ pub struct Reporter {
     pub(crate) departures: Option<Departures>,
     pub(crate) trash: [Consumer<Trash>; 2],
     pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Somebody asks it to look: not in `spinny`.
+    pub(crate) is_asked: bool,
     pub(crate) pending: Vec<Event>,
     /// One beside each timed thread.
     pub(crate) burners: Vec<Burners>,
@@ -112,16 +114,21 @@ impl Reporter {
     }
 
     fn report(&mut self, seen: &mut Seen) {
-        let period_ns = if self.packets.is_some() { PACKETS_PERIOD_NS } else { REPORTER_PERIOD_NS };
+        let steady = !self.is_asked || self.departures.is_some() || self.recorder.is_some() || !self.burners.is_empty();
+        let mut pace = Pace::new(Duties { steady, packets: self.packets.is_some() });
         while !self.shared.closing.stopped() {
-            self.shared.closing.wait(&[], Some(period_ns));
+            let offers = lock(&self.shared.carousel).is_some();
+            let wait_ns = pace.wait_ns(&self.shared.asked, offers, System.monotonic_ns());
+            self.shared.closing.wait(&[], Some(wait_ns));
+            let sleeps_until_ns = pace.looks(System.monotonic_ns());
             if !self.period(&System, seen) {
                 break;
             }
+            sleeps_until_ns.into_iter().for_each(sleep_until);
         }
     }
 
-    /// What is done each period. False: the program is gone.
+    /// What is done at each look. False: the program is gone.
     pub(crate) fn period(&mut self, clock: &impl Clock, seen: &mut Seen) -> bool {
         self.collect(clock, seen);
         self.look_after_burners();

@@ -17,6 +17,7 @@ use crate::platform::lock::lock;
 use crate::platform::waker::Waker;
 use crate::receive::own_flow::OwnFlow;
 use crate::report::carousel::{Carousel, HandshakeSources};
+use crate::report::pace::Asked;
 use crate::report::path::{FinalPath, Path};
 use crate::report::window::{FinalLateness, LatenessWindow};
 use crate::rings::command::SendCommand;
@@ -70,6 +71,8 @@ pub struct Shared {
     pub(crate) stop: Arc<AtomicBool>,
     /// The reporter's own; stopping it ends the tunnel.
     pub(crate) closing: Arc<Waker>,
+    /// When the reporter is to look.
+    pub(crate) asked: Asked,
     /// The receiver's and, in `spinny`, the only one.
     pub(crate) receiver: Waker,
     /// The ingress's.

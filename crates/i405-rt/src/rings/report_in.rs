@@ -2,7 +2,7 @@
 
 use i405_proto::report::Report;
 
-/// Reports that wait for the reporter: it looks every few ms, and a peer that keeps to the protocol sends one a second.
+/// Reports that wait for the reporter: it looks when one comes, and a peer that keeps to the protocol sends one a second.
 pub const REPORT_CAPACITY: usize = 64;
 
 /// A report of the peer's, as the receiver hands it over.

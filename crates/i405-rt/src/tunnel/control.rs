@@ -179,6 +179,7 @@ impl Control {
             lock(&shared.notices).push(warnings::steps_down(timing.interval_ns()));
         }
         self.shape = Some((datagram_length, timing));
+        shared.asked.schedule(timing.interval_ns());
         let buffer = || {
             let buffer = vec![0; datagram_length].into_boxed_slice();
             // An unlockable page is only a page that may be swapped; the user was told when the stack was locked.

@@ -334,6 +334,7 @@ impl Tunnel {
         live.wake_dispatchers();
         // In `spinny` an idle dispatcher waits where the receiver does.
         live.shared.receiver.wake();
+        live.shared.asked.command(&live.shared.closing);
         Ok(())
     }
 }

@@ -154,6 +154,7 @@ fn shared(
         send: Mutex::new(send),
         stop: Arc::default(),
         closing: Arc::new(Waker::new()?),
+        asked: Default::default(),
         receiver: Waker::new()?,
         ingress: Waker::new()?,
         notices: Mutex::new(Vec::new()),
@@ -216,6 +217,7 @@ fn receiving_half(
         control_blocks: 0,
         heard: HeardCount::default(),
         reports,
+        has_told: false,
     };
     let departures = departures(config, outside, shared, reporter);
     let socket = Arc::clone(&outside.socket);
@@ -288,6 +290,7 @@ fn reporter(
         departures,
         trash,
         threads: started.threads,
+        is_asked: config.poll_mode != PollMode::Spinny,
         pending,
         burners,
         spin_watch: SpinWatch::default(),

@@ -207,7 +207,7 @@ fn start_waiting(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<(), Error> {
     let owner = Arc::clone(shared);
-    threads.push(spawn("i405-receive", shared, move || receiver::run(receiving, &owner.receiver))?);
+    threads.push(spawn("i405-receive", shared, move || receiver::run(receiving, &owner.receiver, &owner.closing))?);
     if let Some(ingress) = ingress {
         let owner = Arc::clone(shared);
         threads.push(spawn("i405-ingress", shared, move || receiver::run_ingress(ingress, &owner.ingress))?);
