@@ -6,10 +6,10 @@ import { NetnsPair } from "../../lab/host/netns.js";
 import { EXIT_PEER } from "../../lib/cli/exit-codes.js";
 import { i405, i405Output, passwordFile, skip } from "./support.js";
 
-/**
- * Much longer than an attempt (5 s and a few slots), after which the client says that nobody answers; shorter than the
- * two after which it tries a shorter length.
- */
+const INTERVAL_MS = 5;
+/** After an attempt (5 s and a few slots) the client says that nobody answers; here with a second for saying it. */
+const ATTEMPT_MS = 6500;
+/** Shorter than two attempts, after which the client tries a shorter length. */
 const CONNECT_TIMEOUT = "9s";
 
 interface Case {
@@ -54,14 +54,28 @@ t.test("promise: wrong-key: wrong secrets", { skip }, async (t) => {
       const common = ["--device", "packets", "--no-sched-fifo"];
       const listening = i405(b, ["server", "--json", "--listen-addr", endpoint, ...common, ...server]);
       await listening.event("listening");
-      const wire = ["--up-packet-interval", "5ms", "--down-packet-interval", "5ms"];
+      const interval = `${INTERVAL_MS}ms`;
+      const wire = ["--up-packet-interval", interval, "--down-packet-interval", interval];
       const timeout = ["--connect-timeout", CONNECT_TIMEOUT];
       const asking = i405(a, ["client", "--peer", endpoint, ...common, ...wire, ...timeout, ...client]);
       const exit = await asking.exit;
       t.same(exit, { code: EXIT_PEER, signal: null }, `${name}: exit code`);
       const said = asking.lines.join("\n");
-      t.match(said, /^warning: no answer from 10\.201\.0\.2:\d+ .*\(I405_NO_ANSWER\)\n .*wrong key or password/m, name);
-      t.match(asking.stderr, /^i405 client: .*\(ERR_I405_CONNECT_TIMEOUT\)\n/, `${name}: the error`);
+      t.match(
+        asking.stderr,
+        /^i405 client: .*wrong key or password.*\(ERR_I405_CONNECT_TIMEOUT\)\n/,
+        `${name}: the error`,
+      );
+      // On a busy machine it takes so long to start that no attempt ends before the timeout.
+      const sent = Number(/^closed: (\d+) slots sent/m.exec(said)?.[1]);
+      t.ok(sent > 0, `${name}: ${sent} slots`);
+      if (sent * INTERVAL_MS > ATTEMPT_MS) {
+        t.match(
+          said,
+          /^warning: no answer from 10\.201\.0\.2:\d+ .*\(I405_NO_ANSWER\)\n .*wrong key or password/m,
+          name,
+        );
+      }
       t.notMatch(asking.stderr, /\n +at /, "no stack trace");
       t.ok(asking.stderr.trim().split("\n").length <= 2, "two lines at most");
       await listening.stop();
