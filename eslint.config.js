@@ -6,6 +6,8 @@ import { layout } from "./scripts/lint/layout.mjs";
 export default defineConfig(
   globalIgnores(["dist/", "target/", "node_modules/", ".tap/", ".setup/", "platforms/"]),
   js.configs.recommended,
+  // What is longer has two subjects.
+  { rules: { "max-lines": ["error", 400] } },
   {
     files: ["**/*.ts", "**/*.cts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

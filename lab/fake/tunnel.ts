@@ -17,6 +17,8 @@ import { FakeAsking } from "./asking.js";
 import { FakeInbound } from "./inbound.js";
 import type { Content, Datagram, FakeNetwork, Port } from "./network.js";
 import { FakePath } from "./path.js";
+import { FakeQueue } from "./queue.js";
+import { FakeSilence } from "./silence.js";
 import { FakeSlots } from "./slots.js";
 import type { SimulatedTime } from "./time.js";
 
@@ -28,13 +30,6 @@ const CLOSE_SLOTS = 8;
 const REPORT_NS = 1e6;
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
-
-/** Whether the length agrees with the IP header's. */
-function isWhole(packet: Uint8Array): boolean {
-  if (packet.length < 20) return false;
-  const field = (at: number) => (packet[at]! << 8) | packet[at + 1]!;
-  return packet[0]! >> 4 === 4 ? field(2) === packet.length : packet[0]! >> 4 === 6 && field(4) + 40 === packet.length;
-}
 
 export class FakeTunnel implements NativeTunnel, Port {
   readonly options: NativeOpenOptions;
@@ -56,14 +51,14 @@ export class FakeTunnel implements NativeTunnel, Port {
   #offerSlot = 0;
   #closeSlots = 0;
   #controlInSlots = 0;
-  #queue: Uint8Array[] = [];
-  #refused = false;
+  readonly #queue = new FakeQueue(() => {
+    this.emit({ type: "drain" });
+  });
+  readonly #silence: FakeSilence;
   readonly #asking = new FakeAsking((event) => {
     this.emit(event);
   });
   #echo: number | null = null;
-  #silence: { afterNs: number; timer: object; silent: boolean } | null = null;
-  #lastHeardNs: bigint;
   #events: NativeEvent[] = [];
   #reporting = false;
   #closed = false;
@@ -80,7 +75,9 @@ export class FakeTunnel implements NativeTunnel, Port {
     this.#network = network;
     this.#onEvents = onEvents;
     this.#wrap = { send: text(options.pairing.sendWrap), receive: text(options.pairing.receiveWrap) };
-    this.#lastHeardNs = time.nowNs;
+    this.#silence = new FakeSilence(time, (event) => {
+      this.emit(event);
+    });
     this.#inbound = new FakeInbound(options, (event) => {
       this.emit(event);
     });
@@ -168,8 +165,7 @@ export class FakeTunnel implements NativeTunnel, Port {
   sendUnder(generation: number, announceStamp: number | null): void {
     this.#checkOpen();
     this.state.sendUnder(generation, announceStamp);
-    if (this.#refused) this.emit({ type: "drain" });
-    this.#refused = false;
+    this.#queue.retry();
   }
 
   forget(generation: number): void {
@@ -206,11 +202,7 @@ export class FakeTunnel implements NativeTunnel, Port {
   watchSilence(timeoutNs: number | null): void {
     this.#checkOpen();
     this.state.watchSilence(timeoutNs);
-    if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
-    this.#silence = null;
-    if (timeoutNs === null) return;
-    this.#lastHeardNs = this.#time.nowNs;
-    this.#silence = { afterNs: timeoutNs, timer: this.#watch(timeoutNs), silent: false };
+    this.#silence.watch(timeoutNs);
   }
 
   repeatControl(control: NativeControl | null): void {
@@ -226,27 +218,17 @@ export class FakeTunnel implements NativeTunnel, Port {
   }
 
   write(packet: Uint8Array): boolean {
-    if (!isWhole(packet)) {
-      this.#stats.malformedInner += 1n;
-      throw new I405Error("ERR_I405_ARGUMENT", `expected one whole IPv4 or IPv6 packet, got ${packet.length} bytes`);
-    }
     const schedule = this.#slots.current;
-    const bytes = this.#queue.reduce((sum, each) => sum + each.length, 0);
     const slots = schedule === null ? 4 : Math.max(1, this.options.queueNs / schedule.intervalNs);
     const room = slots * ((schedule?.datagramLength ?? 1472) - DATA_OVERHEAD);
-    if (this.state.inForce.sending === null || bytes + packet.length > room) {
-      this.#refused = true;
-      return false;
-    }
-    this.#queue.push(Uint8Array.from(packet));
-    return true;
+    return this.#queue.write(packet, this.state.inForce.sending === null ? 0 : room);
   }
 
   stats(): NativeStats {
     const { fragments, stale } = this.#inbound;
-    const queuedBytes = this.#queue.reduce((sum, each) => sum + BigInt(each.length), 0n);
-    const figures = this.#path.figures();
-    return { ...this.#stats, ...figures, handshakeFragments: fragments, staleInitiations: stale, queuedBytes };
+    const [queuedBytes, malformedInner] = [BigInt(this.#queue.bytes), this.#queue.malformed];
+    const figures = { ...this.#path.figures(), queuedBytes, malformedInner };
+    return { ...this.#stats, ...figures, handshakeFragments: fragments, staleInitiations: stale };
   }
 
   deviation(): NativeDeviation {
@@ -272,7 +254,7 @@ export class FakeTunnel implements NativeTunnel, Port {
     if (this.#closed) return;
     this.#closed = true;
     this.#slots.stop();
-    if (this.#silence !== null) this.#time.cancel(this.#silence.timer);
+    this.#silence.stop();
     this.#network.unbind(this.#address);
     this.emit({ type: "closed" });
   }
@@ -336,11 +318,8 @@ export class FakeTunnel implements NativeTunnel, Port {
 
   /** Under a key that none has replaced. */
   #heard(): void {
-    this.#stats.lastOpenedNs = this.#lastHeardNs = this.#time.nowNs;
-    if (!this.#silence?.silent) return;
-    this.#silence.silent = false;
-    this.#silence.timer = this.#watch(this.#silence.afterNs);
-    this.emit({ type: "heard" });
+    this.#stats.lastOpenedNs = this.#time.nowNs;
+    this.#silence.heard();
   }
 
   #slot(schedule: NativeSchedule): void {
@@ -399,36 +378,11 @@ export class FakeTunnel implements NativeTunnel, Port {
     return { kind: control.kind, body: control.body };
   }
 
-  /** Whole packets only; one that is larger than a slot goes alone. The fake doesn't cut. */
   #take(room: number): Uint8Array[] {
-    const taken: Uint8Array[] = [];
-    let left = room;
-    while (this.#queue.length > 0 && (this.#queue[0]!.length <= left || taken.length === 0)) {
-      const packet = this.#queue.shift()!;
-      left -= packet.length;
-      taken.push(packet);
-      this.#stats.innerPacketsSent += 1n;
-      this.#stats.innerBytesSent += BigInt(packet.length);
-    }
-    if (this.#refused && taken.length > 0) {
-      this.#refused = false;
-      this.emit({ type: "drain" });
-    }
+    const taken = this.#queue.take(room);
+    this.#stats.innerPacketsSent += BigInt(taken.length);
+    for (const packet of taken) this.#stats.innerBytesSent += BigInt(packet.length);
     return taken;
-  }
-
-  #watch(ns: number): object {
-    return this.#time.after(ns, () => {
-      const silence = this.#silence;
-      if (silence === null) return;
-      const forNs = this.#time.nowNs - this.#lastHeardNs;
-      if (Number(forNs) < silence.afterNs) {
-        silence.timer = this.#watch(silence.afterNs - Number(forNs));
-        return;
-      }
-      silence.silent = true;
-      this.emit({ type: "silent", forNs });
-    });
   }
 
   #checkOpen(): void {

@@ -48,3 +48,8 @@ export class StampSource {
     }
   }
 }
+
+/** A stamp as control blocks carry it: six bytes, which the core has checked. */
+export function readStamp(body: Uint8Array): number {
+  return Buffer.from(body).readUIntBE(0, 6);
+}

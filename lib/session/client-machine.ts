@@ -24,6 +24,7 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
+import { Generations } from "./generations.js";
 import { PreviousGeneration } from "./previous-generation.js";
 import { TakenOverWatch } from "./shared-secret.js";
 import { SuspendWatch } from "./suspend-watch.js";
@@ -58,6 +59,7 @@ export class ClientMachine implements Machine {
   readonly #timers: Timers<"attempt" | "age" | "climb">;
   readonly #suspended: SuspendWatch;
   readonly #rekey: ClientRekey;
+  readonly #generations: Generations;
   /** The generation of the session that was replaced. */
   readonly #previous: PreviousGeneration;
   readonly #takenOver: TakenOverWatch;
@@ -68,7 +70,6 @@ export class ClientMachine implements Machine {
   /** The carousel is there to try a longer length, and the session would go on without it. */
   #climbing = false;
   #session: Session | null = null;
-  #lastGeneration = 0;
   /** When the carousel began, and whether somebody was told that nobody answers it. */
   #unansweredSinceNs = 0n;
   #warned = false;
@@ -86,6 +87,7 @@ export class ClientMachine implements Machine {
       this.#resumed(sleptMs);
     });
     this.#rekey = new ClientRekey(context, config);
+    this.#generations = new Generations(context.native, "client");
     this.#previous = new PreviousGeneration(context);
     this.#takenOver = new TakenOverWatch(context, config.clientTimeoutMs);
   }
@@ -295,11 +297,8 @@ export class ClientMachine implements Machine {
   ): Session {
     const { native, clock } = this.#context;
     const { wire } = path;
-    const generation = (this.#lastGeneration += 1);
     const root = keys.root();
-    const receiveIntervalNs = wire.down.intervalNs;
-    native.install({ generation, aead: keys.aead, ...keys.forRole("client"), receiveLength, receiveIntervalNs });
-    keys.destroy();
+    const generation = this.#generations.install(keys, { length: receiveLength, intervalNs: wire.down.intervalNs });
     this.#rekey.watch(root, madeAtNs);
     native.sendUnder(generation, announceStamp);
     if (this.#session !== null) {

@@ -14,6 +14,7 @@
 import type { Wire } from "../../index.js";
 import { FloorKeeper } from "../handshake/floor.js";
 import type { SessionKeys } from "../handshake/session-keys.js";
+import { readStamp } from "../handshake/stamps.js";
 import { Timers } from "../native/clock.js";
 import type { NativeEvent } from "../native/events.js";
 import { CONTROL_CLOSE, CONTROL_NEWEST_STAMP, KIND_INITIATION } from "../native/protocol-ids.js";
@@ -27,6 +28,7 @@ import {
   type MachineContext,
   type Remains,
 } from "./machine.js";
+import { Generations } from "./generations.js";
 import { PreviousGeneration } from "./previous-generation.js";
 import { ServerAnswers, type Offered, type Pending } from "./server-answers.js";
 import { ServerAsking } from "./server-asking.js";
@@ -64,13 +66,13 @@ export class ServerMachine implements Machine {
   readonly #initiations: ServerInitiations;
   readonly #asking: ServerAsking;
   readonly #rekey: ServerRekey;
+  readonly #generations: Generations;
   /** The generation of the session that was replaced. */
   readonly #previous: PreviousGeneration;
   readonly #floor: FloorKeeper;
   readonly #refusals: Refusals;
   readonly #replaced: ReplacedWatch;
   #session: Session | null = null;
-  #lastGeneration = 0;
   /** Whether the schedule is the session's. False once an attempt with other settings took it over. */
   #scheduleIsSessions = false;
   /** Where the session's client was believed last. */
@@ -89,6 +91,7 @@ export class ServerMachine implements Machine {
       rekey: config.rekey,
       install: (keys) => this.#install(keys, this.#session!.wire, this.#session!.receiveLength),
     });
+    this.#generations = new Generations(context.native, "server");
     this.#previous = new PreviousGeneration(context);
     this.#refusals = new Refusals(context);
     this.#replaced = new ReplacedWatch(context);
@@ -190,14 +193,8 @@ export class ServerMachine implements Machine {
     return failure === null;
   }
 
-  /** Installs keys for receiving. The addon has copies; ours are zeroed. */
   #install(keys: SessionKeys, wire: Wire, receiveLength: number): number {
-    const generation = (this.#lastGeneration += 1);
-    const { aead } = keys;
-    const receiveIntervalNs = wire.up.intervalNs;
-    this.#context.native.install({ generation, aead, ...keys.forRole("server"), receiveLength, receiveIntervalNs });
-    keys.destroy();
-    return generation;
+    return this.#generations.install(keys, { length: receiveLength, intervalNs: wire.up.intervalNs });
   }
 
   #offer(pending: Pending, timing: NativeTiming, first: bigint): void {
@@ -315,7 +312,8 @@ export class ServerMachine implements Machine {
 
   #readControl(kind: number, body: Uint8Array): void {
     if (this.#session === null) return;
-    if (kind === CONTROL_CLOSE) this.#closedByPeer();
+    // As with a close of one's own, there is cover for `linger`, and then the end.
+    if (kind === CONTROL_CLOSE) this.#lose("peerClosed", this.#config.drawLingerNs());
     else if (kind === CONTROL_NEWEST_STAMP) this.#floor.raiseLater(readStamp(body));
     else this.#rekey.read(this.#session, kind, body);
   }
@@ -334,11 +332,6 @@ export class ServerMachine implements Machine {
   #coverFor(ns: number): void {
     this.#coverEndNs = this.#context.clock.monotonicNs() + BigInt(ns);
     this.#planEnd();
-  }
-
-  /** The client closed. As with a close of one's own, there is cover for `linger`, and then the end. */
-  #closedByPeer(): void {
-    this.#lose("peerClosed", this.#config.drawLingerNs());
   }
 
   /** The keys are used up. The client is about to handshake, and the schedule waits for it as for a silent one. */
@@ -402,9 +395,4 @@ export class ServerMachine implements Machine {
     if (asking !== null) this.#context.report.warning(notBelieved(peerOf(asking.source)));
     if (asking === null ? ended : asking.replaces) this.#context.report.disconnected(reason);
   }
-}
-
-/** Six bytes, as the core has checked. */
-function readStamp(body: Uint8Array): number {
-  return Buffer.from(body).readUIntBE(0, 6);
 }

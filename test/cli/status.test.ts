@@ -1,62 +1,26 @@
-/** The status socket, who may ask, what a liar may answer, and `i405 status`. */
+/** The status socket, and who may ask. */
 import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
   lchownSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { connect } from "node:net";
 import { join } from "node:path";
-import t, { type Test } from "tap";
+import t from "tap";
 import { runCli } from "../../lib/cli/cli.js";
 import { askStatus, REQUEST } from "../../lib/cli/status/client.js";
-import { nameOf, socketPath, socketsIn } from "../../lib/cli/status/places.js";
-import { serveStatus } from "../../lib/cli/status/server.js";
-import { Photographer, readSnapshot } from "../../lib/cli/status/snapshot.js";
-import { loadAddon } from "../../lib/native/loader.js";
-import { CONNECTION, PretendTunnel, pretendWorld, type PretendWorld } from "../../lab/fake/cli-world.js";
+import { socketPath, socketsIn } from "../../lib/cli/status/places.js";
+import { DEVIATION, folderOf, photographer, serve, status } from "../../lab/fake/cli-status.js";
+import { pretendWorld } from "../../lab/fake/cli-world.js";
 
-const addon = await loadAddon();
 /** User id of the files that this process makes. */
 const OWN = process.geteuid?.() ?? 0;
-const TAIL = { p50: 3, p90: 4, p99: 5, p999: 6, max: 7 };
-const DEVIATION = { source: "call", count: 9, mean: 1, stddev: 2, ...TAIL, missed: 8, unreported: 0 };
-
-/** A folder that any user can look into, for paths that stay short enough. */
-function folderOf(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), "i405-status-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  chmodSync(folder, 0o755);
-  return folder;
-}
-
-function photographer(name = "client-1") {
-  const tunnel = new PretendTunnel({});
-  const facts = { name, command: "client", pollMode: "dozy", address: "203.0.113.7:1405" } as const;
-  const records = [{ time: "2026-01-02T03:04:05.678Z", level: "info", event: "heard", text: "there again" }] as const;
-  const taker = new Photographer(tunnel, facts, records);
-  tunnel.state = "connected";
-  tunnel.connection = CONNECTION;
-  tunnel.deviceName = "tun-x";
-  tunnel.emit("deviation", DEVIATION);
-  return taker;
-}
-
-async function serve(t: Test, path: string, changes: Partial<Parameters<typeof serveStatus>[0]> = {}) {
-  const taker = photographer(nameOf(path));
-  const peer = (fd: number) => addon.peerCredentials(fd);
-  const server = await serveStatus({ path, ownFolder: false, snapshot: () => taker.take(), peer, ...changes });
-  t.teardown(() => server.close());
-  return server;
-}
 
 /** All that comes until the other end closes. */
 function raw(path: string, bytes: string): Promise<string> {
@@ -174,7 +138,7 @@ t.test("a usual socket that can't be made is said, with what to do; a stop meanw
     world.output(),
     /^warning: i405 status won't find this tunnel: no status socket at \/proc\/i405\/client-\d+\.sock: ENOENT.* \(I405_STATUS_SOCKET\)\n {2}Set XDG_RUNTIME_DIR .*--status-socket PATH/m,
   );
-  const none = await status(t, "/proc/i405");
+  const none = await status("/proc/i405");
   t.match(none.errors(), /I405_STATUS_SOCKET.* Looked in \/proc\/i405: i405 status PATH/);
   for (const path of ["/proc/missing/x.sock", join(folderOf(t), "x.sock")]) {
     const stopped = pretendWorld();
@@ -324,126 +288,4 @@ t.test("a socket that was swapped since it was looked for is not asked", async (
   t.match(await askStatus(link, { owner: OWN }), { kind: "broken" });
   t.match(await askStatus(link), { kind: "snapshot" }, "a path that the user gives may be a link");
   t.same(await askStatus(socketPath(folder, "gone"), { owner: OWN }), { kind: "stale" });
-});
-
-/** A server that answers what it likes. */
-function liar(t: Test, path: string, act: (socket: Socket) => void): Promise<void> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => undefined);
-    act(socket);
-  });
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return new Promise((resolve) => server.listen(path, resolve));
-}
-
-t.test("root may look at anybody's socket: nothing that it answers harms", async (t) => {
-  const folder = folderOf(t);
-  const good = photographer().take();
-  const answers: Record<string, (socket: Socket) => void> = {
-    endless: (socket) => {
-      const more = () => {
-        if (socket.writable) socket.write("x".repeat(65536), more);
-      };
-      more();
-    },
-    nothing: () => undefined,
-    closes: (socket) => socket.end(),
-    nonsense: (socket) => socket.write("<html>\n"),
-    array: (socket) => socket.write("[]\n"),
-    missing: (socket) => socket.write(`${JSON.stringify({ ...good, stats: {} })}\n`),
-    wrong: (socket) => socket.write(`${JSON.stringify({ ...good, pid: {} })}\n`),
-    newer: (socket) => socket.write(`${JSON.stringify({ ...good, format: 2 })}\n`),
-    records: (socket) => socket.write(`${JSON.stringify({ ...good, records: [7] })}\n`),
-  };
-  for (const [name, act] of Object.entries(answers)) {
-    const path = socketPath(folder, name);
-    await liar(t, path, act);
-    t.match(await askStatus(path, { patienceMs: 300 }), { kind: "broken" }, name);
-  }
-  t.same(await askStatus(socketPath(folder, "none")), { kind: "stale" });
-});
-
-t.test("texts from a socket can't move the cursor or flood the screen", async (t) => {
-  const evil = { ...photographer().take(), name: "\x1b[2Jtun\r\n\u202e", address: "x".repeat(10_000) };
-  const read = readSnapshot(JSON.stringify(evil));
-  t.equal(read?.name, "?[2Jtun???");
-  t.equal(read?.address.length, 300);
-});
-
-async function status(t: Test, folder: string, ...parameters: string[]): Promise<PretendWorld & { code: number }> {
-  const world = pretendWorld();
-  world.statusPlaces = { own: folder, search: [folder] };
-  const code = await runCli(["status", ...parameters], world);
-  return { ...world, code };
-}
-
-t.test("i405 status: all tunnels, or one by name, interface or number", async (t) => {
-  const folder = folderOf(t);
-  const none = await status(t, folder);
-  t.equal(none.code, 3);
-  t.match(none.errors(), /^i405 status: no tunnel of this user runs here \(ERR_I405_STATUS\)\n/);
-  await serve(t, socketPath(folder, "client-1"));
-  await serve(t, socketPath(folder, "server-2"));
-  const all = await status(t, folder);
-  t.equal(all.code, 0);
-  t.match(all.output(), /^client-1 \(process \d+\): connected with 203\.0\.113\.7:1405\n/);
-  t.match(all.output(), /^server-2 /m);
-  t.match(all.output(), /^ {2}here {6}not open yet, interface tun-x, dozy$/m);
-  t.match(all.output(), /^ {2}lateness {2}p50 3\.0, p90 4\.0, p99 5\.0, p99\.9 6\.0, max 7\.0, stddev 2\.0 us$/m);
-  t.match(all.output(), /^ {2}03:04:05 {2}there again$/m);
-  t.notMatch(all.output(), "\x1b");
-  const one = await status(t, folder, "server-2", "--json");
-  t.match(JSON.parse(one.output()), { name: "server-2" });
-  for (const name of ["tun-x", String(process.pid), "client"]) {
-    t.equal((await status(t, folder, name, "--json")).output().trim().split("\n").length, 2, name);
-  }
-  t.match((await status(t, "/proc/missing", socketPath(folder, "client-1"))).output(), /^client-1 /, "by its path");
-  const missing = await status(t, folder, "tun-y");
-  t.equal(missing.code, 3);
-  t.match(missing.errors(), /no tunnel "tun-y" answers/);
-  t.match(
-    (await status(t, folder, "--live")).errors(),
-    /--live shows one tunnel.*client-1, server-2 \(ERR_I405_USAGE\)/,
-  );
-  t.equal((await status(t, folder, "--live", "--json")).code, 2);
-});
-
-t.test("a command has a socket, by default and where it is told to", async (t) => {
-  const folder = folderOf(t);
-  const path = join(folder, "mine.sock");
-  const run = async (...flags: string[]) => {
-    let found: string[] = [];
-    const world = pretendWorld((tunnel) => {
-      tunnel.opening = async () => {
-        found = readdirSync(folder).sort();
-        for (const name of found)
-          t.match(await askStatus(join(folder, name)), { kind: "snapshot", snapshot: { name: nameOf(name) } });
-        world.stop.request();
-      };
-    });
-    world.statusPlaces = { own: folder, search: [folder] };
-    t.equal(
-      await runCli(["client", "--peer", "203.0.113.7:1405", "--password", "a-long-password", ...flags], world),
-      0,
-    );
-    t.same(readdirSync(folder), [], "it goes with the tunnel");
-    return { found, output: world.output() };
-  };
-  t.same((await run()).found, [`client-${process.pid}.sock`]);
-  t.same((await run("--no-status-socket")).found, []);
-  const told = await run("--status-socket", path);
-  t.same(told.found, ["mine.sock"]);
-  t.match(told.output, `status socket ${path}\n`);
-  const world = pretendWorld();
-  const failing = ["--status-socket", "/proc/missing/x.sock"];
-  t.equal(
-    await runCli(["client", "--peer", "203.0.113.7:1405", "--password", "a-long-password", ...failing], world),
-    3,
-  );
-  t.match(world.errors(), /--status-socket: can't listen on .* \(ERR_I405_STATUS\)/);
 });

@@ -156,6 +156,14 @@ impl Host {
         (monotonic_ns + self.suspended_ns).saturating_sub(self.monotonic_base_ns).max(self.stalled_until_ns)
     }
 
+    /// The process is over, and another one is started then.
+    pub fn die(&mut self, revive_ns: u64) {
+        self.life = None;
+        self.queued.clear();
+        (self.stalled_until_ns, self.program_until_ns) = (0, 0);
+        self.revive_ns = Some(revive_ns);
+    }
+
     /// CLOCK_MONOTONIC stands still for so long.
     pub fn suspend(&mut self, now_ns: u64, for_ns: u64) {
         // What sleeps already only sleeps on: two suspensions are over when the later one is.

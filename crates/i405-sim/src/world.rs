@@ -336,11 +336,7 @@ impl World {
 
     /// This end's process is over, and another one is started after this time.
     pub fn start_later(&mut self, end: usize, down_ns: u64) {
-        let host = &mut self.hosts[end];
-        host.life = None;
-        host.queued.clear();
-        (host.stalled_until_ns, host.program_until_ns) = (0, 0);
-        host.revive_ns = Some(self.now_ns + down_ns);
+        self.hosts[end].die(self.now_ns + down_ns);
     }
 
     fn post(&mut self, at_ns: u64, to: usize, from: SocketAddr, bytes: Vec<u8>) {

@@ -11,6 +11,9 @@ use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
 /// The folders of `i405-rt`, each before those that may import it. `fuzzing` opens the inside to `i405-fuzz`.
 const FOLDERS: [&str; 9] = ["platform", "realtime", "rings", "host", "send", "receive", "report", "tunnel", "fuzzing"];
 
+/// Lines of the longest file: what is longer has two subjects.
+const MOST_LINES: usize = 400;
+
 /// A module's path within its crate; the root is empty.
 type Module = Vec<String>;
 
@@ -250,6 +253,27 @@ fn each_folder_of_the_core_imports_only_those_before_it() {
     assert_eq!(core.upward(&FOLDERS), Vec::<String>::new());
     let imports: usize = core.product.values().map(BTreeSet::len).sum();
     assert!(imports > 200, "{imports} imports found: the test doesn't see them any more");
+}
+
+fn is_too_long(source: &str) -> bool {
+    source.lines().count() > MOST_LINES
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(crates()).expect("the crates") {
+        for folder in ["src", "tests"] {
+            let folder = entry.as_ref().expect("a crate").path().join(folder);
+            if folder.is_dir() {
+                rust_files(&folder, &mut paths);
+            }
+        }
+    }
+    assert!(paths.len() > 200, "{} files", paths.len());
+    paths.retain(|path| is_too_long(&fs::read_to_string(path).expect("a source")));
+    assert_eq!(paths, Vec::<PathBuf>::new());
+    assert!(is_too_long(&"\n".repeat(MOST_LINES + 1)) && !is_too_long(&"\n".repeat(MOST_LINES)));
 }
 
 fn planted(sources: &[(&str, &str)]) -> Crate {
