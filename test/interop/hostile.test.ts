@@ -102,8 +102,11 @@ t.test("the response goes to all sources of its initiation's fragments, in turns
   moved.send(client.nextFragment(), port);
   await until(() => moved.received.length >= 5, "the response at the new place");
   const [here, there] = [client.received.length, moved.received.length];
-  await until(() => client.received.length >= here + 50, "more of it at the old one");
-  t.ok(moved.received.length > there + 40, "and as much at the new one");
+  // A busy machine may hand over much of one before it turns to the other.
+  await until(
+    () => client.received.length >= here + 50 && moved.received.length >= there + 50,
+    "more of it at the old one, and as much at the new one",
+  );
   t.equal(repeats([...client.received, ...moved.received]), 0);
 });
 
@@ -200,6 +203,7 @@ t.test("an initiation of a version from the future is told so once, in 20 slots"
   // Time for a slot too many.
   await new Promise((resolve) => setTimeout(resolve, 300));
   t.equal(slots().sent + slots().missed, 20n);
+  await until(() => future.received.length + copier.received.length >= Number(slots().sent), "all that was sent");
   const told = copier.received.length;
   t.equal(future.received.length + told, Number(slots().sent), "whoever copies shares the slots");
   const client = await goodClient(t, port);
