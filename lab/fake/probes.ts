@@ -12,6 +12,7 @@ export function summaryOf(ns: number, count = 1000): NativeSummary {
 export const SILENT_PROBES: Probes = {
   permissions: () => ({ fifoErrno: 0, memoryErrno: 0 }),
   clock: () => ({ frequencyPpm: 0, tickUs: 10_000, status: 0 }),
+  kernelSpin: () => null,
   lateness: ({ slots }) =>
     Promise.resolve({ wakeUp: summaryOf(0, slots), call: summaryOf(0, slots), missed: 0, isFifo: true }),
   losses: ({ durationNs }) => Promise.resolve({ wantedNs: durationNs, lostNs: 0, gaps: 0, longestNs: 0, isFifo: true }),

@@ -9,6 +9,7 @@ import { frequency } from "./checks/frequency.js";
 import { hypervisor } from "./checks/hypervisor.js";
 import { idleStates } from "./checks/idle-states.js";
 import { isolation } from "./checks/isolation.js";
+import { kernelSpin } from "./checks/kernel-spin.js";
 import { memoryLock } from "./checks/memory-lock.js";
 import { memoryPressure } from "./checks/memory-pressure.js";
 import { nicInterrupts } from "./checks/nic-interrupts.js";
@@ -29,7 +30,7 @@ import type { Check, Found } from "./finding.js";
 import type { System, Target } from "./system.js";
 
 export const CHECKS: readonly Check[] = [
-  ...[schedFifo, rtGroup, rtThrottle, preemption, rtTasks, quotas],
+  ...[schedFifo, rtGroup, rtThrottle, preemption, rtTasks, quotas, kernelSpin],
   ...[fewCores, isolation, idleStates, frequency],
   ...[hypervisor],
   ...[clocksource, timers, clockSlewing],

@@ -59,6 +59,7 @@ function nativesOf(addon: Addon): Natives {
   return {
     permissions: () => addon.probes.permissions(),
     clock: () => addon.probes.clock(),
+    kernelSpin: () => addon.probes.kernelSpin(),
     routeMtu: (address) => addon.routeMtu(address, null),
   };
 }

@@ -2,7 +2,7 @@
  * What the doctor sees of a machine. Checks get this and nothing else, so that a test can hand in a machine of its own.
  * Only the hands of `--fix` and `--undo` can write.
  */
-import type { NativeClockCorrection, NativePermissions } from "../native/probes.js";
+import type { NativeClockCorrection, NativePermissions, NativeRefusal } from "../native/probes.js";
 
 /** How a command ended. */
 export interface Ran {
@@ -15,6 +15,8 @@ export interface Ran {
 export interface Natives {
   permissions(): NativePermissions;
   clock(): NativeClockCorrection;
+  /** Why `sendBy: "kernel"` can't be had; null: it can. */
+  kernelSpin(): NativeRefusal | null;
   /** IP bytes. */
   routeMtu(address: string): number;
 }

@@ -116,6 +116,7 @@ export function adapt(native: NativeModule): Addon {
     probes: {
       permissions: () => own(() => native.probePermissions()),
       clock: () => own(() => native.probeClock()),
+      kernelSpin: () => own(() => native.probeKernelSpin()),
       lateness: (request) => ownLater(() => native.probeLateness(request)),
       losses: (request) => ownLater(() => native.probeLosses(request)),
       egress: (request) => ownLater(() => native.probeEgress(request)),

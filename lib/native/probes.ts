@@ -18,6 +18,12 @@ export interface NativeClockCorrection {
   status: number;
 }
 
+/** Why the kernel can't be made to spin until a slot's deadline, and what to do about it. */
+export interface NativeRefusal {
+  reason: string;
+  remedy: string;
+}
+
 /** Lateness in nanoseconds; `stddevTrimmedNs` without what is beyond the p99.9. */
 export interface NativeSummary {
   count: number;
@@ -82,6 +88,8 @@ export interface NativeEgress {
 export interface Probes {
   permissions(): NativePermissions;
   clock(): NativeClockCorrection;
+  /** Tried at the loopback interface; null: it works. */
+  kernelSpin(): NativeRefusal | null;
   lateness(request: NativeLatenessRequest): Promise<NativeLateness>;
   /** At most 600 s. */
   losses(request: { cpu: number | null; durationNs: number }): Promise<NativeLosses>;

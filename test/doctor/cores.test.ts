@@ -52,6 +52,27 @@ t.test("C-states", async (t) => {
   t.same(lookWith(idleStates), []);
 });
 
+t.test("cores that a hypervisor has to wake up", async (t) => {
+  const machine = (driver: string, governor: string, pollNs?: string, flags = "hypervisor") => ({
+    files: {
+      [`${CPU}/cpuidle/current_driver`]: driver,
+      [`${CPU}/cpuidle/current_governor`]: governor,
+      "/proc/cpuinfo": `flags : fpu ${flags}`,
+      ...(pollNs === undefined ? {} : { "/sys/module/haltpoll/parameters/guest_halt_poll_ns": pollNs }),
+      ...states(["POLL", 0, "0"], ["haltpoll", 1, "0"]),
+    },
+  });
+  const look = (...parameters: Parameters<typeof machine>) => said(lookWith(idleStates, machine(...parameters)));
+  t.match(look("haltpoll", "haltpoll", "200000"), [/^note: an idle core polls for 200 us and is halted then/]);
+  t.match(look("haltpoll", "haltpoll", "0"), [/^warning: an idle core is halted at once/]);
+  t.match(look("haltpoll", "menu", "200000"), [/^warning: an idle core is halted at once/], "nobody polls");
+  t.match(look("none", "menu"), [/^warning: an idle core is halted at once/]);
+  t.match(look("none", "menu", undefined, ""), [/^ok/], "without a hypervisor a halt costs little");
+  t.match(lookWith(idleStates, machine("haltpoll", "menu", "200000")), [
+    { evidence: /driver haltpoll, governor menu; .*guest_halt_poll_ns: 200000/, advice: /--burner cpu/ },
+  ]);
+});
+
 t.test("governor and boost", async (t) => {
   const folder = `${CPU}/cpufreq`;
   const files = {

@@ -1,5 +1,5 @@
 /** A machine in memory: files by path, folders as they follow from them, and commands that answer. */
-import type { NativeClockCorrection, NativePermissions } from "../../lib/native/probes.js";
+import type { NativeClockCorrection, NativePermissions, NativeRefusal } from "../../lib/native/probes.js";
 import type { Check, Finding } from "../../lib/doctor/finding.js";
 import type { Hands, Ran, Target } from "../../lib/doctor/system.js";
 
@@ -12,6 +12,8 @@ export interface FakeMachine {
   uid?: number;
   permissions?: NativePermissions;
   clock?: NativeClockCorrection;
+  /** Why the kernel can't spin. */
+  kernelSpin?: NativeRefusal;
   mtu?: number;
   /** No addon. */
   bare?: boolean;
@@ -41,7 +43,14 @@ export class FakeHands implements Hands {
     const { permissions = { fifoErrno: 0, memoryErrno: 0 }, mtu = 1500 } = machine;
     const { clock = { frequencyPpm: 0, tickUs: 10_000, status: 0 } } = machine;
     this.natives =
-      machine.bare === true ? null : { permissions: () => permissions, clock: () => clock, routeMtu: () => mtu };
+      machine.bare === true
+        ? null
+        : {
+            permissions: () => permissions,
+            clock: () => clock,
+            kernelSpin: () => machine.kernelSpin ?? null,
+            routeMtu: () => mtu,
+          };
   }
 
   #isDenied(path: string): boolean {

@@ -1,5 +1,6 @@
 /** The checks of scheduling, on machines in memory. */
 import t from "tap";
+import { kernelSpin } from "../../lib/doctor/checks/kernel-spin.js";
 import { preemption } from "../../lib/doctor/checks/preemption.js";
 import { quotas } from "../../lib/doctor/checks/quotas.js";
 import { rtGroup } from "../../lib/doctor/checks/rt-group.js";
@@ -103,6 +104,8 @@ t.test("the kernel's preemption, from whatever says it", async (t) => {
     [{ "/proc/version": "PREEMPT_DYNAMIC", "/proc/config.gz": "CONFIG_PREEMPT_NONE=y" }, /^warning: .*\(none\)/],
     [{ "/proc/sys/kernel/osrelease": "6.1", "/boot/config-6.1": "CONFIG_PREEMPT=y" }, /^ok: .*fully/],
     [{ "/proc/version": "#1 SMP PREEMPT Mon" }, /^ok: .*fully/],
+    [{ [debug]: "full (lazy)" }, /^ok: .*for real-time threads \(lazy\)/],
+    [{ "/proc/sys/kernel/osrelease": "6.18", "/boot/config-6.18": "CONFIG_PREEMPT_LAZY=y" }, /^ok: .*\(lazy\)/],
   ];
   for (const [files, expected] of cases) {
     t.match(said(lookWith(preemption, { files })), [expected], Object.values(files).join(" "));
@@ -115,6 +118,15 @@ t.test("the kernel's preemption, from whatever says it", async (t) => {
     "/proc/config.gz": "CONFIG_PREEMPT_NONE=y\nCONFIG_PREEMPT_DYNAMIC=y",
   };
   t.match(lookWith(preemption, { files: unmounted }), [{ remedy: [/mount -t debugfs/] }]);
+});
+
+t.test("whether the kernel can spin for a slot", async (t) => {
+  t.match(said(lookWith(kernelSpin)), [/^ok: the kernel can hold slots .*\(--send-by kernel\)/]);
+  const refusal = { reason: "the kernel refused the program: EPERM", remedy: "Give the program CAP_BPF" };
+  t.match(lookWith(kernelSpin, { kernelSpin: refusal }), [
+    { severity: "note", what: /can't hold slots/, evidence: /EPERM/, advice: "Give the program CAP_BPF." },
+  ]);
+  t.same(lookWith(kernelSpin, { bare: true }), [], "without the addon it isn't tried");
 });
 
 /** A line of /proc/PID/task/TID/stat with the fields that matter. */

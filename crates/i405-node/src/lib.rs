@@ -22,6 +22,7 @@ fn main(mut cx: ModuleContext<'_>) -> NeonResult<()> {
     cx.export_function("peerCredentials", process::peer_credentials)?;
     cx.export_function("probePermissions", probe::permissions)?;
     cx.export_function("probeClock", probe::clock)?;
+    cx.export_function("probeKernelSpin", probe::kernel_spin)?;
     cx.export_function("probeLateness", probe::lateness)?;
     cx.export_function("probeLosses", probe::losses)?;
     cx.export_function("probeEgress", probe::egress)?;

@@ -27,6 +27,16 @@ pub(crate) fn clock(mut cx: FunctionContext<'_>) -> JsResult<'_, JsObject> {
     Ok(to)
 }
 
+pub(crate) fn kernel_spin(mut cx: FunctionContext<'_>) -> JsResult<'_, JsValue> {
+    let Some(refused) = i405_probe::kernel_spin() else { return Ok(cx.null().upcast()) };
+    let to = cx.empty_object();
+    for (name, text) in [("reason", refused.reason), ("remedy", refused.remedy)] {
+        let value = cx.string(text);
+        to.set(&mut cx, name, value)?;
+    }
+    Ok(to.upcast())
+}
+
 pub(crate) fn lateness(mut cx: FunctionContext<'_>) -> JsResult<'_, JsPromise> {
     let from = cx.argument::<JsObject>(0)?;
     let request = LatenessRequest {

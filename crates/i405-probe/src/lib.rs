@@ -7,6 +7,7 @@ use std::hint::spin_loop;
 use std::io;
 
 use i405_rt::Error;
+pub use i405_rt::Refused;
 use i405_rt::burner::{Burners, IdleTime};
 use i405_rt::clock::{SECOND_NS, monotonic_ns};
 use i405_rt::config::{BurnerPlace, SchedFifo};
@@ -103,6 +104,11 @@ pub fn permissions() -> Result<Permissions, Error> {
 /// [`Error::System`] where the kernel doesn't say.
 pub fn clock_correction() -> Result<ClockCorrection, Error> {
     adjust::clock_correction().map_err(Error::system("read the clock's correction"))
+}
+
+/// Whether the kernel can be made to spin until a slot's deadline (`sendBy: "kernel"`). None: it can.
+pub fn kernel_spin() -> Option<Refused> {
+    i405_rt::kernel_spin_works_here().err()
 }
 
 /// Waits for deadlines as a dispatcher does.

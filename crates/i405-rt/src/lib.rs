@@ -28,6 +28,8 @@ pub mod tunnel;
 pub mod fuzzing;
 
 pub use platform::error::Error;
+pub use platform::kernel_spin::works_here as kernel_spin_works_here;
+pub use platform::refused::Refused;
 pub use platform::socket::route_mtu;
 pub use platform::{clock, config, error, name_query, wait};
 pub use realtime::{burner, priority, timed_thread};

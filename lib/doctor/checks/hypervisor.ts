@@ -32,6 +32,10 @@ export const hypervisor: Check = {
   },
 };
 
+export function isVirtual(system: System): boolean {
+  return signs(system).length > 0;
+}
+
 function signs(system: System): string[] {
   const found: string[] = [];
   if (/^flags\s*:.*\bhypervisor\b/m.test(system.readFile("/proc/cpuinfo") ?? "")) {

@@ -26,6 +26,16 @@ export const preemption: Check = {
         },
       ];
     }
+    if (model === "lazy") {
+      return [
+        {
+          severity: "ok",
+          what: "the kernel is preemptible at once for real-time threads (lazy)",
+          evidence,
+          advice: "Without SCHED_FIFO the timed thread waits for the others' turn, up to a tick: see sched-fifo.",
+        },
+      ];
+    }
     return [notPreemptible(system, model, evidence)];
   },
 };

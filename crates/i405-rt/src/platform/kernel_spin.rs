@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 
@@ -119,6 +119,18 @@ impl KernelSpin {
     }
 }
 
+/// Loads it and attaches it to the loopback interface, and takes both away again. Nothing is sent.
+///
+/// # Errors
+/// What is missing and what to do about it.
+pub fn works_here() -> Result<(), Refused> {
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let socket = OuterSocket::open(anywhere, None)
+        .map_err(|error| Refused::new(error.to_string(), "Set the loopback interface up (ip link set lo up)"))?;
+    // Port 9 is only for the lookup of the route.
+    KernelSpin::load(&socket, None)?.attach_towards(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)))
+}
+
 /// What its launch times are in.
 pub const CLOCK: LaunchClock = LaunchClock::Monotonic;
 const INSTEAD: &str = "or leave sendBy at \"call\"";
@@ -197,6 +209,14 @@ mod tests {
         };
         assert!(far(3_600_000_000_000), "too far ahead is dropped");
         assert_eq!((spin.held(), spin.refused()), (20, 1));
+    }
+
+    #[test]
+    fn it_works_here_or_says_why_not() {
+        if let Err(refused) = works_here() {
+            assert!(refused.remedy.contains("CAP_BPF"), "{refused}");
+            assert_not_root();
+        }
     }
 
     #[test]
