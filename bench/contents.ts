@@ -7,6 +7,7 @@ import { stolenSeconds } from "../lab/figures/stats.js";
 import { readOptions, Report, rounded, type Row } from "./lib/report.js";
 import { ROOT } from "./lib/tunnel.js";
 
+/** A mode may say who sends: `dozy+kernel`. */
 const options = readOptions({ slots: 300_000, modes: "dozy,sleepy", cpu: 1, feedingCpu: 0 });
 const report = new Report(options.json);
 
@@ -24,7 +25,8 @@ for (const mode of options.modes.split(",")) {
       env: {
         ...process.env,
         I405_BENCH_SLOTS: String(options.slots),
-        I405_BENCH_MODE: mode,
+        I405_BENCH_MODE: mode.split("+")[0],
+        I405_BENCH_SEND_BY: mode.split("+")[1] ?? "call",
         I405_BENCH_CPU: String(options.cpu),
         I405_BENCH_FEEDING_CPU: String(options.feedingCpu),
       },

@@ -26,6 +26,8 @@ use super::run;
 use crate::platform::clock::monotonic_ns;
 use crate::platform::config::{PollMode, SchedFifo};
 use crate::platform::foreign_clock::Realtime;
+use crate::platform::kernel_spin::{self, KernelSpin};
+use crate::platform::launch::Launch;
 use crate::platform::random::throwaway;
 use crate::platform::socket::OuterSocket;
 use crate::realtime::breath::Breather;
@@ -247,6 +249,13 @@ fn handshake_cover_and_full_slots() {
     let endpoint = sink.local_address().unwrap();
     let socket = Arc::new(OuterSocket::open(local, None).unwrap());
     socket.report_departures(Timestamps::Software).unwrap();
+    // Attached as long as this is there.
+    let spin = (env::var("I405_BENCH_SEND_BY").as_deref() == Ok("kernel")).then(|| {
+        let spin = KernelSpin::load(&socket, None).unwrap();
+        spin.attach_towards(endpoint).unwrap();
+        socket.launch_by(kernel_spin::CLOCK).unwrap();
+        spin
+    });
     let stop = Arc::new(AtomicBool::new(false));
     let begun = Arc::new(AtomicU64::new(0));
     let gate = Gate::new();
@@ -279,7 +288,7 @@ fn handshake_cover_and_full_slots() {
         endpoint: endpoint.into(),
         end_at_ns: None,
         continues: false,
-        launch: None,
+        launch: spin.as_ref().map(|_| Launch::by_kernel(mode, INTERVAL_NS)),
     };
     for command in [
         SendCommand::Start(Box::new(start)),
@@ -323,4 +332,7 @@ fn handshake_cover_and_full_slots() {
     compare("call to stamp", &notes, |slot| between(notes[slot].called_ns, departed[slot]));
     compare("wire", &notes, |slot| between(notes[slot].deadline_ns, arrived[slot]));
     println!("{{\"measure\":\"missed\",\"slots\":{}}}", counters.missed());
+    if let Some(spin) = spin {
+        println!("{{\"measure\":\"held by the kernel\",\"slots\":{}}}", spin.held());
+    }
 }
